@@ -1,0 +1,3 @@
+//! Bytes to Arrow: formats, compression, schema inference, evolution, rescue. Pure CPU: no I/O but the `Read` it is given.
+
+pub mod schema;

@@ -1,0 +1,130 @@
+//! The columns of a table as decoding sees them. Types are few and wide: a column's type is chosen once (Delta tables that
+//! every reader opens cannot widen it), and values are fitted without loss or rescued.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field as ArrowField, Fields, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+/// The key of an Arrow or Delta field's metadata that keeps the name that the source uses, where the column's differs.
+pub const SOURCE_NAME: &str = "lithify.sourceName";
+
+/// The type of a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Type {
+    /// True or false.
+    Boolean,
+    /// A 64-bit signed integer.
+    Long,
+    /// A 64-bit IEEE 754 number.
+    Double,
+    /// UTF-8 text.
+    String,
+    /// A day of the proleptic Gregorian calendar.
+    Date,
+    /// A moment, in microseconds, UTC.
+    Timestamp,
+    /// Named fields.
+    Struct(Vec<Field>),
+    /// A sequence of values of one type.
+    List(Box<Type>),
+    /// A type that others gave to the column and that decoding does not write: every value is rescued.
+    Other(DataType),
+}
+
+/// A column, or a field within one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// The column's name in the table.
+    pub name: String,
+    /// The name that the source uses for it.
+    pub source_name: String,
+    /// Its type; every field is nullable.
+    pub data_type: Type,
+}
+
+/// The data columns of a table, without the row columns (`_source_file` and so on), in the table's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The columns.
+    pub fields: Vec<Field>,
+}
+
+impl Type {
+    /// The Arrow type of a column of this type.
+    pub fn to_arrow(&self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Long => DataType::Int64,
+            Self::Double => DataType::Float64,
+            Self::String => DataType::Utf8,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => timestamp_type(),
+            Self::Struct(fields) => DataType::Struct(fields.iter().map(Field::to_arrow).collect()),
+            Self::List(element) => DataType::List(Arc::new(list_element(element.to_arrow()))),
+            Self::Other(other) => other.clone(),
+        }
+    }
+
+    /// The type that decoding uses for a column of an Arrow type.
+    pub fn from_arrow(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Boolean => Self::Boolean,
+            DataType::Int64 => Self::Long,
+            DataType::Float64 => Self::Double,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::String,
+            DataType::Date32 => Self::Date,
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Self::Timestamp,
+            DataType::Struct(fields) => Self::Struct(fields.iter().map(|f| Field::from_arrow(f)).collect()),
+            DataType::List(element) | DataType::LargeList(element) => {
+                Self::List(Box::new(Self::from_arrow(element.data_type())))
+            }
+            other => Self::Other(other.clone()),
+        }
+    }
+}
+
+impl Field {
+    /// A field whose source uses the column's own name.
+    pub fn new(name: impl Into<String>, data_type: Type) -> Self {
+        let name = name.into();
+        Self { source_name: name.clone(), name, data_type }
+    }
+
+    /// The nullable Arrow field, with the source's name in its metadata where that differs.
+    pub fn to_arrow(&self) -> ArrowField {
+        let field = ArrowField::new(&self.name, self.data_type.to_arrow(), true);
+        if self.source_name == self.name {
+            field
+        } else {
+            field.with_metadata([(SOURCE_NAME.to_owned(), self.source_name.clone())].into())
+        }
+    }
+
+    /// The field that decoding uses for an Arrow field.
+    pub fn from_arrow(field: &ArrowField) -> Self {
+        Self {
+            name: field.name().clone(),
+            source_name: field.metadata().get(SOURCE_NAME).unwrap_or(field.name()).clone(),
+            data_type: Type::from_arrow(field.data_type()),
+        }
+    }
+}
+
+impl TableSchema {
+    /// The Arrow fields of the data columns.
+    pub fn to_arrow(&self) -> Fields {
+        self.fields.iter().map(Field::to_arrow).collect()
+    }
+}
+
+/// The Arrow type of every timestamp: microseconds, UTC.
+pub fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The field of a list's elements, named as Delta readers expect it.
+pub fn list_element(data_type: DataType) -> ArrowField {
+    ArrowField::new("element", data_type, true)
+}

@@ -1,0 +1,13 @@
+//! What is said of drops, batches and pipelines everywhere in Lithify. Pure: no I/O, no clock, no randomness.
+
+mod batch;
+mod drop;
+mod pipeline;
+mod skip;
+mod time;
+
+pub use batch::BatchId;
+pub use drop::{DropId, DroppedObject};
+pub use pipeline::{InvalidPipelineName, PipelineName};
+pub use skip::is_hidden_or_temporary;
+pub use time::Timestamp;

@@ -1,0 +1,25 @@
+/// Whether a key names something that is not meant as data: any part of its path begins with `.` or `_`, or its name ends
+/// in `.tmp`, `.crc`, `.part`, `.partial` or `~`. Parts of the form `_name=value` are partition folders, so they stay.
+pub fn is_hidden_or_temporary(key: &str) -> bool {
+    let hidden = |part: &str| part.starts_with('.') || (part.starts_with('_') && !part.contains('='));
+    let temporary = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        [".tmp", ".crc", ".part", ".partial", "~"].iter().any(|end| name.ends_with(end))
+    };
+    key.split('/').any(hidden) || key.rsplit('/').next().is_some_and(temporary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_data_from_bystanders() {
+        for hidden in [".x", "_SUCCESS", "a/_temporary/0/x.json", "a/.b/c.json", "x.json.tmp", "x.CRC", "x.json~"] {
+            assert!(is_hidden_or_temporary(hidden), "{hidden}");
+        }
+        for data in ["x.json", "a_b/c.json", "_day=1/x.json", "orders+0+0000000000.json"] {
+            assert!(!is_hidden_or_temporary(data), "{data}");
+        }
+    }
+}

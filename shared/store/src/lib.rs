@@ -1,0 +1,11 @@
+//! Where drops are read from and where files are written to, durably. Folders now, S3 behind the same traits later.
+
+mod local_source;
+mod local_store;
+mod source;
+mod store;
+
+pub use local_source::{LocalSource, Skipped};
+pub use local_store::LocalStore;
+pub use source::{ListError, OpenObject, ReadError, Source};
+pub use store::{ObjectWriter, RandomRead, Store, StoreError};

@@ -1,0 +1,2 @@
+//! The one-word commands.
+fn main() {}
