@@ -1,1 +1,163 @@
-//! lake
+//! The Delta log behind a trait of ours. The only crate that knows deltalake; the double in memory serves the simulation.
+//!
+//! A commit is an atomic append to the log and nothing else: no retries, no conflict checks, no hooks. What to do about a version that is
+//! taken is the compactor's business (ARCHITECTURE.md, "Compact").
+
+mod actions;
+mod delta;
+mod memory;
+mod support;
+
+use std::collections::BTreeMap;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use drops::Timestamp;
+
+pub use delta::DeltaLake;
+pub use memory::MemoryLake;
+
+/// What the log could not tell or take. After an error of `commit` it is *unknown* whether the commit landed: read the version.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The log cannot be read: damaged, or not a Delta table.
+    #[error("the Delta log of {table} cannot be read: {reason}")]
+    Unreadable {
+        /// The table's address.
+        table: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Something that may pass: I/O, throttling.
+    #[error("the Delta log of {table} could not {action}: {reason}")]
+    Passing {
+        /// The table's address.
+        table: String,
+        /// What was tried.
+        action: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// The table at its newest version.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The version.
+    pub version: u64,
+    /// The table's id, which no commit changes.
+    pub table_id: String,
+    /// The table's columns in order, partition columns included, with their metadata.
+    pub schema: SchemaRef,
+    /// The partition columns.
+    pub partition_columns: Vec<String>,
+    /// The table's properties.
+    pub configuration: BTreeMap<String, String>,
+    /// The newest `txn` version of each application id that was asked for and has one.
+    pub txns: BTreeMap<String, u64>,
+    /// Why we must not write to the table (a protocol feature that we do not know, a column that may not be null, ...), if so.
+    pub refusal: Option<String>,
+}
+
+/// What a table is made of when it is created, and what a commit may change of it: its schema.
+#[derive(Clone, Debug)]
+pub struct TableMetadata {
+    /// The table's id.
+    pub id: String,
+    /// The columns in order, partition columns included.
+    pub schema: SchemaRef,
+    /// The partition columns.
+    pub partition_columns: Vec<String>,
+    /// The table's properties.
+    pub configuration: BTreeMap<String, String>,
+    /// When the table was made.
+    pub created: Timestamp,
+}
+
+/// A data file that joins the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddFile {
+    /// Its path relative to the table, not encoded.
+    pub path: String,
+    /// The values of the partition columns, as Delta writes them (`None` is null).
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// Its statistics, as Delta's JSON.
+    pub stats: String,
+}
+
+/// One commit of ours.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The application id of its `txn`.
+    pub app_id: String,
+    /// The version of its `txn`.
+    pub txn: u64,
+    /// The table's new metadata, if the schema grows or (version 0) the table is made; then the protocol is written too at version 0.
+    pub metadata: Option<TableMetadata>,
+    /// The files that join.
+    pub adds: Vec<AddFile>,
+    /// The operation's name for `DESCRIBE HISTORY`.
+    pub operation: &'static str,
+    /// Further facts for commitInfo: drops, rows, pipeline, intent.
+    pub info: BTreeMap<String, serde_json::Value>,
+    /// When the commit is made.
+    pub at: Timestamp,
+}
+
+/// The answer to a commit that was not an error.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It landed at the version asked for, durably.
+    Landed,
+    /// Something stands at that version: perhaps this very commit, sent before its answer was lost. Read it.
+    Taken,
+}
+
+/// What a commit in the log says, as far as a committer must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitSummary {
+    /// Its version.
+    pub version: u64,
+    /// Its `txn` actions.
+    pub txns: BTreeMap<String, u64>,
+    /// Whether it carries `metaData` or `protocol`.
+    pub changes_table: bool,
+}
+
+/// A live file of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveFile {
+    /// Its path relative to the table, decoded.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its rows, where its statistics say so.
+    pub rows: Option<u64>,
+}
+
+/// The log of one Delta table.
+#[async_trait]
+pub trait Lake: Send + Sync {
+    /// The newest version of the table with the `txn`s of these application ids; `None` if there is no table.
+    async fn head(&self, app_ids: &[&str]) -> Result<Option<Head>, LakeError>;
+
+    /// Every application id that begins with `prefix` and has a `txn` in the log. For finding tables of ours whose ledger is lost.
+    async fn app_ids(&self, prefix: &str) -> Result<Vec<String>, LakeError>;
+
+    /// Appends a commit at exactly this version, if nothing stands there. Version 0 makes the table.
+    async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError>;
+
+    /// What stands at a version; `None` if nothing does.
+    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError>;
+
+    /// Writes a checkpoint of this version, if it has none.
+    async fn checkpoint(&self, version: u64) -> Result<(), LakeError>;
+
+    /// The files of the newest version, in any order.
+    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError>;
+}

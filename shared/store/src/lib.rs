@@ -5,7 +5,7 @@ mod local_store;
 mod source;
 mod store;
 
-pub use local_source::{LocalSource, Skipped};
-pub use local_store::LocalStore;
+pub use local_source::{Listed, Listing, LocalSource, Skipped};
+pub use local_store::{LocalStore, create_folder, sync_folder};
 pub use source::{ListError, OpenObject, ReadError, Source};
 pub use store::{ObjectWriter, RandomRead, Store, StoreError};

@@ -1,0 +1,247 @@
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::store::{ObjectWriter, RandomRead, Store, StoreError};
+
+static TEMPORARY: AtomicU64 = AtomicU64::new(0);
+
+/// A folder. What `put` and `finish` have written is fsynced, its name and its folders too: object_store's local store does not do that.
+pub struct LocalStore {
+    root: PathBuf,
+    /// Folders below the root that exist durably.
+    folders: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl LocalStore {
+    /// A store in a folder, which need not exist yet.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), folders: Arc::default() }
+    }
+
+    fn path(&self, address: &str) -> Result<PathBuf, StoreError> {
+        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+        if address.split('/').all(plain) {
+            Ok(self.root.join(address))
+        } else {
+            Err(StoreError::Address(address.to_owned()))
+        }
+    }
+
+    fn begin(&self, address: &str) -> Result<LocalWriter, StoreError> {
+        let path = self.path(address)?;
+        let folder = path.parent().unwrap_or(&self.root).to_owned();
+        let failed = |action| move |source| StoreError::Io { action, address: address.to_owned(), source };
+        let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&folder) || !folder.is_dir() {
+            create_folder(&folder).map_err(failed("make the folder of"))?;
+            known.insert(folder.clone());
+        }
+        drop(known);
+        let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!(".{}-{number}.tmp", std::process::id()));
+        let file = File::create(&temporary).map_err(failed("create"))?;
+        Ok(LocalWriter { file, temporary, path, folder, address: address.to_owned(), written: 0, finished: false })
+    }
+}
+
+/// Makes a folder and every missing one above it, each fsynced into its parent.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent().filter(|p| !p.as_os_str().is_empty()) {
+        create_folder(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    sync_folder(folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+struct LocalWriter {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    folder: PathBuf,
+    address: String,
+    written: u64,
+    finished: bool,
+}
+
+impl Write for LocalWriter {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(content)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl ObjectWriter for LocalWriter {
+    fn finish(mut self: Box<Self>) -> Result<u64, StoreError> {
+        let failed = |action| {
+            let address = self.address.clone();
+            move |source| StoreError::Io { action, address, source }
+        };
+        self.file.sync_all().map_err(failed("sync"))?;
+        fs::rename(&self.temporary, &self.path).map_err(failed("name"))?;
+        sync_folder(&self.folder).map_err(failed("sync the folder of"))?;
+        self.finished = true;
+        Ok(self.written)
+    }
+}
+
+impl Drop for LocalWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What is left if this fails is a hidden temporary file that nothing names.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+struct LocalRead {
+    file: File,
+    size: u64,
+}
+
+impl RandomRead for LocalRead {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut content = vec![0; length];
+        self.file.read_exact_at(&mut content, offset)?;
+        Ok(content.into())
+    }
+}
+
+fn missing_or(action: &'static str, address: &str) -> impl FnOnce(io::Error) -> StoreError {
+    let address = address.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing(address),
+        _ => StoreError::Io { action, address, source },
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn put(&self, address: &str, content: Bytes) -> Result<(), StoreError> {
+        let mut writer = Box::new(self.begin(address)?);
+        let failed = |source| StoreError::Io { action: "write", address: address.to_owned(), source };
+        writer.write_all(&content).map_err(failed)?;
+        writer.finish().map(|_| ())
+    }
+
+    async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
+        fs::read(self.path(address)?).map(Bytes::from).map_err(missing_or("read", address))
+    }
+
+    async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
+        let file = File::open(self.path(address)?).map_err(missing_or("open", address))?;
+        let size = file.metadata().map_err(missing_or("look at", address))?.len();
+        Ok(Arc::new(LocalRead { file, size }))
+    }
+
+    fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
+        Ok(Box::new(self.begin(address)?))
+    }
+
+    async fn delete(&self, address: &str) -> Result<(), StoreError> {
+        match fs::remove_file(self.path(address)?) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(missing_or("delete", address)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        let Some(base) = prefix.strip_suffix('/') else { return Err(StoreError::Address(prefix.to_owned())) };
+        let mut folders = vec![(self.path(base)?, prefix.to_owned())];
+        let mut found = Vec::new();
+        while let Some((folder, prefix)) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(missing_or("list", &prefix)(e)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(missing_or("list", &prefix))?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                if name.starts_with('.') {
+                    continue;
+                }
+                match entry.metadata() {
+                    Ok(m) if m.is_dir() => folders.push((entry.path(), format!("{prefix}{name}/"))),
+                    Ok(m) => found.push((format!("{prefix}{name}"), m.len())),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(missing_or("look at", &prefix)(e)),
+                }
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_reads_lists_and_deletes() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(&root.path().join("not/yet"));
+        store.put("a/b/c", "abc".into()).await.unwrap();
+        store.put("a/x", "x".into()).await.unwrap();
+        store.put("a/x", "xyz".into()).await.unwrap();
+        assert_eq!(store.get("a/x").await.unwrap(), "xyz");
+        assert_eq!(store.open("a/b/c").await.unwrap().read_at(1, 2).unwrap(), "bc");
+        assert_eq!(store.list("a/").await.unwrap(), [("a/b/c".to_owned(), 3), ("a/x".to_owned(), 3)]);
+        store.delete("a/x").await.unwrap();
+        store.delete("a/x").await.unwrap();
+        assert!(matches!(store.get("a/x").await, Err(StoreError::Missing(_))));
+        assert!(store.list("nothing/").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_object_does_not_exist() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(root.path());
+        let mut writer = store.writer("a/x").unwrap();
+        writer.write_all(b"half").unwrap();
+        assert!(store.list("a/").await.unwrap().is_empty());
+        drop(writer);
+        assert_eq!(fs::read_dir(root.path().join("a")).unwrap().count(), 0);
+        let mut writer = store.writer("a/x").unwrap();
+        writer.write_all(b"whole").unwrap();
+        assert_eq!(writer.finish().unwrap(), 5);
+        assert_eq!(store.get("a/x").await.unwrap(), "whole");
+    }
+
+    #[tokio::test]
+    async fn an_address_cannot_leave_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(&root.path().join("in"));
+        for bad in ["../out", "/etc/passwd", "a/../../out", "a//b", "", "a/.", "a\0b"] {
+            assert!(matches!(store.put(bad, "x".into()).await, Err(StoreError::Address(_))), "{bad}");
+        }
+    }
+}
