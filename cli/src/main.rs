@@ -1,1 +1,45 @@
-fn main(){}
+//! `lithify`: folders of small files become a Delta table of a few large, sorted ones, each row exactly once.
+
+mod args;
+mod completions;
+mod config;
+mod exit;
+mod help;
+mod human;
+mod progress;
+mod report;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+
+/// Many short-lived allocations on several threads: the allocator is part of the speed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let Cli { json, command } = args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            let failure =
+                report::Failure::new(format!("cannot start: {e}"), "raise the limit of threads or open files");
+            // A closed standard output changes nothing: the exit code says the same.
+            let _ = report::show_failure(&failure, json);
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let code = runtime.block_on(async {
+        match command {
+            Command::Run(args) => run::command(&args, json).await,
+            Command::Status(args) => status::command(&args, json).await,
+            Command::Completions { shell } => match completions::write(shell, &mut std::io::stdout()) {
+                Ok(()) => exit::FINAL,
+                Err(_) => exit::FAILED,
+            },
+        }
+    });
+    ExitCode::from(code)
+}

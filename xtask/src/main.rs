@@ -1,2 +1,61 @@
-//! The one-word commands.
-fn main() {}
+//! The one-word commands: `cargo xtask` lists them.
+//!
+//! * [`verify`]: `test`, everything that must pass before a change lands
+//! * [`e2e`]: the end-to-end tests alone
+//! * [`bench`]: Lithify beside its peers
+//! * [`cargo`], [`tools`], [`python`]: what these stand on: one target folder, a check of what the machine has, and
+//!   Python environments that hold exactly what their files of requirements say
+//!
+//! Only the standard library is used, so that the first answer comes seconds after the clone.
+
+#![allow(clippy::disallowed_methods, reason = "phases are timed by the real clock")]
+
+mod bench;
+mod cargo;
+mod e2e;
+mod place;
+mod python;
+mod summary;
+mod tools;
+mod verify;
+
+use std::process::ExitCode;
+
+/// What a command tells when it fails: one text for the user, with what to do.
+type Outcome<T = ()> = Result<T, String>;
+
+const COMMANDS: &str = "\
+usage: cargo xtask COMMAND
+
+  test                 everything that must pass: formatting, lints, all tests, end to end
+  e2e [NAME]           the end-to-end tests alone, or those whose name contains NAME
+  bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
+  bench million        Lithify alone on 1,000,000 micro-files
+
+Compiled code, Python environments and generated drops go to the user's cache folder ($XDG_CACHE_HOME/lithify, or
+~/.cache/lithify); CARGO_TARGET_DIR moves the compiled code elsewhere.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{COMMANDS}");
+            return ExitCode::SUCCESS;
+        }
+        ["test"] => verify::run(),
+        ["e2e"] => e2e::run(None),
+        ["e2e", name] if !name.starts_with('-') => e2e::run(Some(name)),
+        ["bench", rest @ ..] => bench::run(rest),
+        _ => {
+            eprintln!("error: `{}` is not a command\n\n{COMMANDS}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("\nerror: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,285 @@
-//! ingest
+//! Drops to staged runs: protocol steps 2 to 4 of one batch (ARCHITECTURE.md, "Ingest").
+//!
+//! [`Ingest::batch`] is the flow: claim, stage, seal. [`Ingest::judge`] says what a claim that stands means. What happens
+//! before (finding or receiving drops) and after (acknowledging) is the caller's: the command line, or the Lambda function.
+
+mod judge;
+mod lineage;
+mod manifests;
+mod quarantine;
+mod sample;
+mod schemas;
+mod stage;
+mod tell;
+
+use std::sync::Arc;
+
+use decode::format::{Format, Packing};
+use drops::{BatchId, DroppedObject, PipelineName};
+use ledger::{Claim, ClaimOutcome, Ledger, LedgerError, Liveness, ProcessLock, SealOutcome, Sealed};
+use runs::{Fate, Manifest, WriteSettings};
+use runtime::{Clock, Entropy};
+use store::{Source, Store, StoreError};
+
+pub use judge::{Right, Standing, Suspicion};
+pub use quarantine::{QuarantineEntry, QuarantinedRecord, source_file};
+pub use sample::SAMPLE_FILES;
+pub use schemas::{SchemaNews, SchemaVersion, Schemas};
+
+use manifests::{Manifests, Verdict};
+use stage::{Staged, Staging};
+
+/// What stops a batch. Nothing of it is in the table; its drops are taken over later.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The ledger did not do what was asked.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A file of the pipeline's state could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A manifest is not what the ledger says it is.
+    #[error("the manifest {address} does not fit the ledger: {reason}; restore the state folder from a backup")]
+    Manifest {
+        /// Its address.
+        address: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A schema version cannot be read.
+    #[error("the table's schema in the ledger cannot be read: {0}")]
+    Schema(String),
+    /// A defect of Lithify.
+    #[error("this is a defect of Lithify, please report it: {0}")]
+    Internal(String),
+}
+
+/// How a pipeline's drops are read and staged.
+#[derive(Clone, Debug)]
+pub struct IngestSettings {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// How runs are written: their order first of all.
+    pub write: WriteSettings,
+    /// How many bytes of decoded rows a batch holds before it writes a run.
+    pub run_memory: usize,
+    /// How many aborted batches may have held a drop alone before it is quarantined: what kills its process.
+    pub aborted_alone_limit: u32,
+}
+
+/// Ingests the batches of one pipeline. Its parts are given: stores, ledger, clock, randomness.
+pub struct Ingest {
+    ledger: Arc<dyn Ledger>,
+    liveness: Arc<dyn Liveness>,
+    source: Arc<dyn Source>,
+    state: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    lock: Arc<ProcessLock>,
+    schemas: Arc<Schemas>,
+    settings: IngestSettings,
+    manifests: Manifests,
+}
+
+/// What [`Ingest`] works with.
+pub struct Parts {
+    /// The record of drops and batches.
+    pub ledger: Arc<dyn Ledger>,
+    /// Who is dead.
+    pub liveness: Arc<dyn Liveness>,
+    /// Where drops are read.
+    pub source: Arc<dyn Source>,
+    /// Where runs, manifests and the quarantine are written.
+    pub state: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// This process's lock, named in its claims.
+    pub lock: Arc<ProcessLock>,
+    /// The table's schemas.
+    pub schemas: Arc<Schemas>,
+}
+
+/// A drop that may be claimed.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The drop.
+    pub object: DroppedObject,
+    /// How its content is read.
+    pub format: Format,
+    /// How it is compressed.
+    pub packing: Packing,
+    /// The right to claim it.
+    pub right: Right,
+}
+
+/// Why a drop is not final after its batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Its object is not there any more.
+    Gone,
+    /// It changed while it was read.
+    Changed,
+    /// A passing cause, in words.
+    Passing(String),
+    /// Another batch claimed it first.
+    Contended,
+    /// The batch was aborted by others, who took its process for dead.
+    Void,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct BatchOutcome {
+    /// What was sealed, if anything.
+    pub sealed: Option<Sealed>,
+    /// Drops that are not final now, and why.
+    pub left_out: Vec<(Candidate, LeftOut)>,
+    /// The first few quarantined records and drops.
+    pub quarantined: Vec<QuarantineEntry>,
+    /// The files that hold all of them.
+    pub quarantine_files: Vec<String>,
+}
+
+impl Ingest {
+    /// Puts the parts together.
+    pub fn new(parts: Parts, settings: IngestSettings) -> Self {
+        let manifests = Manifests::new(parts.ledger.clone(), parts.state.clone());
+        let Parts { ledger, liveness, source, state, clock, entropy, lock, schemas } = parts;
+        Self { ledger, liveness, source, state, clock, entropy, lock, schemas, settings, manifests }
+    }
+
+    /// Ingests drops as one batch. `slot` is the worker's place in the process's lock file; `stop` tells, between drops,
+    /// whether the rest is to be left out.
+    ///
+    /// # Errors
+    /// What stops the batch as a whole. It is aborted then, so that its drops can be taken over at once.
+    pub async fn batch(
+        &self,
+        slot: usize,
+        candidates: Vec<Candidate>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<BatchOutcome, IngestError> {
+        let id = self.entropy.batch_id(self.clock.now());
+        let (granted, contended) = self.claim(id, candidates).await?;
+        let staged = self.stage(id, slot, granted, stop).await;
+        let sealed = match staged {
+            Ok(staged) => self.seal(id, staged).await,
+            Err(e) => Err(e),
+        };
+        self.lock.idle(slot);
+        let mut outcome = match sealed {
+            Ok(outcome) => outcome,
+            Err(e) => {
+                self.abort(id).await;
+                return Err(e);
+            }
+        };
+        outcome.left_out.extend(contended.into_iter().map(|candidate| (candidate, LeftOut::Contended)));
+        Ok(outcome)
+    }
+
+    /// Protocol step 2: one conditional write per drop. Returns what was granted, and what was not.
+    async fn claim(
+        &self,
+        id: BatchId,
+        candidates: Vec<Candidate>,
+    ) -> Result<(Vec<Candidate>, Vec<Candidate>), IngestError> {
+        let alone = u32::from(candidates.len() == 1);
+        let at = self.clock.now();
+        let claim = |c: &Candidate| Claim {
+            batch: id,
+            holder: self.lock.name().to_owned(),
+            at,
+            etag: c.object.etag.clone(),
+            aborted: c.right.aborted,
+            aborted_alone: c.right.aborted_alone + alone,
+        };
+        let wanted: Vec<_> =
+            candidates.iter().map(|c| (c.object.id.clone(), c.right.expected.clone(), claim(c))).collect();
+        let outcomes = self.ledger.claim(&wanted).await?;
+        let (mut granted, mut contended) = (Vec::with_capacity(candidates.len()), Vec::new());
+        for (candidate, outcome) in candidates.into_iter().zip(outcomes) {
+            match outcome {
+                ClaimOutcome::Granted => granted.push(candidate),
+                ClaimOutcome::Held(_) => contended.push(candidate),
+            }
+        }
+        Ok((granted, contended))
+    }
+
+    /// Protocol step 3: read, decode, sort, stage. Everything that the manifest names is durable when this returns.
+    async fn stage(
+        &self,
+        id: BatchId,
+        slot: usize,
+        granted: Vec<Candidate>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Staged, IngestError> {
+        let mut staging = Staging::begin(self, id, slot).await?;
+        for candidate in granted {
+            if stop() {
+                staging.leave_out(candidate, LeftOut::Passing("interrupted".into()));
+            } else if candidate.right.aborted_alone >= self.settings.aborted_alone_limit {
+                staging.quarantine_deadly(candidate).await?;
+            } else {
+                staging.read(candidate).await?;
+            }
+        }
+        staging.finish().await
+    }
+
+    /// Protocol step 4: the fence. One write, however many drops.
+    async fn seal(&self, id: BatchId, staged: Staged) -> Result<BatchOutcome, IngestError> {
+        let Staged { manifest, held, left_out, quarantined, quarantine_files } = staged;
+        let mut outcome = BatchOutcome { sealed: None, left_out, quarantined, quarantine_files };
+        if manifest.held.is_empty() {
+            // Nothing to fence; void at once, so that what was left out can be claimed again.
+            self.abort(id).await;
+            return Ok(outcome);
+        }
+        let (content, digest) = manifest.encode().map_err(|e| IngestError::Internal(e.to_string()))?;
+        let address = format!("staging/{}/{id}-manifest.jsonl.zst", self.settings.pipeline);
+        self.state.put(&address, content).await?;
+        let sealed = describe(&manifest, address, digest, self.clock.now());
+        match self.ledger.seal(id, &sealed).await? {
+            SealOutcome::Sealed => {
+                self.manifests.remember(id, &Verdict::Sealed(Arc::new(manifest)));
+                outcome.sealed = Some(sealed);
+            }
+            SealOutcome::Void => {
+                self.delete_runs(id).await;
+                let void = held.into_iter().map(|candidate| (candidate, LeftOut::Void));
+                outcome = BatchOutcome { left_out: void.chain(outcome.left_out).collect(), ..BatchOutcome::default() };
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Makes a batch void that will not be sealed, and deletes its runs. If this fails, whoever takes its drops over does it.
+    async fn abort(&self, id: BatchId) {
+        match self.ledger.abort(&self.settings.pipeline, id).await {
+            Ok(ledger::AbortOutcome::Aborted) => self.delete_runs(id).await,
+            Ok(ledger::AbortOutcome::Stands(_)) => {}
+            Err(e) => tracing::warn!(batch = %id, error = %e, "a void batch was not marked as aborted"),
+        }
+    }
+}
+
+fn describe(manifest: &Manifest, address: String, digest: String, at: drops::Timestamp) -> Sealed {
+    let sum = |of: fn(&runs::HeldDrop) -> u64| manifest.held.iter().map(of).sum();
+    Sealed {
+        pipeline: manifest.pipeline.clone(),
+        manifest: address,
+        digest,
+        drops: manifest.held.len() as u64,
+        quarantined_drops: sum(|d| u64::from(d.fate != Fate::Ingested)),
+        rows: sum(|d| d.rows),
+        rescued_rows: sum(|d| d.rescued_rows),
+        quarantined_records: sum(|d| d.quarantined_records),
+        source_bytes: sum(|d| d.size),
+        staged_bytes: manifest.runs.iter().map(|r| r.bytes).sum(),
+        at,
+    }
+}

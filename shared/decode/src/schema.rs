@@ -1,6 +1,7 @@
 //! The columns of a table as decoding sees them. Types are few and wide: a column's type is chosen once (Delta tables that
 //! every reader opens cannot widen it), and values are fitted without loss or rescued.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field as ArrowField, Fields, TimeUnit};
@@ -81,6 +82,30 @@ impl Type {
                 Self::List(Box::new(Self::from_arrow(element.data_type())))
             }
             other => Self::Other(other.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    /// The type in the words of `schema_hints`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean => f.write_str("boolean"),
+            Self::Long => f.write_str("bigint"),
+            Self::Double => f.write_str("double"),
+            Self::String => f.write_str("string"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::List(element) => write!(f, "array<{element}>"),
+            Self::Other(other) => other.fmt(f),
+            Self::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (at, field) in fields.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}: {}", field.name, field.data_type)?;
+                }
+                f.write_str(">")
+            }
         }
     }
 }

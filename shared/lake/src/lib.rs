@@ -1,11 +1,24 @@
-//! The Delta log behind a trait of ours. The only crate that knows deltalake; the double in memory serves the simulation.
+//! The Delta log behind a trait of ours. The only crate that knows Delta; the double in memory serves the simulation.
+//!
+//! Of deltalake only its kernel is linked, and only for what looks at every file of a table: what a commit rests on (versions, schema,
+//! transactions) is read and written here, a few small files at a time.
 //!
 //! A commit is an atomic append to the log and nothing else: no retries, no conflict checks, no hooks. What to do about a version that is
 //! taken is the compactor's business (ARCHITECTURE.md, "Compact").
 
 mod actions;
+mod admit;
+mod bulk;
+mod checkpoint;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod delta;
+mod files;
+mod listing;
 mod memory;
+mod path;
+mod schema;
+mod state;
 mod support;
 
 use std::collections::BTreeMap;
@@ -15,9 +28,10 @@ use async_trait::async_trait;
 use drops::Timestamp;
 
 pub use delta::DeltaLake;
-pub use memory::MemoryLake;
+pub use memory::{Foreign, MemoryLake};
 
-/// What the log could not tell or take. After an error of `commit` it is *unknown* whether the commit landed: read the version.
+/// What the log could not tell or take. After an error of `commit` other than [`LakeError::Unwritable`] it is *unknown* whether the
+/// commit landed: read the version.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// The log cannot be read: damaged, or not a Delta table.
@@ -38,6 +52,16 @@ pub enum LakeError {
         /// What went wrong.
         reason: String,
     },
+    /// A commit that must not be written as it is asked for. Nothing was written; asking again is no use.
+    #[error("version {version} of {table} cannot be written: {reason}")]
+    Unwritable {
+        /// The table's address.
+        table: String,
+        /// The version that was asked for.
+        version: u64,
+        /// What stands against it.
+        reason: String,
+    },
 }
 
 /// The table at its newest version.
@@ -56,6 +80,7 @@ pub struct Head {
     /// The newest `txn` version of each application id that was asked for and has one.
     pub txns: BTreeMap<String, u64>,
     /// Why we must not write to the table (a protocol feature that we do not know, a column that may not be null, ...), if so.
+    /// Look here first: the schema of a table that is beyond us may be empty.
     pub refusal: Option<String>,
 }
 
@@ -149,10 +174,11 @@ pub trait Lake: Send + Sync {
     /// Every application id that begins with `prefix` and has a `txn` in the log. For finding tables of ours whose ledger is lost.
     async fn app_ids(&self, prefix: &str) -> Result<Vec<String>, LakeError>;
 
-    /// Appends a commit at exactly this version, if nothing stands there. Version 0 makes the table.
+    /// Appends a commit at exactly this version, if nothing stands there. Version 0 makes the table. A commit beyond the next version, to a
+    /// table that refuses us, or with what a table cannot hold is [`LakeError::Unwritable`].
     async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError>;
 
-    /// What stands at a version; `None` if nothing does.
+    /// What stands at a version; `None` if nothing does. A version that was cleaned up is an error: it is not free.
     async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError>;
 
     /// Writes a checkpoint of this version, if it has none.

@@ -16,8 +16,8 @@ use drops::{BatchId, DropId, PipelineName};
 pub use embedded::EmbeddedLedger;
 pub use liveness::{Activity, Liveness, LivenessError, ProcessLock, ProcessLocks, Suspect, drop_hash};
 pub use records::{
-    AbortOutcome, BatchRecord, Claim, ClaimOutcome, Expected, HeadOutcome, Intent, Lease, LeaseOutcome, PipelineSettings, SealOutcome,
-    Sealed, StagedTotals,
+    AbortOutcome, BatchRecord, Claim, ClaimOutcome, Expected, HeadOutcome, Intent, Lease, LeaseOutcome,
+    PipelineSettings, SealOutcome, Sealed, StagedTotals,
 };
 
 /// What a ledger could not do. Nothing of a failed call may be assumed, neither that it happened nor that it did not: read again.
@@ -69,7 +69,12 @@ pub trait Ledger: Send + Sync {
     async fn mark_committed(&self, batches: &[BatchId], version: u64) -> Result<(), LedgerError>;
 
     /// Every batch of a pipeline with its record, ids above `after` ascending, at most `limit`. For people and audits: no decision reads it.
-    async fn batches(&self, pipeline: &PipelineName, after: Option<BatchId>, limit: usize) -> Result<Vec<(BatchId, BatchRecord)>, LedgerError>;
+    async fn batches(
+        &self,
+        pipeline: &PipelineName,
+        after: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Vec<(BatchId, BatchRecord)>, LedgerError>;
 
     /// How many claims a pipeline has. For people.
     async fn count_claims(&self, pipeline: &PipelineName) -> Result<u64, LedgerError>;
@@ -90,7 +95,11 @@ pub trait Ledger: Send + Sync {
     async fn settings(&self, pipeline: &PipelineName) -> Result<Option<PipelineSettings>, LedgerError>;
 
     /// Fixes a pipeline's settings if it has none. Returns what stands now.
-    async fn fix_settings(&self, pipeline: &PipelineName, settings: &PipelineSettings) -> Result<PipelineSettings, LedgerError>;
+    async fn fix_settings(
+        &self,
+        pipeline: &PipelineName,
+        settings: &PipelineSettings,
+    ) -> Result<PipelineSettings, LedgerError>;
 
     /// The pipelines that have settings, by name.
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError>;
@@ -108,7 +117,13 @@ pub trait Ledger: Send + Sync {
     /// Takes the table's lease if nobody holds it, or if what stands is `seen` (a lease that the caller judged to be dead). The
     /// token grows with every change of owner, giving it back and taking it again included. The same owner gets its own lease again,
     /// with its token and the new `expires`.
-    async fn acquire_lease(&self, table: &str, owner: &str, expires: drops::Timestamp, seen: Option<&Lease>) -> Result<LeaseOutcome, LedgerError>;
+    async fn acquire_lease(
+        &self,
+        table: &str,
+        owner: &str,
+        expires: drops::Timestamp,
+        seen: Option<&Lease>,
+    ) -> Result<LeaseOutcome, LedgerError>;
 
     /// Renews the lease that owner and token hold. False if another holds it now.
     async fn renew_lease(&self, table: &str, lease: &Lease, expires: drops::Timestamp) -> Result<bool, LedgerError>;

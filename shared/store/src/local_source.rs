@@ -49,6 +49,11 @@ impl LocalSource {
         &self.root
     }
 
+    /// Whether a path lies in an excluded folder.
+    pub fn excludes(&self, path: &Path) -> bool {
+        self.excluded.iter().any(|excluded| path.starts_with(excluded))
+    }
+
     /// Lists the folder, folder by folder, in the order of the keys' bytes. Memory grows with the largest folder, not with their number.
     pub fn list(&self) -> Listing<'_> {
         Listing {
@@ -57,6 +62,16 @@ impl LocalSource {
             pending: vec![Pending::Folder(String::new())],
             above: Vec::new(),
         }
+    }
+
+    /// Lists what is at these keys now, files and folders; what is gone is left away.
+    pub fn list_at(&self, keys: impl IntoIterator<Item = String>) -> Listing<'_> {
+        let pending = keys.into_iter().map(|key| match key.rsplit_once('/') {
+            _ if self.root.join(&key).is_dir() => Pending::Folder(if key.is_empty() { key } else { format!("{key}/") }),
+            Some((folder, name)) => Pending::File(format!("{folder}/"), name.to_owned()),
+            None => Pending::File(String::new(), key),
+        });
+        Listing { source: self, ready: VecDeque::new(), pending: pending.collect(), above: Vec::new() }
     }
 
     fn object(&self, key: String, metadata: &Metadata) -> DroppedObject {
@@ -254,6 +269,22 @@ mod tests {
         let mut sorted = names.map(str::to_owned).to_vec();
         sorted.sort();
         assert_eq!(keys(&source(root.path(), vec![])), sorted);
+    }
+
+    #[test]
+    fn lists_at_keys_what_is_there_now() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        for name in ["a/b/x.json", "a/b/y.json", "z.json"] {
+            fs::write(root.path().join(name), "{}").unwrap();
+        }
+        let source = source(root.path(), vec![]);
+        let mut found: Vec<_> = source
+            .list_at(["z.json".into(), "a/b".into(), "gone.json".into()])
+            .map(|l| if let Ok(Listed::Object(o)) = l { o.id.key } else { panic!("{l:?}") })
+            .collect();
+        found.sort();
+        assert_eq!(found, ["a/b/x.json", "a/b/y.json", "z.json"]);
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub enum ClusterBy {
 }
 
 /// One pipeline: a source, a format and a table, with its settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
     /// Its name: `default` unless given.
     pub name: PipelineName,
@@ -156,7 +156,7 @@ pub struct Pipeline {
 }
 
 /// The settings of one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The pipelines, at least one.
     pub pipelines: Vec<Pipeline>,

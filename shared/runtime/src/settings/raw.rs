@@ -131,6 +131,9 @@ impl RawSettings {
 
     /// The pipelines, each with the shared values where it has none of its own.
     pub(super) fn whole_pipelines(&self) -> Vec<RawPipeline> {
-        self.pipelines.iter().map(|own| RawPipeline { origin: own.origin.clone(), ..self.shared.clone().overlay(own) }).collect()
+        self.pipelines
+            .iter()
+            .map(|own| RawPipeline { origin: own.origin.clone(), ..self.shared.clone().overlay(own) })
+            .collect()
     }
 }

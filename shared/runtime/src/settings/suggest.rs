@@ -6,7 +6,10 @@ pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let plain = plain(word);
     let reach = (plain.len() / 3).max(1);
     let with_distance = candidates.iter().map(|candidate| (distance(&plain, &self::plain(candidate)), *candidate));
-    with_distance.filter(|(distance, _)| *distance <= reach).min_by_key(|(distance, _)| *distance).map(|(_, found)| found)
+    with_distance
+        .filter(|(distance, _)| *distance <= reach)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, found)| found)
 }
 
 /// `, did you mean 'x'?`, or nothing.
@@ -65,7 +68,8 @@ mod tests {
     #[test]
     fn a_swap_is_one_step() {
         let chars = |text: &str| text.chars().collect::<Vec<_>>();
-        for (a, b, steps) in [("ab", "ba", 1), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("x", "x", 0)] {
+        for (a, b, steps) in [("ab", "ba", 1), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("x", "x", 0)]
+        {
             assert_eq!(distance(&chars(a), &chars(b)), steps, "{a} {b}");
         }
     }

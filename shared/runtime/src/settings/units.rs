@@ -33,7 +33,9 @@ pub fn parse_size(text: &str) -> Result<u64, InvalidUnit> {
         "" => 1,
         "k" | "m" | "g" | "t" => {
             let letter = unit.to_ascii_uppercase();
-            return Err(bad(&format!("'{letter}' can mean {letter}B (powers of 1000) or {letter}iB (powers of 1024), say which")));
+            return Err(bad(&format!(
+                "'{letter}' can mean {letter}B (powers of 1000) or {letter}iB (powers of 1024), say which"
+            )));
         }
         unit => match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
             Some((_, bytes)) => *bytes,

@@ -1,0 +1,302 @@
+//! The command line. Values of settings stay texts here: they are judged together with a file's (`config`), so that all wrong
+//! ones are reported at once.
+
+use std::ffi::OsString;
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueHint,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
+use clap_complete::Shell;
+
+use crate::{
+    exit, help,
+    report::{Failure, show_failure_object},
+};
+
+/// Turns folders of micro-files into Delta tables of a few large, sorted files: each row exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "lithify", version, after_help = help::TOP, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// Print one JSON object on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ingest every new file of a source into its table, until nothing is left.
+    Run(Box<RunArgs>),
+    /// Show what the ledger and the table hold.
+    Status(StatusArgs),
+    /// Print completions for a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// `lithify status`.
+#[derive(Debug, Args)]
+#[command(after_help = help::STATUS)]
+pub struct StatusArgs {
+    /// The folder of the Delta table.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub table: String,
+}
+
+/// `lithify run`.
+#[derive(Debug, Default, Args)]
+#[command(after_help = help::RUN)]
+pub struct RunArgs {
+    /// The folder that drops arrive in, with all folders below it.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub source: Option<String>,
+    /// The folder of the Delta table; made if it is not there.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub table: Option<String>,
+    /// Read pipelines and settings from a TOML file, in place of SOURCE and TABLE.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "table", "name"])]
+    pub config: Option<String>,
+
+    /// The pipeline's name. Several pipelines may feed one table [default: default].
+    #[arg(long, help_heading = "Reading")]
+    pub name: Option<String>,
+    /// The files' format; told by name, then by the first bytes, if not given.
+    #[arg(long, help_heading = "Reading", value_parser = OneOf(&["json", "csv"]))]
+    pub format: Option<String>,
+    /// The files' compression; told by name, then by the first bytes, if not given.
+    #[arg(long, help_heading = "Reading", value_parser = OneOf(&["none", "gzip", "zstd"]))]
+    pub compression: Option<String>,
+    /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'. They win over what is seen.
+    #[arg(long, help_heading = "Reading", value_name = "TYPES")]
+    pub schema_hints: Option<String>,
+    /// How long ago a file must have been modified before it is read [default: 2s].
+    #[arg(long, help_heading = "Reading", value_name = "DURATION")]
+    pub settle_time: Option<String>,
+
+    /// Sort rows by these columns. Without either order they lie by source file and row. Not with --z-order-by.
+    #[arg(long, help_heading = "Table", value_name = "COLUMNS", value_delimiter = ',')]
+    pub cluster_by: Option<Vec<String>>,
+    /// Lay rows along a Z-order over these columns: good where queries filter by any of them.
+    #[arg(long, help_heading = "Table", value_name = "COLUMNS", value_delimiter = ',')]
+    pub z_order_by: Option<Vec<String>>,
+    /// Partition the table by these columns. A table is not partitioned unless asked.
+    #[arg(long, help_heading = "Table", value_name = "COLUMNS", value_delimiter = ',')]
+    pub partition_columns: Option<Vec<String>>,
+    /// How large the table's files should be, on disk [default: 128MiB].
+    #[arg(long, help_heading = "Table", value_name = "SIZE")]
+    pub target_file_size: Option<String>,
+    /// Append to a Delta table that Lithify did not make.
+    #[arg(long, help_heading = "Table")]
+    pub append_existing: bool,
+
+    /// Go on with files that arrive, until Ctrl-C.
+    #[arg(long, help_heading = "Watching")]
+    pub watch: bool,
+    /// How often the source is listed while watching, as file-system events can be lost; implies --watch [default: 5m].
+    #[arg(long, help_heading = "Watching", value_name = "DURATION")]
+    pub every: Option<String>,
+    /// While watching, how long rows may wait for a file to fill before they are committed [default: 5m].
+    #[arg(long, help_heading = "Watching", value_name = "DURATION")]
+    pub longest_delay: Option<String>,
+
+    /// The bound on memory [default: 512MiB].
+    #[arg(long, help_heading = "Process", value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Worker threads, 1 to 256 [default: one for each processor].
+    #[arg(long, help_heading = "Process", value_name = "NUMBER")]
+    pub workers: Option<String>,
+    /// Show no progress. Warnings and the summary are still printed.
+    #[arg(long, short, help_heading = "Process")]
+    pub quiet: bool,
+}
+
+/// A word out of a few: help and completions show them, but any text passes, as the check of the settings judges it.
+#[derive(Clone)]
+struct OneOf(&'static [&'static str]);
+
+impl TypedValueParser for OneOf {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}
+
+/// Reads the process's command line. Help, the version and usage errors end the process here: the latter with code 2, and
+/// with `--json` with an object on standard output as well.
+pub fn parse() -> Cli {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match try_parse(&words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            if error.use_stderr() && words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
+            {
+                let failure = Failure::new(first_line(&error), "see `lithify --help`");
+                // A closed standard output changes nothing: the exit code says the same.
+                let _ = show_failure_object(&failure, &mut std::io::stdout());
+            }
+            error.exit()
+        }
+    }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// Reads a command line whose first word is the program's name.
+pub fn try_parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let cli = Cli::try_parse_from(words)?;
+    let Command::Run(run) = &cli.command else { return Ok(cli) };
+    let problem = match (&run.config, &run.source, &run.table) {
+        (Some(_), _, _) | (None, Some(_), Some(_)) => return Ok(cli),
+        (None, Some(source), None) => {
+            format!("into which table? Name its folder behind the source: lithify run {source} TABLE")
+        }
+        (None, None, _) => "what is to be ingested? Name a source and a table: lithify run SOURCE TABLE\n       \
+             or a file with pipelines: lithify run --config lithify.toml"
+            .to_owned(),
+    };
+    let mut command = Cli::command();
+    command.build();
+    let of_run = command.find_subcommand_mut("run");
+    Err(match of_run {
+        Some(run) => run.error(ErrorKind::MissingRequiredArgument, problem),
+        None => command.error(ErrorKind::MissingRequiredArgument, problem),
+    })
+}
+
+// Clap's own usage errors must exit with the code that the help promises.
+const _: () = assert!(exit::WRONG_SETTINGS == 2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    fn run(line: &str) -> RunArgs {
+        match try_parse(&words(line)).expect("right").command {
+            Command::Run(run) => *run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The message of a usage error.
+    fn refused(line: &str) -> String {
+        let error = try_parse(&words(line)).expect_err("wrong");
+        assert_eq!(error.exit_code(), i32::from(exit::WRONG_SETTINGS), "{line}");
+        assert!(error.use_stderr(), "{line}");
+        error.to_string()
+    }
+
+    #[test]
+    fn clap_finds_nothing_wrong_with_the_definition() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn reads_every_flag_as_it_was_written() {
+        let line = "lithify run s t --name n --format jsn --compression gzip --cluster-by a,b --partition-columns c \
+                    --target-file-size 1GiB --longest-delay 1m --settle-time 0s --append-existing --memory 1GiB --workers 4 \
+                    --watch --every 5m --quiet";
+        let run = run(line);
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        assert_eq!([text(&run.source), text(&run.table), text(&run.name)], ["s", "t", "n"]);
+        assert_eq!([text(&run.format), text(&run.compression)], ["jsn", "gzip"], "judged later, with everything else");
+        assert_eq!(run.cluster_by, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(run.partition_columns, Some(vec!["c".to_owned()]));
+        assert_eq!(
+            [text(&run.target_file_size), text(&run.longest_delay), text(&run.settle_time)],
+            ["1GiB", "1m", "0s"]
+        );
+        assert_eq!([text(&run.memory), text(&run.workers), text(&run.every)], ["1GiB", "4", "5m"]);
+        assert!(run.append_existing && run.watch && run.quiet);
+    }
+
+    #[test]
+    fn json_stands_anywhere() {
+        for line in ["lithify --json run s t", "lithify run --json s t", "lithify status t --json"] {
+            assert!(try_parse(&words(line)).expect("right").json, "{line}");
+        }
+    }
+
+    #[test]
+    fn run_without_source_and_table_says_what_to_do() {
+        let nothing = refused("lithify run");
+        assert!(nothing.contains("lithify run SOURCE TABLE") && nothing.contains("--config lithify.toml"), "{nothing}");
+        let half = refused("lithify run drops --memory 1GiB");
+        assert!(half.contains("into which table?") && half.contains("lithify run drops TABLE"), "{half}");
+        assert!(half.contains("Usage: lithify run"), "{half}");
+    }
+
+    #[test]
+    fn a_file_stands_in_place_of_source_table_and_name() {
+        assert_eq!(run("lithify run --config x.toml --memory 1GiB").config.as_deref(), Some("x.toml"));
+        for line in
+            ["lithify run s t --config x.toml", "lithify run s --config x.toml", "lithify run --config x.toml --name n"]
+        {
+            assert!(refused(line).contains("cannot be used with"), "{line}");
+        }
+        assert!(
+            refused("lithify run s t --tarket-file-size 1").contains("--target-file-size"),
+            "suggests the right flag"
+        );
+    }
+
+    #[test]
+    fn help_has_examples_and_exit_codes() {
+        let help = |line: &str| try_parse(&words(line)).expect_err("help").to_string();
+        let top = help("lithify --help");
+        for code in [
+            "0  everything is final",
+            "1  failed",
+            "2  wrong settings",
+            "3  something was quarantined",
+            "4  drops were left out",
+        ] {
+            assert!(top.contains(code), "{code}: {top}");
+        }
+        assert!(top.contains("130  interrupted") && top.contains("1, then 4, then 3"), "{top}");
+        for line in [
+            "lithify --help",
+            "lithify run --help",
+            "lithify status --help",
+            "lithify completions --help",
+            "lithify run -h",
+        ] {
+            assert!(help(line).contains("Examples:"), "{line}");
+        }
+        assert!(help("lithify run --help").contains("[possible values: json, csv]"));
+    }
+
+    #[test]
+    fn the_words_of_help_are_those_that_decoding_knows() {
+        let known = |words: &'static [&'static str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let formats: Vec<String> = decode::format::Format::ALL.iter().map(ToString::to_string).collect();
+        let compressions: Vec<String> = decode::format::Compression::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(formats, known(&["json", "csv"]));
+        assert_eq!(compressions, known(&["none", "gzip", "zstd"]));
+    }
+}

@@ -1,0 +1,34 @@
+//! Completions for shells.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::args::Cli;
+
+/// Writes the completions of `lithify` for a shell. To memory first: the generator panics where its output breaks off.
+pub fn write(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "lithify", &mut script);
+    out.write_all(&script)?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_gets_a_script_that_knows_the_flags() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
+            let mut script = Vec::new();
+            write(shell, &mut script).expect("written to memory");
+            let script = String::from_utf8(script).expect("text");
+            assert!(
+                script.contains("lithify") && script.contains("target-file-size") && script.contains("status"),
+                "{shell}"
+            );
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! From the command line, and the settings file that it names, to checked settings. The only I/O is reading that file and
+//! looking at folders.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use runtime::settings::{
+    self, Given, MAX_DELAY, Origin, Place, RawPipeline, RawSettings, SettingError, Settings, Surroundings,
+};
+
+use crate::args::RunArgs;
+
+/// How often the source is listed while watching, unless `--every` says otherwise.
+pub const DEFAULT_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// The shortest time between two listings: below it the listing would be all that is done.
+const MIN_EVERY: Duration = Duration::from_secs(1);
+
+/// The settings of a run: flags over the file's values over defaults.
+///
+/// # Errors
+/// Everything that is wrong with flags and file, `--every` included.
+pub fn settings(args: &RunArgs) -> Result<Settings, Vec<SettingError>> {
+    let processors = available_parallelism().map_or(1, std::num::NonZero::get);
+    checked(args, processors, &look)
+}
+
+/// How often to list while watching; `None` if the run ends when nothing is left.
+///
+/// # Errors
+/// The text of `--every` is no fitting duration. [`settings`] reports that as well, with all else.
+pub fn watch(args: &RunArgs) -> Result<Option<Duration>, SettingError> {
+    let Some(text) = &args.every else { return Ok(args.watch.then_some(DEFAULT_EVERY)) };
+    let wrong = |problem: String| SettingError::new(&Origin::Flag("--every".to_owned()), "every", problem);
+    match settings::parse_duration(text) {
+        Ok(every) if (MIN_EVERY..=MAX_DELAY).contains(&every) => Ok(Some(every)),
+        Ok(_) => Err(wrong(format!("'{text}' is not between 1s and 30d"))),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> Result<Settings, Vec<SettingError>> {
+    let every = watch(args).err();
+    let mut raw = match raw(args) {
+        Ok(raw) => raw,
+        Err(errors) => return Err(every.into_iter().chain(errors).collect()),
+    };
+    raw.faults.extend(every);
+    settings::check(&raw, &Surroundings { processors, look })
+}
+
+/// What flags and file say, the flags being stronger.
+fn raw(args: &RunArgs) -> Result<RawSettings, Vec<SettingError>> {
+    let flags = pipeline_flags(args);
+    let mut raw = match &args.config {
+        Some(file) => {
+            let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
+            let mut raw = settings::file::read(&text, file)?;
+            raw.pipelines = raw.pipelines.into_iter().map(|own| own.overlay(&flags)).collect();
+            raw
+        }
+        None => RawSettings { pipelines: vec![flags], ..RawSettings::new(Origin::Absent) },
+    };
+    raw.memory = by_flag("--memory", &args.memory).or(raw.memory);
+    raw.workers = by_flag("--workers", &args.workers).or(raw.workers);
+    Ok(raw)
+}
+
+fn unreadable(file: &str, error: &io::Error) -> SettingError {
+    SettingError::new(&Origin::Flag("--config".to_owned()), "config", format!("cannot read {file}: {error}"))
+}
+
+fn by_flag<T: Clone>(flag: &str, value: &Option<T>) -> Option<Given<T>> {
+    value.clone().map(|value| Given::by_flag(flag, value))
+}
+
+fn pipeline_flags(args: &RunArgs) -> RawPipeline {
+    RawPipeline {
+        origin: Origin::Absent,
+        name: by_flag("--name", &args.name),
+        source: by_flag("SOURCE", &args.source),
+        table: by_flag("TABLE", &args.table),
+        format: by_flag("--format", &args.format),
+        compression: by_flag("--compression", &args.compression),
+        schema_hints: by_flag("--schema-hints", &args.schema_hints),
+        cluster_by: by_flag("--cluster-by", &args.cluster_by),
+        z_order_by: by_flag("--z-order-by", &args.z_order_by),
+        partition_columns: by_flag("--partition-columns", &args.partition_columns),
+        target_file_size: by_flag("--target-file-size", &args.target_file_size),
+        longest_delay: by_flag("--longest-delay", &args.longest_delay),
+        settle_time: by_flag("--settle-time", &args.settle_time),
+        append_existing: args.append_existing.then(|| Given::by_flag("--append-existing", true)),
+    }
+}
+
+/// What stands at a path, with the path made canonical: absolute, with no symbolic links in it. Of a path where nothing
+/// stands yet, as much is resolved as is there.
+pub fn look(address: &str) -> Place {
+    let unknown = |error: &io::Error| Place::Unknown(error.to_string());
+    let path = Path::new(address);
+    match fs::canonicalize(path) {
+        Ok(canonical) => match fs::metadata(&canonical) {
+            Ok(found) if found.is_dir() => text_of(canonical).map_or_else(Place::Unknown, Place::Folder),
+            Ok(_) => Place::NoFolder,
+            Err(error) => unknown(&error),
+        },
+        Err(error) if error.kind() != io::ErrorKind::NotFound => unknown(&error),
+        Err(_) => match vacant(path) {
+            Ok(canonical) => text_of(canonical).map_or_else(Place::Unknown, Place::Vacant),
+            Err(reason) => Place::Unknown(reason),
+        },
+    }
+}
+
+fn text_of(path: PathBuf) -> Result<String, String> {
+    path.into_os_string().into_string().map_err(|_| "its path is not UTF-8".to_owned())
+}
+
+/// The canonical form of a path where nothing stands: the canonical folder that is nearest to it, then the rest.
+fn vacant(path: &Path) -> Result<PathBuf, String> {
+    let whole = std::path::absolute(path).map_err(|error| error.to_string())?;
+    for above in whole.ancestors() {
+        if fs::symlink_metadata(above).is_ok() {
+            let canonical = fs::canonicalize(above)
+                .map_err(|error| format!("{} is a symbolic link that leads nowhere ({error})", above.display()))?;
+            let rest = whole.strip_prefix(above).map_err(|error| error.to_string())?;
+            if rest.components().any(|part| part == Component::ParentDir) {
+                return Err("'..' stands behind a folder that is not there".to_owned());
+            }
+            return Ok(canonical.join(rest));
+        }
+    }
+    Err("no part of it is there".to_owned())
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,187 @@
+//! The text of the progress: pure, from counters and times to a line.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    human::{bytes, count, duration, number},
+    progress::counts::Snapshot,
+};
+
+/// How far back the speed is measured.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The least time between two samples, which bounds how many there are.
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+
+/// The least time between two plain lines, and before the first.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// The speed over the last seconds.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When, drops done, bytes done; oldest first.
+    samples: VecDeque<(Duration, u64, u64)>,
+}
+
+/// What is done in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Speed {
+    drops: f64,
+    bytes: f64,
+}
+
+impl Pace {
+    /// Takes a sample at a moment of a clock that only grows, and gives the speed.
+    pub(super) fn at(&mut self, now: Duration, counts: &Snapshot) -> Speed {
+        let due = self.samples.back().is_none_or(|last| now.saturating_sub(last.0) >= SAMPLE_EVERY);
+        if due {
+            self.samples.push_back((now, counts.done_drops, counts.done_bytes));
+        }
+        // One sample older than the window stays: the speed is measured over at least the window.
+        while self.samples.get(1).is_some_and(|second| now.saturating_sub(second.0) >= WINDOW) {
+            self.samples.pop_front();
+        }
+        let Some((since, drops, bytes)) = self.samples.front() else { return Speed::default() };
+        let seconds = now.saturating_sub(*since).as_secs_f64();
+        if seconds <= 0.0 {
+            return Speed::default();
+        }
+        let each_second = |value: u64, before: u64| value.saturating_sub(before) as f64 / seconds;
+        Speed { drops: each_second(counts.done_drops, *drops), bytes: each_second(counts.done_bytes, *bytes) }
+    }
+}
+
+/// The time left: by drops or by bytes, whichever is later, as either may be what costs. `None` while it cannot be known.
+fn left(counts: &Snapshot, speed: Speed) -> Option<Duration> {
+    let by = |rest: u64, speed: f64| {
+        let seconds = if rest == 0 { 0.0 } else { rest as f64 / speed };
+        Duration::try_from_secs_f64(seconds).ok()
+    };
+    if !counts.listed {
+        return None;
+    }
+    let drops = by(counts.found_drops - counts.done_drops.min(counts.found_drops), speed.drops)?;
+    let bytes = by(counts.found_bytes - counts.done_bytes.min(counts.found_bytes), speed.bytes)?;
+    // Whole seconds, upwards: a time that shrinks by fractions only flickers.
+    let seconds = drops.max(bytes).as_secs_f64().ceil();
+    Duration::try_from_secs_f64(seconds).ok().filter(|left| *left < Duration::from_secs(30 * 24 * 3600))
+}
+
+/// `reading: 1,234 of 5,678 drops, 12,340 rows, 3.4 MB (617 drops/s, 1.7 MB/s), 8 s left`.
+pub(super) fn text(counts: &Snapshot, speed: Speed) -> String {
+    let mut text = String::new();
+    if !counts.phase.is_empty() {
+        text += &format!("{}: ", counts.phase);
+    }
+    let more = if counts.listed { "" } else { "+" };
+    text += &format!("{} of {}{more} drops, ", number(counts.done_drops), number(counts.found_drops));
+    text += &format!("{}, {} ", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
+    text += &format!("({} drops/s, {}/s)", number(speed.drops.round() as u64), bytes(speed.bytes.round() as u64));
+    if counts.quarantined > 0 {
+        text += &format!(", {} quarantined", number(counts.quarantined));
+    }
+    if counts.staged_drops > 0 {
+        text += &format!(", {} staged", number(counts.staged_drops));
+    }
+    if counts.done_drops < counts.found_drops || !counts.listed {
+        match left(counts, speed) {
+            Some(left) if left < Duration::from_secs(10) => text += &format!(", {} s left", left.as_secs()),
+            Some(left) => text += &format!(", {} left", duration(left)),
+            None => text += ", ? left",
+        }
+    }
+    text
+}
+
+/// Decides when a plain line is due: every two seconds, the first after two, only where something changed.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    began: Option<Duration>,
+    shown: Snapshot,
+}
+
+impl Lines {
+    /// Whether a line is due at a moment of a clock that only grows.
+    pub(super) fn due(&mut self, now: Duration, counts: &Snapshot) -> bool {
+        let since = *self.began.get_or_insert(now);
+        if now.saturating_sub(since) < LINE_EVERY || *counts == self.shown {
+            return false;
+        }
+        self.began = Some(now);
+        self.shown = *counts;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn some() -> Snapshot {
+        Snapshot {
+            found_drops: 5_678,
+            found_bytes: 16_000_000,
+            listed: true,
+            done_drops: 1_234,
+            done_bytes: 3_400_000,
+            rows: 12_340,
+            phase: "reading",
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn a_line_says_how_far_how_fast_how_long() {
+        let speed = Speed { drops: 617.0, bytes: 1_700_000.0 };
+        let whole = "reading: 1,234 of 5,678 drops, 12,340 rows, 3.4 MB (617 drops/s, 1.7 MB/s), 8 s left";
+        assert_eq!(text(&some(), speed), whole);
+        let listing = text(&Snapshot { listed: false, ..some() }, speed);
+        assert!(listing.contains("1,234 of 5,678+ drops") && listing.ends_with(", ? left"), "{listing}");
+        let more = text(&Snapshot { quarantined: 3, staged_drops: 1_000, ..some() }, speed);
+        assert!(more.contains("MB/s), 3 quarantined, 1,000 staged, 8 s left"), "{more}");
+    }
+
+    #[test]
+    fn the_time_left_is_the_later_of_both_and_never_absurd() {
+        let left_at = |drops, bytes| left(&some(), Speed { drops, bytes }).map(|left| left.as_secs());
+        assert_eq!(left_at(4_444.0, 1_000_000.0), Some(13), "bytes are what costs");
+        assert_eq!(left_at(444.4, 1e12), Some(10), "drops are what costs");
+        assert_eq!(left_at(0.0, 0.0), None);
+        assert_eq!(left_at(1e-9, 1.0), None);
+        let done = Snapshot { done_drops: 5_678, done_bytes: 16_000_000, ..some() };
+        assert_eq!(left(&done, Speed::default()), Some(Duration::ZERO));
+        assert!(!text(&done, Speed::default()).contains("left"));
+    }
+
+    #[test]
+    fn the_speed_is_that_of_the_last_seconds() {
+        let mut pace = Pace::default();
+        let at = |drops| Snapshot { done_drops: drops, done_bytes: drops * 10, ..Snapshot::default() };
+        assert_eq!(pace.at(Duration::ZERO, &at(0)), Speed::default());
+        assert_eq!(pace.at(SECOND, &at(100)), Speed { drops: 100.0, bytes: 1_000.0 });
+        for second in 2..=60 {
+            pace.at(SECOND * second, &at(100));
+        }
+        assert_eq!(pace.at(SECOND * 61, &at(100)), Speed::default(), "it stood still for a minute");
+        for tick in 0..10_000 {
+            pace.at(SECOND * 62 + Duration::from_millis(tick), &at(100 + tick));
+        }
+        assert!(pace.samples.len() < 130, "{}", pace.samples.len());
+    }
+
+    #[test]
+    fn plain_lines_come_every_two_seconds_and_only_with_news() {
+        let mut lines = Lines::default();
+        let at = |drops| Snapshot { done_drops: drops, ..Snapshot::default() };
+        let mut due = |milliseconds, drops| lines.due(Duration::from_millis(milliseconds), &at(drops));
+        assert!(!due(50_000, 1), "the first not at once");
+        assert!(!due(51_999, 2));
+        assert!(due(52_000, 2));
+        assert!(!due(53_000, 3));
+        assert!(due(54_000, 3));
+        assert!(!due(60_000, 3), "nothing new");
+        assert!(due(60_100, 4));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a command says when it is done: as a table for people, or as one JSON object whose fields do not change their meaning.
+//!
+//! `summary` and `status` are plain values that the flows fill; `summary_text` and `status_text` turn them into text; this
+//! file prints. Standard output holds the result only, errors go to standard error.
+
+mod failure;
+mod grid;
+mod moment;
+mod status;
+mod status_text;
+mod summary;
+mod summary_text;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use runtime::settings::SettingError;
+use serde::Serialize;
+
+pub use failure::{Failure, WrongSettings};
+pub use moment::Moment;
+pub use status::{PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
+pub use summary::{
+    ColumnAdded, Conflict, LeftOut, NAMED_AT_MOST, PipelineSummary, QuarantinedDrop, QuarantinedRecord, RunSummary,
+};
+
+/// Prints the summary of a run on standard output, and its failures on standard error.
+///
+/// # Errors
+/// Standard output cannot be written to, e.g. as its reader is gone.
+pub fn show_run(summary: &RunSummary, json: bool) -> io::Result<()> {
+    let printed = if json { object(summary) } else { text(&summary_text::text(summary)) };
+    for (pipeline, failure) in summary.failures() {
+        failure.print(pipeline);
+    }
+    printed
+}
+
+/// Prints a status on standard output.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn show_status(report: &StatusReport, json: bool) -> io::Result<()> {
+    if json { object(report) } else { text(&status_text::text(report)) }
+}
+
+/// Prints why a command failed without a result: on standard error, and with `json` as an object on standard output as well.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn show_failure(failure: &Failure, json: bool) -> io::Result<()> {
+    failure.print(None);
+    if json { show_failure_object(failure, &mut io::stdout()) } else { Ok(()) }
+}
+
+/// Prints everything that is wrong with the settings: on standard error, and with `json` as an object on standard output as well.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn show_setting_errors(errors: &[SettingError], json: bool) -> io::Result<()> {
+    let wrong = WrongSettings::new(errors);
+    wrong.print();
+    if json { object(&wrong) } else { Ok(()) }
+}
+
+/// Writes a failure as a JSON object on a line.
+pub(crate) fn show_failure_object(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
+    write_object(failure, out)
+}
+
+fn object(value: &impl Serialize) -> io::Result<()> {
+    write_object(value, &mut io::stdout().lock())
+}
+
+fn write_object(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
+}
+
+fn text(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

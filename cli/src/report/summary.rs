@@ -1,0 +1,280 @@
+//! What a run did. One stable JSON object: fields may be added, none changes its meaning without a new `format_version`.
+
+use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::exit;
+
+/// The version of the JSON objects that `--json` prints. It grows when a field is taken away or means something else.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How many files or records are named of each kind; all are counted.
+pub const NAMED_AT_MOST: usize = 10;
+
+/// What one run did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The process's exit code (`exit`).
+    pub exit_code: u8,
+    /// Whether the user interrupted it.
+    pub interrupted: bool,
+    /// Why it failed as a whole; null if it did not. A pipeline's own failure stands there.
+    pub failure: Option<Failure>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The most memory that the process held, in bytes; null where that is not known.
+    pub peak_memory_bytes: Option<u64>,
+    /// The sums over all pipelines.
+    pub total: Tally,
+    /// The pipelines, in the order of the settings.
+    pub pipelines: Vec<PipelineSummary>,
+}
+
+/// What was counted, of one pipeline or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Drops that this run made final as rows; quarantined ones are not among them.
+    pub drops_ingested: u64,
+    /// Drops that were final before.
+    pub drops_known: u64,
+    /// Drops that this run quarantined whole, as they can never be read.
+    pub drops_quarantined: u64,
+    /// Drops whose file changed after it was ingested: ignored, and named in `changed`.
+    pub drops_changed: u64,
+    /// Drops that were left out after three tries, named in `left_out`.
+    pub drops_left_out: u64,
+    /// Drops whose file was gone before it was read.
+    pub drops_gone: u64,
+    /// Drops that are too young to be read, for the next run.
+    pub drops_waiting: u64,
+    /// Drops that another process is ingesting.
+    pub drops_elsewhere: u64,
+    /// Files with hidden or temporary names: skipped, unclaimed.
+    pub files_hidden: u64,
+    /// Files of unknown formats: skipped, unclaimed; by extension in `skipped_by_extension`.
+    pub files_of_unknown_format: u64,
+    /// Rows of the ingested drops.
+    pub rows: u64,
+    /// Those of them with something in `_rescued_data`.
+    pub rescued_rows: u64,
+    /// Records that this run quarantined, of drops whose other records are rows.
+    pub quarantined_records: u64,
+    /// Bytes of this run's ingested and quarantined drops, as they lie in the source.
+    pub source_bytes: u64,
+    /// Bytes of the table files that this run's commits added.
+    pub table_bytes: u64,
+    /// Table files that this run's commits added.
+    pub files_written: u64,
+    /// Commits to the table.
+    pub commits: u64,
+}
+
+/// What one run did for one pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PipelineSummary {
+    /// Its name.
+    pub name: String,
+    /// Its source.
+    pub source: String,
+    /// Its table.
+    pub table: String,
+    /// The table's version after the last commit; null where there is no table yet.
+    pub table_version: Option<u64>,
+    /// What was counted.
+    pub tally: Tally,
+    /// The first few files that changed after they were ingested.
+    pub changed: Vec<String>,
+    /// The first few drops that were left out.
+    pub left_out: Vec<LeftOut>,
+    /// The first few drops that were quarantined whole.
+    pub quarantined_drops: Vec<QuarantinedDrop>,
+    /// The first few records that were quarantined.
+    pub quarantined_records: Vec<QuarantinedRecord>,
+    /// How many files of each unknown extension were skipped; those with none are under the empty text.
+    pub skipped_by_extension: BTreeMap<String, u64>,
+    /// Columns that this run added to the table, nested ones with dots.
+    pub columns_added: Vec<ColumnAdded>,
+    /// Columns whose values did not agree, and what would resolve it.
+    pub conflicts: Vec<Conflict>,
+    /// What another process was doing that this run waited for; null if it waited for none.
+    pub waited_for: Option<String>,
+    /// Why the pipeline failed; null if it did not.
+    pub failure: Option<Failure>,
+}
+
+/// A drop that was left out: nothing of it is in the table, and the next run tries it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The file, relative to the source.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A drop that was quarantined whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantinedDrop {
+    /// The file, relative to the source.
+    pub file: String,
+    /// Why it can never be read as it is.
+    pub reason: String,
+}
+
+/// A record that was quarantined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantinedRecord {
+    /// The file, relative to the source.
+    pub file: String,
+    /// The line that it begins on, from 1; null where lines mean nothing.
+    pub line: Option<u64>,
+    /// Its ordinal in the file, from 0, as in `_source_row`.
+    pub row: u64,
+    /// Why it cannot be read.
+    pub reason: String,
+    /// The file that keeps it.
+    pub kept_in: String,
+}
+
+/// A column that was added to the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnAdded {
+    /// Its name; a nested one with dots.
+    pub column: String,
+    /// Its type, as in `schema_hints`.
+    #[serde(rename = "type")]
+    pub data_type: String,
+}
+
+/// A column whose values did not agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// The column; a nested one with dots.
+    pub column: String,
+    /// What was seen, and what became of it.
+    pub reason: String,
+    /// The setting that would resolve it.
+    pub remedy: String,
+}
+
+impl RunSummary {
+    /// The summary of a run that took so long, with sums and exit code. Set the other fields, then [`Self::judge`] again.
+    pub fn new(pipelines: Vec<PipelineSummary>, time: Duration) -> Self {
+        let mut summary = Self {
+            format_version: FORMAT_VERSION,
+            exit_code: exit::FINAL,
+            interrupted: false,
+            failure: None,
+            seconds: time.as_secs_f64(),
+            peak_memory_bytes: None,
+            total: Tally::default(),
+            pipelines,
+        };
+        for pipeline in &summary.pipelines {
+            summary.total += pipeline.tally;
+        }
+        summary.judge();
+        summary
+    }
+
+    /// Sets the exit code to what the fields say, and gives it.
+    pub fn judge(&mut self) -> u8 {
+        self.exit_code = exit::exit_code(self);
+        self.exit_code
+    }
+
+    /// Every failure: the run's own, then each pipeline's with its name.
+    pub fn failures(&self) -> impl Iterator<Item = (Option<&str>, &Failure)> {
+        let of_pipelines =
+            self.pipelines.iter().filter_map(|one| Some((Some(one.name.as_str()), one.failure.as_ref()?)));
+        self.failure.iter().map(|failure| (None, failure)).chain(of_pipelines)
+    }
+}
+
+impl PipelineSummary {
+    /// The summary of a pipeline that did nothing yet.
+    pub fn new(name: impl Into<String>, source: impl Into<String>, table: impl Into<String>) -> Self {
+        Self { name: name.into(), source: source.into(), table: table.into(), ..Self::default() }
+    }
+
+    /// Counts a file that changed after it was ingested, and names it if it is one of the first few.
+    pub fn add_changed(&mut self, file: &str) {
+        self.tally.drops_changed += 1;
+        name(&mut self.changed, || file.to_owned());
+    }
+
+    /// Counts a drop that was left out.
+    pub fn add_left_out(&mut self, file: &str, reason: &str) {
+        self.tally.drops_left_out += 1;
+        name(&mut self.left_out, || LeftOut { file: file.to_owned(), reason: reason.to_owned() });
+    }
+
+    /// Counts a drop that was quarantined whole.
+    pub fn add_quarantined_drop(&mut self, file: &str, reason: &str) {
+        self.tally.drops_quarantined += 1;
+        name(&mut self.quarantined_drops, || QuarantinedDrop { file: file.to_owned(), reason: reason.to_owned() });
+    }
+
+    /// Counts a record that was quarantined.
+    pub fn add_quarantined_record(&mut self, record: impl FnOnce() -> QuarantinedRecord) {
+        self.tally.quarantined_records += 1;
+        name(&mut self.quarantined_records, record);
+    }
+
+    /// Counts files of an unknown format.
+    pub fn add_skipped(&mut self, extension: &str, files: u64) {
+        self.tally.files_of_unknown_format += files;
+        *self.skipped_by_extension.entry(extension.to_owned()).or_default() += files;
+    }
+}
+
+fn name<T>(named: &mut Vec<T>, one: impl FnOnce() -> T) {
+    if named.len() < NAMED_AT_MOST {
+        named.push(one());
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        // Written out by name: a field that is forgotten here does not compile.
+        let Self {
+            drops_ingested,
+            drops_known,
+            drops_quarantined,
+            drops_changed,
+            drops_left_out,
+            drops_gone,
+            drops_waiting,
+            drops_elsewhere,
+            files_hidden,
+            files_of_unknown_format,
+            rows,
+            rescued_rows,
+            quarantined_records,
+            source_bytes,
+            table_bytes,
+            files_written,
+            commits,
+        } = other;
+        self.drops_ingested += drops_ingested;
+        self.drops_known += drops_known;
+        self.drops_quarantined += drops_quarantined;
+        self.drops_changed += drops_changed;
+        self.drops_left_out += drops_left_out;
+        self.drops_gone += drops_gone;
+        self.drops_waiting += drops_waiting;
+        self.drops_elsewhere += drops_elsewhere;
+        self.files_hidden += files_hidden;
+        self.files_of_unknown_format += files_of_unknown_format;
+        self.rows += rows;
+        self.rescued_rows += rescued_rows;
+        self.quarantined_records += quarantined_records;
+        self.source_bytes += source_bytes;
+        self.table_bytes += table_bytes;
+        self.files_written += files_written;
+        self.commits += commits;
+    }
+}

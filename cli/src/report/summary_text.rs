@@ -1,0 +1,168 @@
+//! The summary of a run for people.
+
+use std::time::Duration;
+
+use super::{
+    NAMED_AT_MOST,
+    grid::Grid,
+    summary::{PipelineSummary, RunSummary, Tally},
+};
+use crate::human::{bytes, count, duration, number, per_second, plain};
+
+/// The text, with a newline at its end. Failures are not in it: they go to standard error.
+pub(super) fn text(summary: &RunSummary) -> String {
+    let mut text = String::new();
+    let time = Duration::try_from_secs_f64(summary.seconds).unwrap_or_default();
+    let several = summary.pipelines.len() > 1;
+    for pipeline in &summary.pipelines {
+        text += &heading(pipeline);
+        let mut grid = tally(&pipeline.tally);
+        if !several {
+            timing(&mut grid, summary, time);
+        }
+        text += &grid.text();
+        text += &details(pipeline);
+        text.push('\n');
+    }
+    if several {
+        text += &format!("All {} pipelines\n", summary.pipelines.len());
+        let mut grid = tally(&summary.total);
+        timing(&mut grid, summary, time);
+        text += &grid.text();
+        text.push('\n');
+    }
+    text += &last_line(summary);
+    text
+}
+
+fn heading(pipeline: &PipelineSummary) -> String {
+    let version = pipeline.table_version.map(|version| format!(", version {}", number(version))).unwrap_or_default();
+    let (name, source, table) = (plain(&pipeline.name), plain(&pipeline.source), plain(&pipeline.table));
+    format!("{name}: {source} -> {table}{version}\n")
+}
+
+fn tally(tally: &Tally) -> Grid {
+    let mut grid = Grid::default();
+    let read = if tally.source_bytes > 0 { format!("{} read", bytes(tally.source_bytes)) } else { String::new() };
+    let written = if tally.table_bytes > 0 { format!("{} written", bytes(tally.table_bytes)) } else { String::new() };
+    let mut always = |label: &str, value: u64, note: String| grid.row(label, number(value), note);
+    always("drops ingested", tally.drops_ingested, read);
+    always("drops already known", tally.drops_known, String::new());
+    always("drops quarantined", tally.drops_quarantined, String::new());
+    let some = [
+        ("drops left out", tally.drops_left_out, "the next run tries them again"),
+        ("drops changed", tally.drops_changed, "after they were ingested: ignored"),
+        ("drops gone", tally.drops_gone, "before they were read"),
+        ("drops waiting", tally.drops_waiting, "too young to be read, for the next run"),
+        ("drops elsewhere", tally.drops_elsewhere, "another process has them"),
+        ("files skipped", tally.files_of_unknown_format, "of unknown formats"),
+        ("files hidden", tally.files_hidden, "skipped for their names"),
+    ];
+    for (label, value, note) in some.into_iter().filter(|(_, value, _)| *value > 0) {
+        grid.row(label, number(value), note);
+    }
+    let mut always = |label: &str, value: u64, note: String| grid.row(label, number(value), note);
+    always("rows", tally.rows, String::new());
+    always("rows with rescued data", tally.rescued_rows, String::new());
+    always("records quarantined", tally.quarantined_records, String::new());
+    always("files written", tally.files_written, written);
+    always("commits", tally.commits, String::new());
+    grid
+}
+
+fn timing(grid: &mut Grid, summary: &RunSummary, time: Duration) {
+    let total = &summary.total;
+    let (drops, rows) = (per_second(total.drops_ingested, time), per_second(total.rows, time));
+    let speed = if total.drops_ingested > 0 {
+        format!("{} drops/s, {} rows/s", number(drops), number(rows))
+    } else {
+        String::new()
+    };
+    grid.row("time", duration(time), speed);
+    if let Some(peak) = summary.peak_memory_bytes {
+        grid.row("peak memory", bytes(peak), "");
+    }
+}
+
+/// What has a name: files, records, columns. Each kind under its own line, shortened where there are many.
+fn details(pipeline: &PipelineSummary) -> String {
+    let tally = &pipeline.tally;
+    let mut text = String::new();
+    let one = |drop: &super::QuarantinedDrop| format!("{}: {}", drop.file, drop.reason);
+    text += &list("Quarantined drops", tally.drops_quarantined, pipeline.quarantined_drops.iter().map(one));
+    let one = |record: &super::QuarantinedRecord| {
+        let line = record.line.map(|line| format!(" line {line}")).unwrap_or_default();
+        format!("{}{line} (row {}): {}", record.file, record.row, record.reason)
+    };
+    text += &list("Quarantined records", tally.quarantined_records, pipeline.quarantined_records.iter().map(one));
+    let mut kept: Vec<&str> = pipeline.quarantined_records.iter().map(|record| record.kept_in.as_str()).collect();
+    kept.dedup();
+    for place in kept {
+        text += &format!("    kept in {}\n", plain(place));
+    }
+    let one = |left: &super::LeftOut| format!("{}: {}", left.file, left.reason);
+    text += &list("Left out after three tries", tally.drops_left_out, pipeline.left_out.iter().map(one));
+    text += &list("Changed after they were ingested, ignored", tally.drops_changed, pipeline.changed.iter().cloned());
+    let skipped = pipeline.skipped_by_extension.iter().map(|(extension, files)| match extension.as_str() {
+        "" => format!("without extension: {}", number(*files)),
+        known => format!(".{known}: {}", number(*files)),
+    });
+    text += &list("Skipped by extension", pipeline.skipped_by_extension.len() as u64, skipped);
+    let added = pipeline.columns_added.iter().map(|added| format!("{} {}", added.column, added.data_type));
+    text += &list("Columns added", pipeline.columns_added.len() as u64, added);
+    let one = |conflict: &super::Conflict| format!("{}: {} ({})", conflict.column, conflict.reason, conflict.remedy);
+    text += &list("Columns in conflict", pipeline.conflicts.len() as u64, pipeline.conflicts.iter().map(one));
+    if let Some(other) = &pipeline.waited_for {
+        text += &format!("  Waited for another process: {}\n", plain(other));
+    }
+    text
+}
+
+/// A line for the kind, one for each that is named, and how many more there are.
+fn list(kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {
+    if all == 0 {
+        return String::new();
+    }
+    let mut text = format!("  {kind}:\n");
+    let mut shown = 0;
+    for line in named.take(NAMED_AT_MOST) {
+        text += &format!("    {}\n", plain(&line));
+        shown += 1;
+    }
+    if all > shown {
+        text += &format!("    and {} more\n", number(all - shown));
+    }
+    text
+}
+
+/// The one line that tells how it went.
+fn last_line(summary: &RunSummary) -> String {
+    let total = &summary.total;
+    let drops = |value| count(value, "drop", "drops");
+    if let Some(failed) = Some(summary.failures().count()).filter(|failed| *failed > 0) {
+        let failures = count(failed as u64, "failure", "failures");
+        return format!("Failed, {failures}: what was committed stays, and the next run goes on from there.\n");
+    }
+    if summary.interrupted {
+        return "Interrupted: what was staged stays, and the next run goes on from there.\n".to_owned();
+    }
+    if total.drops_left_out > 0 {
+        return format!("{} left out: run it again when the cause is gone.\n", drops(total.drops_left_out));
+    }
+    let quarantined = total.drops_quarantined > 0 || total.quarantined_records > 0;
+    if quarantined {
+        let records = count(total.quarantined_records, "record", "records");
+        return format!("Everything is final; {} and {records} are in quarantine.\n", drops(total.drops_quarantined));
+    }
+    let open = total.drops_waiting + total.drops_elsewhere;
+    if open > 0 {
+        return format!("{} not final yet: too young, or at work in another process.\n", drops(open));
+    }
+    if total.drops_ingested == 0 && total.commits == 0 {
+        if total.drops_known == 0 {
+            return "Nothing to ingest: no drops were found.\n".to_owned();
+        }
+        return format!("Nothing new: {} known already.\n", drops(total.drops_known));
+    }
+    "Everything is final.\n".to_owned()
+}

@@ -1,0 +1,92 @@
+//! One machine's parts: the folders, the embedded ledger and the process locks behind a table.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use compactor::{APP_PREFIX, CREATED_BY, NotOpened};
+use lake::{DeltaLake, Lake};
+use ledger::{EmbeddedLedger, ProcessLock, ProcessLocks};
+use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
+use store::{LocalStore, create_folder};
+
+use super::RunError;
+
+/// The clock and the randomness of this process.
+pub(crate) struct Machine {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Machine {
+    /// The real ones.
+    pub(crate) fn new() -> Self {
+        Self { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy) }
+    }
+}
+
+/// A table on this machine with everything that Lithify keeps about it.
+#[derive(Clone)]
+pub(crate) struct LocalTable {
+    pub(crate) folder: PathBuf,
+    pub(crate) ledger: Arc<EmbeddedLedger>,
+    pub(crate) locks: Arc<ProcessLocks>,
+    pub(crate) lock: Arc<ProcessLock>,
+    pub(crate) lake: Arc<DeltaLake>,
+    pub(crate) audit: Arc<DeltaLake>,
+    pub(crate) state: Arc<LocalStore>,
+    pub(crate) table_store: Arc<LocalStore>,
+    pub(crate) audit_store: Arc<LocalStore>,
+}
+
+/// Where a table's state lies.
+pub(crate) fn state_folder(table: &Path) -> PathBuf {
+    table.join("_lithify")
+}
+
+/// Where a table's audit table lies.
+pub(crate) fn audit_folder(table: &Path) -> PathBuf {
+    let mut name = table.file_name().unwrap_or_default().to_owned();
+    name.push("_drops");
+    table.with_file_name(name)
+}
+
+/// The embedded ledger's file.
+pub(crate) fn ledger_file(table: &Path) -> PathBuf {
+    state_folder(table).join("ledger.db")
+}
+
+impl LocalTable {
+    /// Opens a table's parts, making what is missing. Refuses, before it makes anything, a table that has no ledger and should have one.
+    pub(crate) async fn open(folder: &Path, append_existing: bool, machine: &Machine) -> Result<Self, RunError> {
+        let (lake, audit) = (Arc::new(DeltaLake::local(folder)?), Arc::new(DeltaLake::local(&audit_folder(folder))?));
+        if !ledger_file(folder).exists() {
+            refuse_without_ledger(folder, lake.as_ref(), append_existing).await?;
+        }
+        let state = state_folder(folder);
+        create_folder(&state).map_err(|e| RunError::Folder { folder: state.clone(), reason: e.to_string() })?;
+        let now = machine.clock.now();
+        let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;
+        let locks = ProcessLocks::new(&state.join("locks"));
+        let lock = locks.hold(machine.entropy.batch_id(now).to_string())?;
+        Ok(Self {
+            ledger: Arc::new(ledger),
+            locks: Arc::new(locks),
+            lock: Arc::new(lock),
+            lake,
+            audit,
+            state: Arc::new(LocalStore::new(&state)),
+            table_store: Arc::new(LocalStore::new(folder)),
+            audit_store: Arc::new(LocalStore::new(&audit_folder(folder))),
+            folder: folder.to_owned(),
+        })
+    }
+}
+
+async fn refuse_without_ledger(folder: &Path, lake: &DeltaLake, append_existing: bool) -> Result<(), RunError> {
+    let Some(head) = lake.head(&[]).await? else { return Ok(()) };
+    let table = folder.display().to_string();
+    if head.configuration.contains_key(CREATED_BY) || !lake.app_ids(APP_PREFIX).await?.is_empty() {
+        return Err(NotOpened::LedgerLost { table, state: state_folder(folder).display().to_string() }.into());
+    }
+    if append_existing { Ok(()) } else { Err(NotOpened::Foreign { table }.into()) }
+}

@@ -1,0 +1,203 @@
+//! `lithify run`: from settings to a summary. The flow of one pipeline is in `pipeline`.
+
+mod discover;
+mod machine;
+mod pending;
+mod pipeline;
+mod tally;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use compactor::{CompactError, NotOpened};
+use runtime::settings::{Pipeline, Settings};
+
+use crate::args::RunArgs;
+use crate::progress::{Progress, Show};
+use crate::report::{Failure, PipelineSummary, RunSummary};
+use crate::{config, exit, report};
+
+pub(crate) use machine::{LocalTable, Machine, audit_folder, ledger_file, state_folder};
+use pipeline::Surroundings;
+pub(crate) use pipeline::{PipelineRun, RunError};
+pub(crate) use tally::Tally;
+
+/// Carries `lithify run` out; returns the exit code.
+pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
+    let (settings, every) = match (config::settings(args), config::watch(args)) {
+        (Ok(settings), Ok(every)) => (settings, every),
+        (Err(errors), _) => {
+            // A closed standard output changes nothing: the exit code says the same.
+            let _ = report::show_setting_errors(&errors, json);
+            return exit::WRONG_SETTINGS;
+        }
+        (Ok(_), Err(error)) => {
+            let _ = report::show_setting_errors(&[error], json);
+            return exit::WRONG_SETTINGS;
+        }
+    };
+    let machine = Machine::new();
+    let progress = Progress::start(Show::choose(json, args.quiet), machine.clock.clone());
+    log_to(&progress);
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signals(&stop, &progress);
+    let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop).await;
+    progress.finish();
+    let mut summary = RunSummary::new(pipelines, machine.clock.monotonic());
+    summary.interrupted = stop.load(Ordering::Relaxed);
+    summary.peak_memory_bytes = peak_memory();
+    let code = summary.judge();
+    let printed = report::show_run(&summary, json);
+    match (wrong, printed) {
+        (true, _) => exit::WRONG_SETTINGS,
+        (false, Ok(())) => code,
+        (false, Err(_)) => exit::FAILED,
+    }
+}
+
+/// Runs every pipeline, in the order of the settings. The second value tells whether settings did not fit a table.
+async fn run_all(
+    settings: &Settings,
+    every: Option<Duration>,
+    machine: &Machine,
+    progress: &Progress,
+    stop: &Arc<AtomicBool>,
+) -> (Vec<PipelineSummary>, bool) {
+    let excluded = table_folders(settings);
+    let mut tables: BTreeMap<PathBuf, LocalTable> = BTreeMap::new();
+    let (mut summaries, mut watched, mut wrong) = (Vec::new(), Vec::new(), false);
+    for pipeline in &settings.pipelines {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        progress.counts().set_phase("ingesting");
+        let opened = open(pipeline, settings, &excluded, &mut tables, machine, progress, stop).await;
+        let result = match opened {
+            Ok(run) if every.is_some() => {
+                watched.push(run);
+                continue;
+            }
+            Ok(run) => run.run().await.map_err(|e| (Some(run.clone()), e)).map(|()| run),
+            Err(e) => Err((None, e)),
+        };
+        summaries.push(match result {
+            Ok(run) => run.take_summary(),
+            Err((run, error)) => {
+                wrong |= is_wrong_setting(&error);
+                let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
+                let mut summary = run.map_or_else(empty, |run| run.take_summary());
+                summary.failure = Some(failure(&error));
+                summary
+            }
+        });
+    }
+    if let Some(every) = every.filter(|_| !watched.is_empty()) {
+        progress.counts().set_phase("watching");
+        let result = watch::watch(&watched, every).await;
+        summaries.extend(watched.iter().map(|run| run.take_summary()));
+        if let (Err(error), Some(last)) = (result, summaries.last_mut()) {
+            last.failure = Some(failure(&error));
+        }
+    }
+    (summaries, wrong)
+}
+
+async fn open(
+    pipeline: &Pipeline,
+    settings: &Settings,
+    excluded: &[PathBuf],
+    tables: &mut BTreeMap<PathBuf, LocalTable>,
+    machine: &Machine,
+    progress: &Progress,
+    stop: &Arc<AtomicBool>,
+) -> Result<Arc<PipelineRun>, RunError> {
+    let folder = PathBuf::from(&pipeline.table);
+    let table = match tables.get(&folder) {
+        Some(table) => table.clone(),
+        None => LocalTable::open(&folder, pipeline.append_existing, machine).await?,
+    };
+    tables.insert(folder, table.clone());
+    let around = Surroundings {
+        machine,
+        table,
+        excluded: excluded.to_vec(),
+        workers: settings.workers,
+        memory: settings.memory,
+        counts: progress.counts().clone(),
+        messages: progress.messages().clone(),
+        stop: stop.clone(),
+    };
+    Ok(Arc::new(PipelineRun::open(pipeline.clone(), around).await?))
+}
+
+/// The folders of all tables and audit tables: what lies in them is no drop.
+fn table_folders(settings: &Settings) -> Vec<PathBuf> {
+    let tables = settings.pipelines.iter().map(|pipeline| Path::new(&pipeline.table));
+    tables.flat_map(|table| [table.to_owned(), audit_folder(table)]).collect()
+}
+
+/// The first signal ends the run after the drops at hand, the second one at once: nothing is lost either way.
+fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress) {
+    let (stop, messages) = (stop.clone(), progress.messages().clone());
+    tokio::spawn(async move {
+        loop {
+            if !signalled().await {
+                return;
+            }
+            if stop.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+            messages
+                .line("stopping: what was read is being committed; once more stops at once, and loses nothing either");
+        }
+    });
+}
+
+/// Waits for Ctrl-C or a request to end; false if signals cannot be had.
+async fn signalled() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return tokio::signal::ctrl_c().await.is_ok() };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.is_ok(),
+        terminated = terminate.recv() => terminated.is_some(),
+    }
+}
+
+/// Warnings of the parts go where the progress does not tear them.
+fn log_to(progress: &Progress) {
+    let messages = progress.messages().clone();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LITHIFY_LOG");
+    let filter = filter.unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("off,ingest=warn,compactor=warn,runs=warn,lake=warn,ledger=warn")
+    });
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
+    // Set once in this process; a second time would be a defect that costs warnings only.
+    let _ = subscriber.with_writer(move || messages.clone()).try_init();
+}
+
+fn is_wrong_setting(error: &RunError) -> bool {
+    matches!(error, RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })))
+}
+
+fn failure(error: &RunError) -> Failure {
+    let help = match error {
+        RunError::Compact(CompactError::Apart(_)) => "nothing was claimed or committed by this run",
+        RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
+            "nothing is lost; run again with LITHIFY_LOG=debug and report what it says"
+        }
+        _ => "nothing is lost: run again when the cause is mended, and it goes on where it stopped",
+    };
+    Failure::new(error.to_string(), help)
+}
+
+/// The most memory that this process held, in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

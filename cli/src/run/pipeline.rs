@@ -1,0 +1,455 @@
+//! One pipeline on one machine: passes over its source, with workers that ingest and a task that compacts.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger};
+use drops::{DroppedObject, Timestamp};
+use ingest::{Candidate, Ingest, IngestError, IngestSettings, Schemas};
+use lake::LakeError;
+use ledger::{LedgerError, LivenessError};
+use runs::{ClusterKey, Order, WriteSettings, data_schema};
+use runtime::Clock;
+use runtime::settings::{ClusterBy, Pipeline};
+use store::LocalSource;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::Tally;
+use super::discover::Discovery;
+use super::machine::{LocalTable, Machine};
+use super::pending::{Pending, Verdict};
+use crate::progress::{Counts, Messages};
+use crate::report::PipelineSummary;
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// See [`IngestError`].
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// See [`CompactError`].
+    #[error(transparent)]
+    Compact(#[from] CompactError),
+    /// See [`LedgerError`].
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// See [`LakeError`].
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// See [`LivenessError`].
+    #[error(transparent)]
+    Lock(#[from] LivenessError),
+    /// A folder that cannot be used.
+    #[error("cannot use the folder {folder}: {reason}")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A worker ended in a way that it should not.
+    #[error("this is a defect of Lithify, please report it: a worker stopped: {0}")]
+    Worker(String),
+}
+
+impl From<NotOpened> for RunError {
+    fn from(error: NotOpened) -> Self {
+        Self::Compact(error.into())
+    }
+}
+
+/// How many drops that were read alone, and ended their process each time, make a drop deadly. Three, where people press
+/// Ctrl-C and pull plugs.
+const ABORTED_ALONE_LIMIT: u32 = 3;
+
+/// A checkpoint every so many commits.
+const CHECKPOINT_INTERVAL: u64 = 10;
+
+/// How long to wait before a table that another process compacts is looked at again.
+const BUSY_TABLE_WAIT: Duration = Duration::from_millis(100);
+
+/// One pipeline with all its parts.
+pub(crate) struct PipelineRun {
+    pub(crate) settings: Pipeline,
+    pub(crate) workers: usize,
+    pub(crate) ingest: Ingest,
+    pub(super) source: LocalSource,
+    compactor: Compactor,
+    schemas: Arc<Schemas>,
+    pub(super) clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
+    messages: Messages,
+    /// The state folder, for messages.
+    state: String,
+    stop: Arc<AtomicBool>,
+    failed: AtomicBool,
+    /// Set when a pass has nothing more to ingest.
+    ending: AtomicBool,
+    table_known: AtomicBool,
+    sealed: Notify,
+    tally: Mutex<Tally>,
+    pub(super) pending: Mutex<Pending>,
+}
+
+/// What a run of a pipeline is given besides its settings.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) table: LocalTable,
+    /// The folders of all tables, which are no drops.
+    pub(crate) excluded: Vec<PathBuf>,
+    pub(crate) workers: usize,
+    /// Bytes that the process may take.
+    pub(crate) memory: u64,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) messages: Messages,
+    /// Set when the user interrupts.
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl PipelineRun {
+    /// Opens a pipeline: its ledger and its table must belong together, and what an earlier process left unsettled is settled.
+    pub(crate) async fn open(settings: Pipeline, around: Surroundings<'_>) -> Result<Self, RunError> {
+        let Surroundings { machine, table, excluded, workers, memory, counts, messages, stop } = around;
+        let root = Path::new(&settings.source);
+        let source = |_| LocalSource::new(root, settings.name.clone(), excluded.clone());
+        let folder = |e: std::io::Error| RunError::Folder { folder: root.to_owned(), reason: e.to_string() };
+        let (listed, read) = (source(()).map_err(folder)?, source(()).map_err(folder)?);
+        let budget = Budget::of(memory, workers);
+        let write = WriteSettings { order: order(&settings), ..WriteSettings::default() };
+        let ledger_table = "table".to_owned();
+        let schemas = Arc::new(Schemas::new(table.ledger.clone(), ledger_table.clone(), settings.schema_hints.clone()));
+        let ingest = Ingest::new(
+            ingest::Parts {
+                ledger: table.ledger.clone(),
+                liveness: table.locks.clone(),
+                source: Arc::new(read),
+                state: table.state.clone(),
+                clock: machine.clock.clone(),
+                entropy: machine.entropy.clone(),
+                lock: table.lock.clone(),
+                schemas: schemas.clone(),
+            },
+            IngestSettings {
+                pipeline: settings.name.clone(),
+                write: write.clone(),
+                run_memory: budget.run,
+                aborted_alone_limit: ABORTED_ALONE_LIMIT,
+            },
+        );
+        let compactor = Compactor::new(
+            compactor::Parts {
+                ledger: table.ledger.clone(),
+                liveness: table.locks.clone(),
+                lake: table.lake.clone(),
+                audit: table.audit.clone(),
+                state: table.state.clone(),
+                table_store: table.table_store.clone(),
+                audit_store: table.audit_store.clone(),
+                clock: machine.clock.clone(),
+                entropy: machine.entropy.clone(),
+                owner: table.lock.name().to_owned(),
+            },
+            CompactorSettings {
+                pipeline: settings.name.clone(),
+                table: ledger_table,
+                table_address: table.folder.display().to_string(),
+                source: listed.root().display().to_string(),
+                write,
+                target_file_size: settings.target_file_size,
+                longest_delay: settings.longest_delay,
+                merge_memory: budget.merge,
+                checkpoint_interval: CHECKPOINT_INTERVAL,
+                append_existing: settings.append_existing,
+            },
+        );
+        let run = Self {
+            workers,
+            ingest,
+            source: listed,
+            compactor,
+            schemas,
+            clock: machine.clock.clone(),
+            counts,
+            messages,
+            state: super::machine::state_folder(&table.folder).display().to_string(),
+            stop,
+            failed: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            table_known: AtomicBool::new(false),
+            sealed: Notify::new(),
+            tally: Mutex::new(Tally::new(PipelineSummary::new(
+                settings.name.as_str(),
+                &settings.source,
+                &settings.table,
+            ))),
+            pending: Mutex::default(),
+            settings,
+        };
+        if let Opened::Table(schema) = run.compactor.open().await? {
+            run.schemas.adopt(&data_schema(&schema)).await?;
+            run.table_known.store(true, Ordering::Relaxed);
+        }
+        Ok(run)
+    }
+
+    /// Ingests all that the source holds now, tries again what was left out, and commits everything.
+    pub(crate) async fn run(self: &Arc<Self>) -> Result<(), RunError> {
+        self.pass(None).await?;
+        loop {
+            let waiting = lock(&self.pending).take(self.clock.now());
+            let Some((keys, wait)) = waiting else { break };
+            if self.sleep(wait).await {
+                break;
+            }
+            self.pass(Some(keys)).await?;
+        }
+        self.compact(Trigger::Now).await
+    }
+
+    /// One pass: over the whole source, or over what is at some keys. Commits what falls due meanwhile.
+    pub(crate) async fn pass(self: &Arc<Self>, keys: Option<Vec<String>>) -> Result<(), RunError> {
+        let (sender, receiver) = sync_channel(1);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let workers: Vec<_> = (0..self.workers)
+            .map(|slot| {
+                let (run, receiver, handle) = (self.clone(), receiver.clone(), Handle::current());
+                tokio::task::spawn_blocking(move || run.stopping(run.work(slot, &receiver, &handle)))
+            })
+            .collect();
+        drop(receiver);
+        let discovery = {
+            let (run, handle) = (self.clone(), Handle::current());
+            tokio::task::spawn_blocking(move || {
+                let discovery = Discovery::new(&run, handle, sender);
+                run.stopping(match keys {
+                    None => discovery.go(run.source.list()),
+                    Some(keys) => discovery.go(run.source.list_at(keys)),
+                })
+            })
+        };
+        self.ending.store(false, Ordering::Relaxed);
+        let compaction = tokio::spawn({
+            let run = self.clone();
+            async move { run.stopping(run.compact_what_falls_due().await) }
+        });
+        let mut results = vec![joined(discovery.await)];
+        for worker in workers {
+            results.push(joined(worker.await));
+        }
+        self.ending.store(true, Ordering::Relaxed);
+        self.sealed.notify_one();
+        results.push(joined(compaction.await));
+        self.tally().schema(self.schemas.take_news());
+        results.into_iter().collect()
+    }
+
+    /// Compacts while ingest goes on, whenever a sealed batch makes it due.
+    async fn compact_what_falls_due(&self) -> Result<(), RunError> {
+        loop {
+            self.sealed.notified().await;
+            if self.ending.load(Ordering::Relaxed) || self.is_stopped() {
+                return Ok(());
+            }
+            if self.compactor.is_due().await? {
+                self.compact(Trigger::WhenDue).await?;
+            }
+        }
+    }
+
+    /// A worker: batch after batch, until discovery hangs up.
+    fn work(&self, slot: usize, batches: &Mutex<Receiver<Vec<Candidate>>>, handle: &Handle) -> Result<(), RunError> {
+        loop {
+            let next = lock(batches).recv();
+            let Ok(batch) = next else { return Ok(()) };
+            if self.is_stopped() {
+                return Ok(());
+            }
+            let mut outcome = handle.block_on(self.ingest.batch(slot, batch, &|| self.is_stopped()))?;
+            if let Some(sealed) = &outcome.sealed {
+                self.counts.done(sealed.drops, sealed.source_bytes, sealed.rows);
+                self.counts.quarantined(sealed.quarantined_drops + sealed.quarantined_records);
+            }
+            self.tally().batch(&mut outcome, &self.state);
+            for (candidate, why) in outcome.left_out {
+                self.counts.done(1, candidate.object.size, 0);
+                if !self.is_stopped() {
+                    let key = candidate.object.id.key.clone();
+                    let verdict = lock(&self.pending).left_out(candidate.object, why, self.clock.now());
+                    self.judged(key, verdict);
+                }
+            }
+            self.sealed.notify_one();
+        }
+    }
+
+    fn judged(&self, key: String, verdict: Verdict) {
+        match verdict {
+            Verdict::Again => {}
+            Verdict::Gone => self.tally().gone(),
+            Verdict::GivenUp(why) => self.tally().left_out(&key, &why),
+        }
+    }
+
+    /// Commits what is staged, waiting for another process where one compacts this table.
+    pub(crate) async fn compact(&self, trigger: Trigger) -> Result<(), RunError> {
+        let mut told = false;
+        loop {
+            self.counts.set_phase("committing");
+            let outcome = self.compactor.compact(trigger).await;
+            self.counts.set_phase("ingesting");
+            match outcome? {
+                Outcome::Done { commits, schema } => {
+                    self.tally().commits(&commits);
+                    if let Some(schema) = schema {
+                        self.schemas.adopt(&data_schema(&schema)).await?;
+                    }
+                    return Ok(());
+                }
+                Outcome::Busy { .. } if trigger == Trigger::WhenDue => return Ok(()),
+                Outcome::Busy { holder } => {
+                    if !told {
+                        self.tally().waits_for(&holder, "another lithify process was committing to this table");
+                        self.messages.warn("waiting: another lithify process is committing to this table");
+                        told = true;
+                    }
+                    if self.sleep(BUSY_TABLE_WAIT).await {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Learns the first schema from the first drops, and makes the table, unless both are there.
+    pub(super) async fn make_table(&self, candidates: &[Candidate]) -> Result<(), RunError> {
+        let version = match self.schemas.newest().await? {
+            Some(version) => version,
+            None => {
+                let observed = self.ingest.sample(candidates).await?;
+                self.schemas.evolve(&observed).await?
+            }
+        };
+        let schema = self.compactor.create(&version.schema).await?;
+        self.schemas.adopt(&data_schema(&schema)).await?;
+        self.table_known.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn has_table(&self) -> bool {
+        self.table_known.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn wait_for(&self, object: DroppedObject, holder: &str) {
+        let what = "another lithify process was ingesting some of these files";
+        if self.tally().waits_for(holder, what) {
+            self.messages.warn("waiting: another lithify process is ingesting some of these files");
+        }
+        lock(&self.pending).busy(object, holder, self.clock.now());
+    }
+
+    pub(super) fn is_young(&self, object: &DroppedObject) -> bool {
+        self.settled(object) > self.clock.now()
+    }
+
+    pub(super) fn wait_until_settled(&self, object: DroppedObject) {
+        let (key, settled) = (object.id.key.clone(), self.settled(&object));
+        let verdict = lock(&self.pending).young(object, settled);
+        self.judged(key, verdict);
+    }
+
+    /// When a file has rested long enough. One from the future counts as modified now: clocks differ.
+    fn settled(&self, object: &DroppedObject) -> Timestamp {
+        let settle = i64::try_from(self.settings.settle_time.as_micros()).unwrap_or(i64::MAX);
+        let settled = object.modified.0.saturating_add(settle);
+        let latest = self.clock.now().0.saturating_add(settle);
+        if settled > latest { Timestamp(0) } else { Timestamp(settled) }
+    }
+
+    /// Sleeps; true if the user interrupted.
+    pub(super) async fn sleep(&self, wait: Duration) -> bool {
+        let step = Duration::from_millis(50);
+        let mut left = wait;
+        while !left.is_zero() && !self.is_stopped() {
+            tokio::time::sleep(left.min(step)).await;
+            left = left.saturating_sub(step);
+        }
+        self.is_stopped()
+    }
+
+    /// Whether the user interrupted, or a part of the run has failed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// One part's failure stops the others.
+    fn stopping<T>(&self, result: Result<T, RunError>) -> Result<T, RunError> {
+        if result.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    pub(super) fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.tally)
+    }
+
+    /// The sums of the run.
+    pub(crate) fn take_summary(&self) -> PipelineSummary {
+        let empty = PipelineSummary::new(self.settings.name.as_str(), &self.settings.source, &self.settings.table);
+        std::mem::replace(&mut *self.tally(), Tally::new(empty)).into_summary()
+    }
+}
+
+/// How the process's memory is shared out.
+struct Budget {
+    /// Bytes of decoded rows that a worker holds.
+    run: usize,
+    /// Bytes that a merge takes.
+    merge: usize,
+}
+
+impl Budget {
+    fn of(memory: u64, workers: usize) -> Self {
+        let merge = memory / 5;
+        // Encoding a run, growing columns and a chunk of content take about four times the rows that are held.
+        let run = memory.saturating_sub(BASE_MEMORY).saturating_sub(merge) / (4 * workers.max(1) as u64);
+        let bytes = |b: u64| usize::try_from(b).unwrap_or(usize::MAX);
+        Self { run: bytes(run.clamp(1 << 20, 48 << 20)), merge: bytes(merge) }
+    }
+}
+
+/// What the process takes before it reads anything: code, the ledger's cache, listings.
+const BASE_MEMORY: u64 = 64 << 20;
+
+fn order(settings: &Pipeline) -> Order {
+    let cluster_key = match &settings.cluster_by {
+        ClusterBy::Source => ClusterKey::SourceRow,
+        ClusterBy::Columns(columns) => ClusterKey::Sort(columns.clone()),
+        ClusterBy::ZOrder(columns) => ClusterKey::ZOrder(columns.clone()),
+    };
+    Order { partition_columns: settings.partition_columns.clone(), cluster_key }
+}
+
+fn joined(result: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {
+    result.unwrap_or_else(|e| Err(RunError::Worker(e.to_string())))
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

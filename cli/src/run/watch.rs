@@ -1,0 +1,144 @@
+//! `lithify run --watch`: goes on with what file-system notifications name, and with a whole listing now and then as the safety net.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use compactor::Trigger;
+use drops::is_hidden_or_temporary;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+use super::pipeline::{PipelineRun, RunError, lock};
+
+/// Notifications come in bursts: how long to gather them.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// More keys than this are not remembered one by one: the source is listed.
+const KEYS: usize = 100_000;
+
+/// How long to sleep at most before looking at the clock.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What the notifications have named since it was last asked.
+#[derive(Debug, Default)]
+struct Changes {
+    keys: BTreeSet<String>,
+    /// Notifications were lost or too many: everything may have changed.
+    all: bool,
+}
+
+/// A pipeline that is watched.
+struct Watched {
+    run: Arc<PipelineRun>,
+    changes: Arc<Mutex<Changes>>,
+    next_listing: Duration,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+/// Watches the pipelines until the user interrupts, then commits what is staged.
+pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<(), RunError> {
+    let changed = Arc::new(Notify::new());
+    // Watching begins before the first listing, so that nothing falls between them.
+    let mut watched: Vec<_> = runs.iter().map(|run| Watched::begin(run, &changed)).collect();
+    while !runs.iter().any(|run| run.is_interrupted()) {
+        for pipeline in &mut watched {
+            pipeline.go_on(every).await?;
+        }
+        let wait = tokio::time::timeout(TICK, changed.notified());
+        if wait.await.is_ok() {
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+    for run in runs {
+        run.compact(Trigger::Now).await?;
+    }
+    Ok(())
+}
+
+impl Watched {
+    fn begin(run: &Arc<PipelineRun>, changed: &Arc<Notify>) -> Self {
+        let changes = Arc::<Mutex<Changes>>::default();
+        let watcher = begin_watching(run, &changes, changed);
+        let watcher = match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(e) => {
+                let source = &run.settings.source;
+                run.messages().warn(&format!(
+                    "{source} cannot be watched ({e}); it is listed every time the listing is due (--every)"
+                ));
+                None
+            }
+        };
+        Self { run: run.clone(), changes, next_listing: Duration::ZERO, _watcher: watcher }
+    }
+
+    /// Ingests what came, and commits what is due.
+    async fn go_on(&mut self, every: Duration) -> Result<(), RunError> {
+        let run = &self.run;
+        let now = run.clock.monotonic();
+        let changes = std::mem::take(&mut *lock(&self.changes));
+        if changes.all || now >= self.next_listing {
+            self.next_listing = now + every;
+            lock(&run.pending).forgive();
+            run.pass(None).await?;
+        } else {
+            let mut keys = changes.keys;
+            keys.extend(lock(&run.pending).take_due(run.clock.now()));
+            if !keys.is_empty() {
+                run.pass(Some(keys.into_iter().collect())).await?;
+            }
+        }
+        run.compact(Trigger::WhenDue).await
+    }
+}
+
+fn begin_watching(
+    run: &Arc<PipelineRun>,
+    changes: &Arc<Mutex<Changes>>,
+    changed: &Arc<Notify>,
+) -> notify::Result<RecommendedWatcher> {
+    let (changes, changed, of) = (changes.clone(), changed.clone(), run.clone());
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        note(&of, &mut lock(&changes), event);
+        changed.notify_one();
+    })?;
+    watcher.watch(run.source.root(), RecursiveMode::Recursive)?;
+    Ok(watcher)
+}
+
+fn note(run: &PipelineRun, changes: &mut Changes, event: notify::Result<Event>) {
+    let event = match event {
+        Ok(event) if event.need_rescan() => {
+            changes.all = true;
+            return;
+        }
+        Ok(event) => event,
+        Err(_) => {
+            changes.all = true;
+            return;
+        }
+    };
+    if matches!(event.kind, EventKind::Access(_) | EventKind::Remove(_)) {
+        return;
+    }
+    for path in &event.paths {
+        if let Some(key) = key_of(run, path) {
+            changes.keys.insert(key);
+        }
+    }
+    if changes.keys.len() > KEYS {
+        changes.keys.clear();
+        changes.all = true;
+    }
+}
+
+/// The key of a path in the source that could be a drop, or a folder of drops.
+fn key_of(run: &PipelineRun, path: &Path) -> Option<String> {
+    if run.source.excludes(path) {
+        return None;
+    }
+    let key = path.strip_prefix(run.source.root()).ok()?.to_str()?;
+    (!is_hidden_or_temporary(key)).then(|| key.to_owned())
+}

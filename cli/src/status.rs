@@ -1,0 +1,174 @@
+//! `lithify status`: what ledger and table hold. It reads only, beside any process that writes.
+
+use std::path::Path;
+
+use drops::{BatchId, DropId, PipelineName};
+use lake::{DeltaLake, Lake, LakeError, LiveFile};
+use ledger::{BatchRecord, EmbeddedLedger, Ledger, LedgerError, Sealed};
+use runs::{Fate, Manifest};
+use store::{LocalStore, Store};
+
+use crate::args::StatusArgs;
+use crate::report::{Failure, Moment, PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
+use crate::run::{Machine, audit_folder, ledger_file, state_folder};
+use crate::{exit, report};
+
+/// How many batches are read at once.
+const PAGE: usize = 1_000;
+
+/// Carries `lithify status` out; returns the exit code.
+pub(crate) async fn command(args: &StatusArgs, json: bool) -> u8 {
+    let printed = match status(Path::new(&args.table)).await {
+        Ok(report) => report::show_status(&report, json).map(|()| exit::FINAL),
+        Err(failure) => report::show_failure(&failure, json).map(|()| exit::FAILED),
+    };
+    printed.unwrap_or(exit::FAILED)
+}
+
+async fn status(table: &Path) -> Result<StatusReport, Failure> {
+    let now = Machine::new().clock.now();
+    let lake = DeltaLake::local(table).map_err(of_lake)?;
+    let head = lake.head(&[]).await.map_err(of_lake)?;
+    if !ledger_file(table).exists() {
+        return Err(no_ledger(table, head.is_some()));
+    }
+    let ledger = EmbeddedLedger::open_existing(&ledger_file(table)).map_err(of_ledger)?;
+    let state = LocalStore::new(&state_folder(table));
+    let mut pipelines = Vec::new();
+    for name in ledger.pipelines().await.map_err(of_ledger)? {
+        pipelines.push(pipeline(&ledger, &state, &name, now).await?);
+    }
+    let audit = DeltaLake::local(&audit_folder(table)).map_err(of_lake)?;
+    let files = if head.is_some() { lake.live_files().await.map_err(of_lake)? } else { Vec::new() };
+    let table = TableStatus {
+        path: table.display().to_string(),
+        version: head.map(|head| head.version),
+        last_commit_at: pipelines.iter().filter_map(|p| p.last_commit_at).max(),
+        rows: rows(&files),
+        audit_version: audit.head(&[]).await.map_err(of_lake)?.map(|head| head.version),
+        files: SizeDistribution::of(files.iter().map(|file| file.size)),
+    };
+    Ok(StatusReport::new(Moment(now), table, pipelines))
+}
+
+fn rows(files: &[LiveFile]) -> Option<u64> {
+    files.iter().map(|file| file.rows).sum()
+}
+
+async fn pipeline(
+    ledger: &EmbeddedLedger,
+    state: &LocalStore,
+    name: &PipelineName,
+    now: drops::Timestamp,
+) -> Result<PipelineStatus, Failure> {
+    let settings = ledger.settings(name).await.map_err(of_ledger)?;
+    let head = ledger.head(name).await.map_err(of_ledger)?;
+    let intent = match head {
+        Some(number) => ledger.intent(name, number).await.map_err(of_ledger)?,
+        None => None,
+    };
+    let totals = ledger.staged_totals(name).await.map_err(of_ledger)?;
+    let waiting = Waiting {
+        batches: totals.batches,
+        drops: totals.drops,
+        rows: totals.rows,
+        staged_bytes: totals.staged_bytes,
+        ..Waiting::default()
+    };
+    let mut status = PipelineStatus {
+        name: name.to_string(),
+        source: settings.map(|settings| settings.source).unwrap_or_default(),
+        waiting: waiting.with_oldest(totals.oldest, now),
+        head,
+        last_commit_at: intent.map(|intent| Moment(intent.at)),
+        ..PipelineStatus::default()
+    };
+    let mut after = None;
+    loop {
+        let page = ledger.batches(name, after, PAGE).await.map_err(of_ledger)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (id, record) in &page {
+            add(&mut status, ledger, state, *id, record).await?;
+        }
+    }
+    let held = status.drops_committed + status.drops_staged + status.drops_quarantined;
+    status.drops_unfinished = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
+    Ok(status)
+}
+
+async fn add(
+    status: &mut PipelineStatus,
+    ledger: &EmbeddedLedger,
+    state: &LocalStore,
+    id: BatchId,
+    record: &BatchRecord,
+) -> Result<(), Failure> {
+    let Some(sealed) = record.sealed() else { return Ok(()) };
+    let rows = sealed.drops - sealed.quarantined_drops;
+    match record {
+        BatchRecord::Committed { version, .. } => {
+            status.drops_committed += rows;
+            status.last_version = status.last_version.max(Some(*version));
+        }
+        _ => status.drops_staged += rows,
+    }
+    status.quarantined_records += sealed.quarantined_records;
+    if sealed.quarantined_drops > 0 {
+        status.drops_quarantined += still_quarantined(ledger, state, id, sealed).await?;
+    }
+    Ok(())
+}
+
+/// How many of a batch's quarantined drops no later batch has taken over as repaired.
+async fn still_quarantined(
+    ledger: &EmbeddedLedger,
+    state: &LocalStore,
+    id: BatchId,
+    sealed: &Sealed,
+) -> Result<u64, Failure> {
+    let damaged = |reason: String| {
+        Failure::new(format!("{}: {reason}", sealed.manifest), "restore the state folder from a backup")
+    };
+    let content = state.get(&sealed.manifest).await.map_err(|e| damaged(e.to_string()))?;
+    let manifest = Manifest::decode(&content, &sealed.digest).map_err(|e| damaged(e.to_string()))?;
+    let quarantined = manifest.held.into_iter().filter(|drop| drop.fate != Fate::Ingested);
+    let ids: Vec<_> = quarantined
+        .map(|drop| DropId {
+            pipeline: sealed.pipeline.clone(),
+            bucket: drop.bucket,
+            key: drop.key,
+            version: drop.version,
+        })
+        .collect();
+    let claims = ledger.claims(&ids).await.map_err(of_ledger)?;
+    Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
+}
+
+fn no_ledger(table: &Path, is_table: bool) -> Failure {
+    let folder = table.display();
+    if is_table {
+        Failure::new(
+            format!("the Delta table {folder} has no ledger of Lithify"),
+            "if Lithify made it, restore its folder _lithify from a backup; else there is nothing to tell",
+        )
+    } else {
+        Failure::new(format!("there is no table at {folder}"), format!("make one: lithify run SOURCE {folder}"))
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn of_ledger(error: LedgerError) -> Failure {
+    Failure::new(
+        error.to_string(),
+        "see whether the disk is full or another program holds the ledger; nothing was changed",
+    )
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn of_lake(error: LakeError) -> Failure {
+    Failure::new(
+        error.to_string(),
+        "see whether the folder is a Delta table that this user may read; nothing was changed",
+    )
+}

@@ -1,0 +1,134 @@
+//! Step 4's other half: the chosen batches' runs become table files.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use decode::schema::TableSchema;
+use drops::BatchId;
+use lake::{AddFile, Head, TableMetadata};
+use ledger::{Intent, Sealed};
+use runs::{FinishedFile, MergeStores, MergeTarget, RunInput, table_schema};
+use tokio::runtime::Handle;
+
+use crate::schema::widen;
+use crate::{CommitReport, CompactError, Compactor};
+
+/// Table files that wait for their commit.
+pub(crate) struct Merged {
+    pub(crate) adds: Vec<AddFile>,
+    /// The table's metadata, where the runs need columns that it lacks.
+    pub(crate) metadata: Option<TableMetadata>,
+    pub(crate) drops: u64,
+    pub(crate) rows: u64,
+}
+
+impl Merged {
+    pub(crate) fn report(&self, version: u64) -> CommitReport {
+        let bytes = self.adds.iter().map(|add| add.size).sum();
+        CommitReport { version, drops: self.drops, rows: self.rows, files: self.adds.len() as u64, bytes }
+    }
+}
+
+impl Compactor {
+    /// Merges the runs of the chosen batches into files of the target size.
+    pub(crate) async fn merge(
+        &self,
+        head: &Head,
+        intent: &Intent,
+        chosen: &[(BatchId, Sealed)],
+    ) -> Result<Merged, CompactError> {
+        let mut versions = BTreeMap::new();
+        let mut inputs = Vec::new();
+        for (id, _) in chosen {
+            for run in self.manifest(*id).await?.runs {
+                if !versions.contains_key(&run.schema_version) {
+                    versions.insert(run.schema_version, self.schema_version(run.schema_version).await?);
+                }
+                let schema = versions.get(&run.schema_version).cloned().unwrap_or_else(|| head.schema.clone());
+                inputs.push(RunInput::new(&run, schema));
+            }
+        }
+        let newest = versions.last_key_value().map_or_else(|| head.schema.clone(), |(_, schema)| schema.clone());
+        let schema = widen(&head.schema, &newest);
+        let expected: u64 = inputs.iter().map(|run| run.rows).sum();
+        let files =
+            if inputs.is_empty() { Vec::new() } else { self.merge_runs(inputs, schema.clone(), intent.number).await? };
+        let (drops, rows) = (sum(chosen, |s| s.drops), files.iter().map(|file| file.rows).sum());
+        if rows != expected || rows != sum(chosen, |s| s.rows) {
+            return Err(CompactError::Internal(format!("{expected} rows were to be merged, {rows} were")));
+        }
+        let metadata = (!Arc::ptr_eq(&schema, &head.schema)).then(|| TableMetadata {
+            id: head.table_id.clone(),
+            schema,
+            partition_columns: head.partition_columns.clone(),
+            configuration: head.configuration.clone(),
+            created: self.parts.clock.now(),
+        });
+        Ok(Merged { adds: files.into_iter().map(|file| self.add(file)).collect(), metadata, drops, rows })
+    }
+
+    async fn merge_runs(
+        &self,
+        inputs: Vec<RunInput>,
+        schema: SchemaRef,
+        intent: u64,
+    ) -> Result<Vec<FinishedFile>, CompactError> {
+        let stores = MergeStores {
+            staging: self.parts.state.clone(),
+            table: self.parts.table_store.clone(),
+            runtime: Handle::current(),
+        };
+        let settings = self.settings.clone();
+        // Another try of the same intent writes other files: the name is made anew each time.
+        let attempt = self.parts.entropy.batch_id(self.parts.clock.now());
+        let merging = tokio::task::spawn_blocking(move || {
+            let file_name = |partition: &str, n: u64| {
+                let folder = if partition.is_empty() { String::new() } else { format!("{partition}/") };
+                format!("{folder}part-{n:05}-{attempt}-{intent}.zstd.parquet")
+            };
+            let scratch_name = |n: u64| format!("staging/{}/merge-{attempt}-{n}.parquet", settings.pipeline);
+            let target = MergeTarget {
+                schema,
+                order: settings.write.order.clone(),
+                file_bytes: settings.target_file_size,
+                memory_bytes: settings.merge_memory as u64,
+                compression_level: settings.write.compression_level,
+                file_name: &file_name,
+                scratch_name: &scratch_name,
+            };
+            runs::merge(inputs, &stores, &target, &mut |_| ControlFlow::Continue(()))
+        });
+        let failed = |reason| CompactError::Merge { pipeline: self.settings.pipeline.clone(), reason };
+        merging.await.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
+    }
+
+    async fn schema_version(&self, number: u64) -> Result<SchemaRef, CompactError> {
+        let text = self.parts.ledger.schema(&self.settings.table, number).await?;
+        let text = text.ok_or_else(|| {
+            CompactError::Internal(format!("a run names schema version {number}, which the ledger lacks"))
+        })?;
+        let schema: TableSchema = serde_json::from_str(&text)
+            .map_err(|e| CompactError::Internal(format!("schema version {number} cannot be read: {e}")))?;
+        Ok(table_schema(&schema))
+    }
+
+    fn add(&self, file: FinishedFile) -> AddFile {
+        let FinishedFile { path, size, partition_values, stats_json: stats, .. } = file;
+        AddFile { path, partition_values, size, modified: self.parts.clock.now(), stats }
+    }
+
+    /// Deletes files that no commit names or ever will.
+    pub(crate) async fn discard(&self, merged: &Merged) {
+        for add in &merged.adds {
+            if let Err(e) = self.parts.table_store.delete(&add.path).await {
+                tracing::warn!(path = add.path, error = %e, "a file of a commit that did not happen was not deleted");
+            }
+        }
+    }
+}
+
+fn sum(chosen: &[(BatchId, Sealed)], of: fn(&Sealed) -> u64) -> u64 {
+    chosen.iter().map(|(_, sealed)| of(sealed)).sum()
+}

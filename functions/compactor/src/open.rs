@@ -1,0 +1,274 @@
+//! Before anything is claimed: do ledger and table belong together?
+//!
+//! The log is the record, the ledger the index. Where they tell different histories, one of them was lost or restored,
+//! and going on could double rows or lose them.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::SchemaRef;
+use drops::PipelineName;
+use lake::{Commit, CommitOutcome, Head, TableMetadata};
+use ledger::PipelineSettings;
+use runs::{data_schema, table_schema};
+
+use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
+
+/// Why a pipeline must not be run; each says what to do. Nothing was claimed or committed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// The table is ours and the ledger is new.
+    #[error(
+        "the table {table} holds commits of Lithify, but its ledger is new: the state folder was lost; \
+         restore {state} from a backup, or ingest into another table (rows would be doubled here)"
+    )]
+    LedgerLost {
+        /// The table.
+        table: String,
+        /// Where the ledger should be.
+        state: String,
+    },
+    /// The table is not ours.
+    #[error("the table {table} was not made by Lithify; to append to it, say so with --append-existing")]
+    Foreign {
+        /// The table.
+        table: String,
+    },
+    /// The ledger is not, and the table is gone.
+    #[error(
+        "the ledger knows commits of a table that is not at {table} any more; restore the table, or remove its state folder to begin anew"
+    )]
+    TableGone {
+        /// The table.
+        table: String,
+    },
+    /// Another table stands in its place.
+    #[error(
+        "the table {table} has id {found}, but pipeline {pipeline} was made for table id {fixed}: it was replaced; restore it, or use another table"
+    )]
+    OtherTable {
+        /// The table.
+        table: String,
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The id of the table that stands there.
+        found: String,
+        /// The id in the ledger.
+        fixed: String,
+    },
+    /// The ledger is another than the one that the pipeline was made with.
+    #[error(
+        "pipeline {pipeline} was made with another ledger: this one was restored or copied; restore ledger and table to the same moment"
+    )]
+    OtherLedger {
+        /// The pipeline.
+        pipeline: PipelineName,
+    },
+    /// The pipeline reads another source.
+    #[error(
+        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; give the new source a pipeline of its own: --name NAME"
+    )]
+    OtherSource {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The table.
+        table: String,
+        /// The source in the ledger.
+        fixed: String,
+        /// The source that was asked for.
+        asked: String,
+    },
+    /// Ledger and log do not meet.
+    #[error(
+        "the log of the table says that pipeline {pipeline} has committed up to intent {}, its ledger says {}: one of them was lost or restored; \
+         restore table and state folder to the same moment (nothing was claimed or committed)",
+        show(*log), show(*ledger)
+    )]
+    Apart {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The `txn` in the log.
+        log: Option<u64>,
+        /// `head` in the ledger.
+        ledger: Option<u64>,
+    },
+    /// The table has something that we must not write to.
+    #[error("the table {table} cannot be written: {reason}")]
+    Refused {
+        /// The table.
+        table: String,
+        /// Why.
+        reason: String,
+    },
+    /// Settings and table do not fit.
+    #[error("the settings do not fit the table {table}: {}", problems.join("; "))]
+    Settings {
+        /// The table.
+        table: String,
+        /// Everything that does not fit.
+        problems: Vec<String>,
+    },
+}
+
+fn show(number: Option<u64>) -> String {
+    number.map_or_else(|| "none".to_owned(), |n| n.to_string())
+}
+
+/// A pipeline whose ledger and table belong together, everything of the past settled.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// There is a table, with these columns.
+    Table(SchemaRef),
+    /// There is none yet: [`Compactor::create`] makes it once the columns are known.
+    NoTable,
+}
+
+impl Compactor {
+    /// Checks that ledger and table belong together and settles what a process before us left unsettled.
+    pub async fn open(&self) -> Result<Opened, CompactError> {
+        let ledger = &self.parts.ledger;
+        let fixed = ledger.settings(&self.settings.pipeline).await?;
+        if let Some(fixed) = &fixed {
+            self.check_fixed(fixed).await?;
+        }
+        let known = ledger.newest_schema(&self.settings.table).await?.is_some();
+        let Some(head) = self.parts.lake.head(&[&self.app_id()]).await? else {
+            let committed = ledger.head(&self.settings.pipeline).await?.is_some();
+            return if committed || fixed.is_some() { Err(self.table_gone().into()) } else { Ok(Opened::NoTable) };
+        };
+        if !known {
+            self.check_unknown(&head).await?;
+        }
+        self.check_table(&head, fixed.as_ref())?;
+        let head = self.recover().await?;
+        self.fix(&head.table_id).await?;
+        Ok(Opened::Table(head.schema))
+    }
+
+    /// Makes the table with these data columns, or finds that another process has. Nothing is claimed before this.
+    pub async fn create(&self, data: &decode::schema::TableSchema) -> Result<SchemaRef, CompactError> {
+        let schema = table_schema(data);
+        self.check_columns(&schema)?;
+        let app_id = self.app_id();
+        for _ in 0..3 {
+            if let Some(head) = self.parts.lake.head(&[&app_id]).await? {
+                self.check_table(&head, None)?;
+                self.fix(&head.table_id).await?;
+                return Ok(head.schema);
+            }
+            let at = self.parts.clock.now();
+            let metadata = TableMetadata {
+                id: uuid(self.parts.entropy.bits()),
+                schema: schema.clone(),
+                partition_columns: self.settings.write.order.partition_columns.clone(),
+                configuration: BTreeMap::from([(CREATED_BY.to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+                created: at,
+            };
+            // The `txn` 0 is below every intent's number; it is of no pipeline, as the table belongs to all of them.
+            let commit = Commit {
+                app_id: format!("{APP_PREFIX}#table"),
+                txn: 0,
+                metadata: Some(metadata),
+                adds: Vec::new(),
+                operation: "CREATE TABLE",
+                info: BTreeMap::new(),
+                at,
+            };
+            // Landed, taken or unknown: what stands is read.
+            match self.parts.lake.commit(0, &commit).await {
+                Ok(CommitOutcome::Landed | CommitOutcome::Taken) => {}
+                Err(e) => tracing::warn!(error = %e, "the table's first commit gave no clear answer"),
+            }
+        }
+        Err(self.table_gone().into())
+    }
+
+    async fn fix(&self, table_id: &str) -> Result<(), CompactError> {
+        let settings = PipelineSettings {
+            source: self.settings.source.clone(),
+            identity_holds_version: false,
+            ledger: self.parts.ledger.identity().await?,
+            table_id: table_id.to_owned(),
+            at: self.parts.clock.now(),
+        };
+        let stands = self.parts.ledger.fix_settings(&self.settings.pipeline, &settings).await?;
+        self.check_fixed(&stands).await?;
+        self.check_table_id(table_id, &stands)
+    }
+
+    async fn check_fixed(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
+        let pipeline = self.settings.pipeline.clone();
+        if fixed.source != self.settings.source {
+            let (table, asked) = (self.settings.table_address.clone(), self.settings.source.clone());
+            return Err(NotOpened::OtherSource { pipeline, table, fixed: fixed.source.clone(), asked }.into());
+        }
+        if fixed.ledger != self.parts.ledger.identity().await? {
+            return Err(NotOpened::OtherLedger { pipeline }.into());
+        }
+        Ok(())
+    }
+
+    /// A table that stands where the ledger knows no schema of it: it is foreign, or the ledger was lost.
+    async fn check_unknown(&self, head: &Head) -> Result<(), CompactError> {
+        let table = self.settings.table_address.clone();
+        let ours =
+            head.configuration.contains_key(CREATED_BY) || !self.parts.lake.app_ids(APP_PREFIX).await?.is_empty();
+        if ours {
+            let state = format!("{table}/_lithify");
+            return Err(NotOpened::LedgerLost { table, state }.into());
+        }
+        if self.settings.append_existing { Ok(()) } else { Err(NotOpened::Foreign { table }.into()) }
+    }
+
+    fn check_table(&self, head: &Head, fixed: Option<&PipelineSettings>) -> Result<(), CompactError> {
+        let table = self.settings.table_address.clone();
+        if let Some(reason) = &head.refusal {
+            return Err(NotOpened::Refused { table, reason: reason.clone() }.into());
+        }
+        if let Some(fixed) = fixed {
+            self.check_table_id(&head.table_id, fixed)?;
+        }
+        if head.partition_columns != self.settings.write.order.partition_columns {
+            let named = |columns: &[String]| if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+            let (stands, asked) = (named(&head.partition_columns), named(&self.settings.write.order.partition_columns));
+            let problem =
+                format!("the table's partition columns are {stands}, the settings say {asked} (partition_columns)");
+            return Err(NotOpened::Settings { table, problems: vec![problem] }.into());
+        }
+        let wanted = table_schema(&data_schema(&head.schema));
+        self.check_columns(&wanted)
+    }
+
+    fn check_table_id(&self, found: &str, fixed: &PipelineSettings) -> Result<(), CompactError> {
+        if found == fixed.table_id {
+            return Ok(());
+        }
+        let (table, pipeline) = (self.settings.table_address.clone(), self.settings.pipeline.clone());
+        Err(NotOpened::OtherTable { table, pipeline, found: found.to_owned(), fixed: fixed.table_id.clone() }.into())
+    }
+
+    /// The columns that the settings name must be there, and be such that rows can be ordered by them.
+    fn check_columns(&self, schema: &SchemaRef) -> Result<(), CompactError> {
+        match self.settings.write.order.check(schema) {
+            Ok(()) => Ok(()),
+            Err(problems) => Err(NotOpened::Settings { table: self.settings.table_address.clone(), problems }.into()),
+        }
+    }
+}
+
+/// A version 4 UUID (RFC 9562) of these random bits: what Delta uses as a table's id.
+pub(crate) fn uuid(bits: u128) -> String {
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uuid;
+
+    #[test]
+    fn a_uuid_says_its_version_and_variant() {
+        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

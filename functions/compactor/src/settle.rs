@@ -1,0 +1,55 @@
+//! Step 6: the audit rows, then the batches, then `head`, in this order; each may be done twice.
+
+use drops::BatchId;
+use ledger::{BatchRecord, Intent};
+use runs::{IntentList, Manifest};
+
+use crate::{CompactError, Compactor};
+
+impl Compactor {
+    /// Settles a commit that was read in the log at `version`.
+    pub(crate) async fn settle(&self, intent: &Intent, version: u64) -> Result<(), CompactError> {
+        let batches = self.batches_of(intent).await?;
+        self.append_audit(intent, version, &batches).await?;
+        self.parts.ledger.mark_committed(&batches, version).await?;
+        let _already_there = self.parts.ledger.move_head(&self.settings.pipeline, intent.number).await?;
+        self.delete_runs(&batches).await;
+        Ok(())
+    }
+
+    async fn batches_of(&self, intent: &Intent) -> Result<Vec<BatchId>, CompactError> {
+        let content = self.parts.state.get(&intent.list).await?;
+        let list = IntentList::decode(&content, &intent.digest)
+            .map_err(|e| CompactError::Damaged { address: intent.list.clone(), reason: e.to_string() })?;
+        Ok(list.batches)
+    }
+
+    /// What a sealed batch holds.
+    pub(crate) async fn manifest(&self, id: BatchId) -> Result<Manifest, CompactError> {
+        let record = self.parts.ledger.batch(id).await?;
+        let sealed = record.as_ref().and_then(BatchRecord::sealed);
+        let sealed =
+            sealed.ok_or_else(|| CompactError::Internal(format!("an intent names batch {id}, which is not sealed")))?;
+        let content = self.parts.state.get(&sealed.manifest).await?;
+        Manifest::decode(&content, &sealed.digest)
+            .map_err(|e| CompactError::Damaged { address: sealed.manifest.clone(), reason: e.to_string() })
+    }
+
+    /// The rows are in the table; the runs are not needed. What is left if this fails costs space only.
+    async fn delete_runs(&self, batches: &[BatchId]) {
+        for id in batches {
+            let runs = match self.manifest(*id).await {
+                Ok(manifest) => manifest.runs,
+                Err(e) => {
+                    tracing::warn!(batch = %id, error = %e, "runs of a committed batch were not deleted");
+                    continue;
+                }
+            };
+            for run in runs {
+                if let Err(e) = self.parts.state.delete(&run.address).await {
+                    tracing::warn!(batch = %id, address = run.address, error = %e, "a run of a committed batch was not deleted");
+                }
+            }
+        }
+    }
+}

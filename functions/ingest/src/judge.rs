@@ -1,0 +1,134 @@
+//! Protocol step 2, the half that decides: what a claim that stands means for the drop that came again.
+
+use drops::{BatchId, DroppedObject};
+use ledger::{AbortOutcome, Claim, Expected, Suspect, drop_hash};
+
+use runs::Fate;
+
+use crate::manifests::Verdict;
+use crate::{Ingest, IngestError};
+
+/// What may be done with a drop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be claimed.
+    Open(Right),
+    /// A sealed batch holds it: nothing to do but acknowledge.
+    Final {
+        /// It is held as quarantined.
+        quarantined: bool,
+        /// The object's content is another now; its rows stay as they were read.
+        changed: bool,
+    },
+    /// A live process works on it: a later delivery decides.
+    Busy {
+        /// Who.
+        holder: String,
+    },
+}
+
+/// The right to claim a drop, and what is known of earlier tries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// What must stand for the claim to be granted.
+    pub expected: Expected,
+    /// Aborted batches that have held it since it was last left out.
+    pub aborted: u32,
+    /// How many of those held it alone.
+    pub aborted_alone: u32,
+    /// Whether it may be what killed the last of them.
+    pub suspect: Suspicion,
+}
+
+/// Whether a drop may be what killed the process that read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// It was not being read.
+    None,
+    /// The process died over the whole batch.
+    Batch,
+    /// It was being read.
+    Drop,
+}
+
+impl Right {
+    /// The right to a drop that nobody has claimed, or that its last batch left out: no try counts.
+    fn fresh(expected: Expected) -> Self {
+        Self { expected, aborted: 0, aborted_alone: 0, suspect: Suspicion::None }
+    }
+}
+
+impl Ingest {
+    /// Says of each drop what may be done with it, in their order.
+    pub async fn standings(&self, objects: &[DroppedObject]) -> Result<Vec<Standing>, IngestError> {
+        let ids: Vec<_> = objects.iter().map(|object| object.id.clone()).collect();
+        let claims = self.ledger.claims(&ids).await?;
+        let mut standings = Vec::with_capacity(objects.len());
+        for (object, claim) in objects.iter().zip(&claims) {
+            standings.push(self.judge(object, claim.as_ref()).await?);
+        }
+        Ok(standings)
+    }
+
+    /// Judges a drop by the claim that stands on it. Writes nothing, except that a dead batch without a record is aborted.
+    pub async fn judge(&self, object: &DroppedObject, claim: Option<&Claim>) -> Result<Standing, IngestError> {
+        let Some(claim) = claim else { return Ok(Standing::Open(Right::fresh(Expected::Absent))) };
+        let verdict = match self.manifests.verdict(claim.batch).await? {
+            Some(verdict) => verdict,
+            None if !self.liveness.is_dead(&claim.holder, claim.at, self.clock.now()) => {
+                return Ok(Standing::Busy { holder: claim.holder.clone() });
+            }
+            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {
+                AbortOutcome::Aborted => {
+                    self.manifests.remember(claim.batch, &Verdict::Aborted);
+                    self.delete_runs(claim.batch).await;
+                    Verdict::Aborted
+                }
+                AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,
+            },
+        };
+        Ok(match verdict {
+            Verdict::Aborted => Standing::Open(self.after_abort(object, claim)),
+            Verdict::Sealed(manifest) => match manifest.holds(&object.id) {
+                // Judge by what is held, never by what is said to be left out: a claim whose reply was lost is in no list.
+                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
+                Some(held) => {
+                    let (quarantined, changed) = (held.fate != Fate::Ingested, held.etag != object.etag);
+                    if quarantined && changed {
+                        Standing::Open(Right::fresh(Expected::HeldBy(claim.batch)))
+                    } else {
+                        Standing::Final { quarantined, changed }
+                    }
+                }
+            },
+        })
+    }
+
+    fn after_abort(&self, object: &DroppedObject, claim: &Claim) -> Right {
+        let suspect = match self.liveness.suspect(&claim.holder, claim.batch) {
+            Suspect::None => Suspicion::None,
+            Suspect::Any => Suspicion::Batch,
+            Suspect::Drop(hash) if hash == drop_hash(&object.id) => Suspicion::Drop,
+            Suspect::Drop(_) => Suspicion::None,
+        };
+        // A claim counts itself as alone when its batch begins, so that nothing need be asked of the dead.
+        Right {
+            expected: Expected::HeldBy(claim.batch),
+            aborted: claim.aborted.saturating_add(u32::from(suspect != Suspicion::None)),
+            aborted_alone: claim.aborted_alone,
+            suspect,
+        }
+    }
+
+    /// Deletes the runs of a batch that is void. What is left if this fails is swept later.
+    pub(crate) async fn delete_runs(&self, batch: BatchId) {
+        let prefix = format!("staging/{}/", self.settings.pipeline);
+        let Ok(found) = self.state.list(&prefix).await else { return };
+        let begins = format!("{prefix}{batch}-");
+        for (address, _) in found.into_iter().filter(|(address, _)| address.starts_with(&begins)) {
+            if let Err(e) = self.state.delete(&address).await {
+                tracing::warn!(%batch, %address, error = %e, "a run of a void batch was not deleted");
+            }
+        }
+    }
+}

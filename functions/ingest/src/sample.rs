@@ -1,0 +1,42 @@
+//! The first schema version of a table is learned from a bounded sample.
+
+use std::io::Read;
+
+use decode::infer::Observed;
+use decode::inflate::{Buffers, Inflate};
+use decode::json::Tape;
+use decode::record::Chunk;
+use decode::rows::observe_chunk;
+use decode::split::{CsvFields, CsvOptions, Splitter};
+
+use crate::stage::record_kind;
+use crate::{Candidate, Ingest, IngestError};
+
+/// How many drops a sample has at most.
+pub const SAMPLE_FILES: usize = 1_000;
+
+/// How many bytes of decompressed content a sample has at most.
+const SAMPLE_BYTES: u64 = 64 << 20;
+
+impl Ingest {
+    /// Looks at drops to learn what they hold. What cannot be read is passed over: ingesting it will say why.
+    pub async fn sample(&self, candidates: &[Candidate]) -> Result<Observed, IngestError> {
+        let mut observed = Observed::default();
+        let (mut splitter, mut buffers, mut chunk) = (Splitter::new(), Buffers::new(), Chunk::default());
+        let (mut fields, mut tape) = (CsvFields::default(), Tape::new());
+        let mut left = SAMPLE_BYTES;
+        for candidate in candidates.iter().take(SAMPLE_FILES) {
+            let Ok(open) = self.source.open(&candidate.object).await else { continue };
+            let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
+            splitter.begin(candidate.format, CsvOptions::default());
+            while left > 0 && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {
+                observe_chunk(&chunk, record_kind(candidate.format, &splitter, &mut fields), &mut tape, &mut observed);
+                left = left.saturating_sub(chunk.bytes.len() as u64);
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(observed)
+    }
+}

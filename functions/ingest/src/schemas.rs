@@ -1,0 +1,174 @@
+//! The history of a table's schemas: version n+1 is a conditional write in the ledger, so that concurrent ingests agree.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use decode::hints::Hints;
+use decode::infer::{Conflict, Observed};
+use decode::schema::TableSchema;
+use ledger::Ledger;
+
+use crate::IngestError;
+
+/// One version of the table's schema.
+#[derive(Clone, Debug)]
+pub struct SchemaVersion {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The data columns.
+    pub schema: Arc<TableSchema>,
+}
+
+/// The schemas of one table, as the ledger has them.
+pub struct Schemas {
+    ledger: Arc<dyn Ledger>,
+    table: String,
+    hints: Hints,
+    newest: Mutex<Option<SchemaVersion>>,
+    news: Mutex<SchemaNews>,
+}
+
+/// What happened to the schema since it was last asked for, for the user.
+#[derive(Clone, Debug, Default)]
+pub struct SchemaNews {
+    /// Columns that were added, as dotted paths, with their types in the words of `schema_hints`.
+    pub added: Vec<(String, String)>,
+    /// Columns that could not be typed as their values would have liked.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Schemas {
+    /// The schemas of a table.
+    pub fn new(ledger: Arc<dyn Ledger>, table: String, hints: Hints) -> Self {
+        Self { ledger, table, hints, newest: Mutex::default(), news: Mutex::default() }
+    }
+
+    /// The newest version that is known here; asks the ledger where none is.
+    pub async fn newest(&self) -> Result<Option<SchemaVersion>, IngestError> {
+        let known = lock(&self.newest).clone();
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.reload().await,
+        }
+    }
+
+    /// The version of a number.
+    pub async fn version(&self, number: u64) -> Result<Option<SchemaVersion>, IngestError> {
+        let text = self.ledger.schema(&self.table, number).await?;
+        text.map(|text| parse(number, &text)).transpose()
+    }
+
+    /// Adds what was observed to the schema, in a new version where that adds a column. Returns the newest version: with the
+    /// observed columns, as far as they can be columns.
+    pub async fn evolve(&self, observed: &Observed) -> Result<SchemaVersion, IngestError> {
+        loop {
+            let newest = self.reload().await?;
+            let resolved = observed.resolve(&self.hints, newest.as_ref().map(|v| v.schema.as_ref()));
+            if let Some(version) = newest.as_ref().filter(|v| *v.schema == resolved.schema) {
+                self.report(Vec::new(), resolved.conflicts);
+                return Ok(version.clone());
+            }
+            let before = newest.as_ref().map(|v| v.schema.clone()).unwrap_or_default();
+            if let Some(added) = self.add(newest.map_or(1, |v| v.number + 1), resolved.schema).await? {
+                let columns = if added.number == 1 { Vec::new() } else { added_columns(&before, &added.schema) };
+                self.report(columns, resolved.conflicts);
+                return Ok(added);
+            }
+        }
+    }
+
+    /// Makes the columns that the table has now part of the history: others may have added some, or changed types.
+    pub async fn adopt(&self, table: &TableSchema) -> Result<SchemaVersion, IngestError> {
+        loop {
+            let newest = self.reload().await?;
+            let mut schema = table.clone();
+            let ours = newest.as_ref().map(|v| v.schema.as_ref().clone()).unwrap_or_default();
+            let missing = |name: &str| !table.fields.iter().any(|f| f.name == name);
+            schema.fields.extend(ours.fields.into_iter().filter(|f| missing(&f.name)));
+            if let Some(version) = newest.as_ref().filter(|v| same_columns(&v.schema, &schema)) {
+                return Ok(version.clone());
+            }
+            if let Some(added) = self.add(newest.map_or(1, |v| v.number + 1), schema).await? {
+                return Ok(added);
+            }
+        }
+    }
+
+    /// What happened since this was last called.
+    pub fn take_news(&self) -> SchemaNews {
+        std::mem::take(&mut *lock(&self.news))
+    }
+
+    async fn add(&self, number: u64, schema: TableSchema) -> Result<Option<SchemaVersion>, IngestError> {
+        let text = serde_json::to_string(&schema).map_err(|e| IngestError::Schema(e.to_string()))?;
+        if !self.ledger.add_schema(&self.table, number, &text).await? {
+            return Ok(None);
+        }
+        let version = SchemaVersion { number, schema: Arc::new(schema) };
+        *lock(&self.newest) = Some(version.clone());
+        Ok(Some(version))
+    }
+
+    async fn reload(&self) -> Result<Option<SchemaVersion>, IngestError> {
+        let Some((number, text)) = self.ledger.newest_schema(&self.table).await? else { return Ok(None) };
+        if let Some(known) = lock(&self.newest).as_ref().filter(|known| known.number >= number) {
+            return Ok(Some(known.clone()));
+        }
+        let version = parse(number, &text)?;
+        *lock(&self.newest) = Some(version.clone());
+        Ok(Some(version))
+    }
+
+    fn report(&self, added: Vec<(String, String)>, conflicts: Vec<Conflict>) {
+        let mut news = lock(&self.news);
+        news.added.extend(added);
+        for conflict in conflicts {
+            if !news.conflicts.iter().any(|known| known.column == conflict.column) {
+                news.conflicts.push(conflict);
+            }
+        }
+    }
+}
+
+fn parse(number: u64, text: &str) -> Result<SchemaVersion, IngestError> {
+    let schema = serde_json::from_str(text).map_err(|e| IngestError::Schema(format!("version {number}: {e}")))?;
+    Ok(SchemaVersion { number, schema: Arc::new(schema) })
+}
+
+/// Whether two schemas have the same columns, in whatever order.
+fn same_columns(a: &TableSchema, b: &TableSchema) -> bool {
+    a.fields.len() == b.fields.len() && b.fields.iter().all(|field| a.fields.contains(field))
+}
+
+fn added_columns(before: &TableSchema, after: &TableSchema) -> Vec<(String, String)> {
+    let mut added = Vec::new();
+    collect(&before.fields, &after.fields, "", &mut added);
+    added
+}
+
+fn collect(
+    before: &[decode::schema::Field],
+    after: &[decode::schema::Field],
+    prefix: &str,
+    added: &mut Vec<(String, String)>,
+) {
+    use decode::schema::Type;
+    for field in after {
+        let path = format!("{prefix}{}", field.name);
+        match before.iter().find(|b| b.name == field.name) {
+            None => added.push((path, field.data_type.to_string())),
+            Some(known) => {
+                let (mut old, mut new) = (&known.data_type, &field.data_type);
+                while let (Type::List(inner_old), Type::List(inner_new)) = (old, new) {
+                    (old, new) = (inner_old, inner_new);
+                }
+                if let (Type::Struct(old), Type::Struct(new)) = (old, new) {
+                    collect(old, new, &format!("{path}."), added);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,391 @@
+//! Protocol step 3: drops are read, decoded and staged as sorted runs.
+//!
+//! Rows of a drop join a run that other drops share only when the whole drop was read. A drop that outgrows the memory of
+//! a run gets runs of its own, which count only once it was read to its end; until then everything of it can be taken back.
+
+use std::ops::ControlFlow;
+
+use arrow_array::RecordBatch;
+use decode::format::Format;
+use decode::inflate::{Buffers, Inflate};
+use decode::record::{Chunk, DropFault, RecordFault, Span};
+use decode::rows::{RecordKind, Rows, decode_chunk};
+use decode::split::{CsvFields, CsvOptions, Splitter};
+use drops::BatchId;
+use ledger::{Activity, drop_hash};
+use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
+use store::{OpenObject, ReadError};
+
+use crate::lineage::Lineage;
+use crate::quarantine::{Quarantine, QuarantineEntry};
+use crate::schemas::SchemaVersion;
+use crate::{Candidate, Ingest, IngestError, LeftOut};
+
+/// A batch that is ready to be sealed.
+pub(crate) struct Staged {
+    pub(crate) manifest: Manifest,
+    /// What the manifest holds, should the batch turn out to be void.
+    pub(crate) held: Vec<Candidate>,
+    pub(crate) left_out: Vec<(Candidate, LeftOut)>,
+    pub(crate) quarantined: Vec<QuarantineEntry>,
+    pub(crate) quarantine_files: Vec<String>,
+}
+
+/// A batch in the making.
+pub(crate) struct Staging<'a> {
+    ingest: &'a Ingest,
+    id: BatchId,
+    slot: usize,
+    version: SchemaVersion,
+    /// The newest schema version among the runs.
+    newest_run: u64,
+    rows: Rows,
+    lineage: Lineage,
+    splitter: Splitter,
+    fields: CsvFields,
+    buffers: Buffers,
+    chunk: Chunk,
+    quarantine: Quarantine,
+    runs: Vec<StagedRun>,
+    next_run: u32,
+    drops: Vec<HeldDrop>,
+    held: Vec<Candidate>,
+    left_out: Vec<(Candidate, LeftOut)>,
+}
+
+/// The drop that is being read.
+#[derive(Default)]
+struct Current {
+    /// Rows in memory before it.
+    mark: usize,
+    /// Runs of its own.
+    runs: Vec<StagedRun>,
+    /// Its rows in those.
+    written_rows: u64,
+    /// Its rescued rows in those.
+    written_rescued: u64,
+    /// Rescued rows in memory before it.
+    rescued_before: usize,
+    quarantined_records: u64,
+}
+
+/// What fitting a stretch of a chunk came to.
+struct Fitted {
+    /// The next span.
+    next: usize,
+    /// Bad records, with their ordinals.
+    faults: Vec<(u64, Span, RecordFault)>,
+    /// Whether the last of them makes the rest of the drop untrustworthy.
+    spreads: bool,
+}
+
+/// How reading a drop ended.
+enum Ending {
+    Whole,
+    Unreadable(String),
+    LeftOut(LeftOut),
+}
+
+impl<'a> Staging<'a> {
+    pub(crate) async fn begin(ingest: &'a Ingest, id: BatchId, slot: usize) -> Result<Self, IngestError> {
+        let newest = ingest.schemas.newest().await?;
+        let version =
+            newest.ok_or_else(|| IngestError::Internal("a batch began before the table had a schema".into()))?;
+        Ok(Self {
+            rows: Rows::new(version.schema.clone()),
+            lineage: Lineage::new(ingest.clock.now()),
+            quarantine: Quarantine::new(ingest.state.clone(), &ingest.settings.pipeline, id),
+            newest_run: version.number,
+            version,
+            ingest,
+            id,
+            slot,
+            splitter: Splitter::new(),
+            fields: CsvFields::default(),
+            buffers: Buffers::new(),
+            chunk: Chunk::default(),
+            runs: Vec::new(),
+            next_run: 0,
+            drops: Vec::new(),
+            held: Vec::new(),
+            left_out: Vec::new(),
+        })
+    }
+
+    pub(crate) fn leave_out(&mut self, candidate: Candidate, why: LeftOut) {
+        self.left_out.push((candidate, why));
+    }
+
+    /// Holds a drop as quarantined without reading it: every process that read it alone died.
+    pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
+        let tries = candidate.right.aborted_alone;
+        let reason = format!("{tries} processes died while they read it alone; it was not read again");
+        self.hold_unreadable(candidate, reason).await
+    }
+
+    /// Reads one drop.
+    pub(crate) async fn read(&mut self, candidate: Candidate) -> Result<(), IngestError> {
+        let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
+        self.ingest.lock.begin(self.slot, self.id, reading);
+        let mut open = match self.ingest.source.open(&candidate.object).await {
+            Ok(open) => open,
+            Err(e) => {
+                self.leave_out(candidate, left_out(e));
+                return Ok(());
+            }
+        };
+        let mut current =
+            Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
+        self.lineage.begin(&candidate.object);
+        let read = self.decode(&candidate, open.as_mut(), &mut current).await?;
+        // Damage seen in a file that changed meanwhile says nothing about the file.
+        let ending = match (open.verify(), read) {
+            (Err(e), _) => Ending::LeftOut(left_out(e)),
+            (Ok(()), Ok(())) => Ending::Whole,
+            (Ok(()), Err(DropFault::Unreadable(reason))) => Ending::Unreadable(reason),
+            (Ok(()), Err(DropFault::Passing(e))) => Ending::LeftOut(LeftOut::Passing(e.to_string())),
+        };
+        match ending {
+            Ending::Whole => self.keep(candidate, current).await,
+            Ending::Unreadable(reason) => {
+                self.take_back(current).await?;
+                self.hold_unreadable(candidate, reason).await
+            }
+            Ending::LeftOut(why) => {
+                self.take_back(current).await?;
+                self.quarantine.forget().await?;
+                self.leave_out(candidate, why);
+                Ok(())
+            }
+        }
+    }
+
+    /// Decodes a drop's content into rows, chunk by chunk.
+    async fn decode(
+        &mut self,
+        candidate: &Candidate,
+        open: &mut dyn OpenObject,
+        current: &mut Current,
+    ) -> Result<Result<(), DropFault>, IngestError> {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let mut content = Inflate::new(&mut buffers, open, candidate.packing);
+        self.splitter.begin(candidate.format, CsvOptions::default());
+        let ended = loop {
+            let mut chunk = std::mem::take(&mut self.chunk);
+            let next = self.splitter.next_chunk(&mut content, &mut chunk);
+            match next {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.chunk = chunk;
+                    break Ok(());
+                }
+                Err(fault) => {
+                    self.chunk = chunk;
+                    break Err(fault);
+                }
+            }
+            self.fit(candidate, &chunk, current).await?;
+            self.chunk = chunk;
+        };
+        drop(content);
+        self.buffers = buffers;
+        Ok(ended)
+    }
+
+    /// Fits a chunk's records into rows, and writes a run whenever memory is full of them.
+    async fn fit(&mut self, candidate: &Candidate, chunk: &Chunk, current: &mut Current) -> Result<(), IngestError> {
+        let mut from = 0;
+        while from < chunk.spans.len() {
+            from = self.fit_from(candidate, chunk, from, current).await?;
+            if self.is_full() {
+                self.flush(Some(current)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fits records from the span at `from` on, after the schema was made to hold what they show. Returns the next span.
+    async fn fit_from(
+        &mut self,
+        candidate: &Candidate,
+        chunk: &Chunk,
+        from: usize,
+        current: &mut Current,
+    ) -> Result<usize, IngestError> {
+        let mark = self.rows.len();
+        let mut fitted = self.try_fit(candidate.format, chunk, from);
+        if let Some(observed) = self.rows.unknown() {
+            let version = self.ingest.schemas.evolve(observed).await?;
+            if version.number > self.version.number {
+                self.rows.truncate(mark);
+                self.lineage.truncate(mark);
+                self.rows.evolve(version.schema.clone()).map_err(|e| IngestError::Internal(e.to_string()))?;
+                self.version = version;
+                fitted = self.try_fit(candidate.format, chunk, from);
+            }
+            // What is no column now is rescued for good.
+            self.rows.refuse_unknown();
+        }
+        if fitted.spreads {
+            self.splitter.poison();
+        }
+        current.quarantined_records += fitted.faults.len() as u64;
+        for (row, span, fault) in &fitted.faults {
+            self.quarantine.record(&candidate.object, chunk, span, *row, fault);
+        }
+        self.quarantine.spill().await?;
+        Ok(fitted.next)
+    }
+
+    fn try_fit(&mut self, format: Format, chunk: &Chunk, from: usize) -> Fitted {
+        let (lineage, splitter) = (&mut self.lineage, &self.splitter);
+        let (mut faults, mut spreads) = (Vec::new(), false);
+        let kind = record_kind(format, splitter, &mut self.fields);
+        let next = decode_chunk(chunk, from, &mut self.rows, kind, &mut |row, span, appended| {
+            match appended {
+                Ok(()) => lineage.push(row),
+                Err(fault) => {
+                    let record = chunk.bytes.get(span.start..span.end).unwrap_or_default();
+                    spreads = span.fault.is_none() && splitter.fault_spreads(record);
+                    faults.push((row, span.clone(), fault));
+                }
+            }
+            if spreads { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        // After a fault that spreads, the rest of the chunk belongs to the one bad record.
+        Fitted { next: if spreads { chunk.spans.len() } else { next }, faults, spreads }
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.rows.is_full() || self.rows.memory() >= self.ingest.settings.run_memory
+    }
+
+    /// The drop was read to its end: its rows and entries stay.
+    async fn keep(&mut self, candidate: Candidate, mut current: Current) -> Result<(), IngestError> {
+        let rows = current.written_rows + (self.rows.len() - current.mark) as u64;
+        let rescued_rows = current.written_rescued + (self.rows.rescued_rows() - current.rescued_before) as u64;
+        self.runs.append(&mut current.runs);
+        self.quarantine.keep().await?;
+        let quarantined_records = current.quarantined_records;
+        let records = rows + quarantined_records;
+        let counts =
+            HeldDrop { records, rows, rescued_rows, quarantined_records, ..describe(&candidate, Fate::Ingested) };
+        self.drops.push(counts);
+        self.held.push(candidate);
+        if self.is_full() {
+            self.flush(None).await?;
+        }
+        Ok(())
+    }
+
+    async fn hold_unreadable(&mut self, candidate: Candidate, reason: String) -> Result<(), IngestError> {
+        self.quarantine.whole(&candidate.object, &reason).await?;
+        self.quarantine.keep().await?;
+        self.drops.push(describe(&candidate, Fate::Quarantined { reason }));
+        self.held.push(candidate);
+        Ok(())
+    }
+
+    /// Takes back every row of the drop at hand.
+    async fn take_back(&mut self, current: Current) -> Result<(), IngestError> {
+        self.rows.truncate(current.mark);
+        self.lineage.truncate(current.mark);
+        for run in current.runs {
+            self.ingest.state.delete(&run.address).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows in memory as runs: those before the drop at hand as one that is shared, its own as one of its own.
+    async fn flush(&mut self, current: Option<&mut Current>) -> Result<(), IngestError> {
+        let rescued = self.rows.rescued_rows();
+        let data = self.rows.finish();
+        let batch = self.lineage.complete(data)?;
+        let shared = current.as_ref().map_or(batch.num_rows(), |c| c.mark);
+        if let Some(run) = self.write(batch.slice(0, shared)).await? {
+            self.runs.push(run);
+        }
+        if let Some(current) = current {
+            let own = batch.slice(shared, batch.num_rows() - shared);
+            current.written_rows += own.num_rows() as u64;
+            current.written_rescued += (rescued - current.rescued_before) as u64;
+            (current.mark, current.rescued_before) = (0, 0);
+            current.runs.extend(self.write(own).await?);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, rows: RecordBatch) -> Result<Option<StagedRun>, IngestError> {
+        if rows.num_rows() == 0 {
+            return Ok(None);
+        }
+        let settings = &self.ingest.settings;
+        let internal = |e: runs::RunsError| IngestError::Internal(e.to_string());
+        let sorted = settings.write.order.sort(rows).map_err(internal)?;
+        let run = write_run(&[sorted], &settings.write).map_err(internal)?;
+        let address = format!("staging/{}/{}-{}.parquet", settings.pipeline, self.id, self.next_run);
+        self.next_run += 1;
+        self.newest_run = self.newest_run.max(self.version.number);
+        let bytes = run.bytes.len() as u64;
+        self.ingest.state.put(&address, run.bytes).await?;
+        Ok(Some(StagedRun {
+            address,
+            schema_version: self.version.number,
+            order: settings.write.order.id(),
+            rows: run.rows,
+            bytes,
+            first_key: run.first_key,
+            last_key: run.last_key,
+            row_groups: run.row_groups,
+        }))
+    }
+
+    /// Writes what is in memory and says what the batch holds.
+    pub(crate) async fn finish(mut self) -> Result<Staged, IngestError> {
+        self.ingest.lock.begin(self.slot, self.id, Activity::Staging);
+        self.flush(None).await?;
+        let kept = self.quarantine.finish().await?;
+        let pipeline = self.ingest.settings.pipeline.clone();
+        let manifest = Manifest::new(self.id, pipeline, self.newest_run, self.drops, self.runs, kept.prefix)
+            .map_err(|e| IngestError::Internal(e.to_string()))?;
+        Ok(Staged {
+            manifest,
+            held: self.held,
+            left_out: self.left_out,
+            quarantined: kept.shown,
+            quarantine_files: kept.files,
+        })
+    }
+}
+
+pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'a mut CsvFields) -> RecordKind<'a> {
+    match format {
+        Format::Json => RecordKind::Json,
+        Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
+    }
+}
+
+fn left_out(error: ReadError) -> LeftOut {
+    match error {
+        ReadError::Gone => LeftOut::Gone,
+        ReadError::Changed => LeftOut::Changed,
+        ReadError::Passing(reason) => LeftOut::Passing(reason),
+    }
+}
+
+fn describe(candidate: &Candidate, fate: Fate) -> HeldDrop {
+    let object = &candidate.object;
+    HeldDrop {
+        bucket: object.id.bucket.clone(),
+        key: object.id.key.clone(),
+        version: object.id.version.clone(),
+        etag: object.etag.clone(),
+        size: object.size,
+        modified: object.modified,
+        fate,
+        records: 0,
+        rows: 0,
+        rescued_rows: 0,
+        quarantined_records: 0,
+    }
+}

@@ -1,0 +1,269 @@
+//! Deciding the columns: the old schema first, then what was seen, then what is only hinted.
+
+use std::collections::HashSet;
+
+use super::seen::{Fields, Kinds, Seen};
+use super::{Conflict, Observed, Resolved};
+use crate::hints::{self, Hint, HintField, Hints};
+use crate::limits::{MAX_COLUMNS, MAX_OBSERVED_FIELDS, OverLimit};
+use crate::names;
+use crate::schema::{Field, TableSchema, Type};
+
+/// See [`Observed::resolve`].
+pub(super) fn resolve(observed: &Observed, hints: &Hints, old: Option<&TableSchema>) -> Resolved {
+    let old = old.map_or(&[][..], |schema| &schema.fields);
+    let mut resolver = Resolver { conflicts: Vec::new(), columns: count(old), over: None, path: Vec::new() };
+    let fields = resolver.fields(Some(&observed.fields), &hints.fields, old);
+    resolver.limits(observed);
+    Resolved { schema: TableSchema { fields }, conflicts: resolver.conflicts }
+}
+
+/// The columns of these fields, nested ones counted.
+fn count(fields: &[Field]) -> usize {
+    fields.iter().map(|field| 1 + count_within(&field.data_type)).sum()
+}
+
+fn count_within(data_type: &Type) -> usize {
+    match data_type {
+        Type::Struct(fields) => count(fields),
+        Type::List(element) => count_within(element),
+        _ => 0,
+    }
+}
+
+struct Resolver {
+    conflicts: Vec<Conflict>,
+    /// Columns so far, nested ones counted.
+    columns: usize,
+    /// The first column that was left out as there were too many, and how many were.
+    over: Option<(String, usize)>,
+    /// Where we are, each part as hints write it.
+    path: Vec<String>,
+}
+
+impl Resolver {
+    /// The fields of a struct, or the columns of the table: those of `old`, then new ones.
+    fn fields(&mut self, seen: Option<&Fields>, hints: &[HintField], old: &[Field]) -> Vec<Field> {
+        let mut taken: HashSet<String> = HashSet::new();
+        let mut fields = Vec::with_capacity(old.len());
+        for field in old {
+            taken.extend([names::folded(&field.name), names::folded(&field.source_name)]);
+            let hint = hints::find(hints, &field.source_name).or_else(|| hints::find(hints, &field.name));
+            let seen = seen.and_then(|seen| seen.get(&field.source_name));
+            let data_type = self.at(&field.name, |this| this.extend(&field.data_type, seen, hint));
+            fields.push(Field { data_type, ..field.clone() });
+        }
+        let known: HashSet<&str> = old.iter().map(|field| field.source_name.as_str()).collect();
+        for (name, seen) in seen.iter().flat_map(|seen| seen.iter()).filter(|(name, _)| !known.contains(name)) {
+            fields.extend(self.new_field(name, Some(seen), hints::find(hints, name), &mut taken));
+        }
+        for field in hints {
+            // Those that were seen, or are there, have their hint already.
+            if !taken.contains(&names::folded(&names::column_name(&field.name))) {
+                fields.extend(self.new_field(&field.name, None, Some(&field.hint), &mut taken));
+            }
+        }
+        fields
+    }
+
+    /// A column that was not there, unless its name is taken, its type is not known yet, or there are too many.
+    fn new_field(
+        &mut self,
+        source_name: &str,
+        seen: Option<&Seen>,
+        hint: Option<&Hint>,
+        taken: &mut HashSet<String>,
+    ) -> Option<Field> {
+        let name = names::column_name(source_name);
+        let folded = [names::folded(&name), names::folded(source_name)];
+        let row_column = self.path.is_empty() && (names::is_row_column(&name) || names::is_row_column(source_name));
+        if row_column || folded.iter().any(|name| taken.contains(name)) {
+            if hint.is_some() || seen.is_some_and(Seen::has_type) {
+                self.name_is_taken(source_name, row_column);
+            }
+            return None;
+        }
+        if hint.is_none() && !seen.is_some_and(Seen::has_type) {
+            return None;
+        }
+        if self.columns >= MAX_COLUMNS {
+            let column = self.at(source_name, |this| this.path.join("."));
+            self.over.get_or_insert((column, 0)).1 += 1;
+            return None;
+        }
+        self.columns += 1;
+        let Some(data_type) = self.at(source_name, |this| this.data_type(seen, hint)) else {
+            self.columns -= 1;
+            return None;
+        };
+        taken.extend(folded);
+        Some(Field { name, source_name: source_name.to_owned(), data_type })
+    }
+
+    /// The type of a column that was not there; none if it cannot be told yet.
+    fn data_type(&mut self, seen: Option<&Seen>, hint: Option<&Hint>) -> Option<Type> {
+        match hint {
+            Some(Hint::Scalar(data_type)) => return Some(data_type.clone()),
+            Some(Hint::Struct(hints)) => {
+                let fields = self.fields(seen.map(|seen| &seen.fields), hints, &[]);
+                return (!fields.is_empty()).then_some(Type::Struct(fields));
+            }
+            Some(Hint::List(hint)) => {
+                let element = seen.and_then(|seen| seen.element.as_deref());
+                let element = self.at_element(|this| this.data_type(element, Some(hint)))?;
+                return Some(Type::List(Box::new(element)));
+            }
+            None => {}
+        }
+        let seen = seen.filter(|seen| seen.has_type())?;
+        let kinds = seen.kinds.without(Kinds::NULL);
+        if kinds == Kinds::OBJECT {
+            let fields = self.fields(Some(&seen.fields), &[], &[]);
+            (!fields.is_empty()).then_some(Type::Struct(fields))
+        } else if kinds == Kinds::ARRAY {
+            let element = self.at_element(|this| this.data_type(seen.element.as_deref(), None))?;
+            Some(Type::List(Box::new(element)))
+        } else {
+            Some(self.scalar(kinds, seen.inexact))
+        }
+    }
+
+    /// The type for kinds of which some are neither objects nor arrays, or for both of these.
+    fn scalar(&mut self, kinds: Kinds, inexact: bool) -> Type {
+        let whole_and_real = Kinds::LONG.or(Kinds::DOUBLE);
+        match kinds {
+            Kinds::BOOLEAN => Type::Boolean,
+            Kinds::LONG => Type::Long,
+            Kinds::DATE => Type::Date,
+            Kinds::TIMESTAMP => Type::Timestamp,
+            Kinds::TEXT => Type::String,
+            kinds if kinds.without(whole_and_real).is_empty() => {
+                if inexact {
+                    self.conflict(
+                        "holds reals, and integers that no double is equal to: it becomes a double column, and those \
+                         integers are rescued",
+                        "string",
+                    );
+                }
+                Type::Double
+            }
+            kinds => {
+                let reason = if kinds.without(Kinds::LONG.or(Kinds::BIG)).is_empty() {
+                    "holds integers beyond 64 bits, which would lose digits: it becomes a string column".to_owned()
+                } else {
+                    format!("holds {}: it becomes a string column", kinds.in_words())
+                };
+                self.conflict(&reason, likely_type(kinds));
+                Type::String
+            }
+        }
+    }
+
+    /// An old type with the nested fields that are new.
+    fn extend(&mut self, old: &Type, seen: Option<&Seen>, hint: Option<&Hint>) -> Type {
+        match (old, hint) {
+            (Type::Struct(fields), None | Some(Hint::Struct(_))) => {
+                let hints = if let Some(Hint::Struct(hints)) = hint { &hints[..] } else { &[] };
+                Type::Struct(self.fields(seen.map(|seen| &seen.fields), hints, fields))
+            }
+            (Type::List(element), None | Some(Hint::List(_))) => {
+                let hint = if let Some(Hint::List(hint)) = hint { Some(&**hint) } else { None };
+                let seen = seen.and_then(|seen| seen.element.as_deref());
+                Type::List(Box::new(self.at_element(|this| this.extend(element, seen, hint))))
+            }
+            (old, Some(Hint::Scalar(hinted))) if old == hinted => old.clone(),
+            (old, Some(hint)) => {
+                let reason = format!(
+                    "is a {} column of the table, and schema_hints says {}: a column's type never changes",
+                    hints::type_word(old),
+                    hint.in_words()
+                );
+                let column = self.path.join(".");
+                let remedy = format!("take `{column}` out of schema_hints, or ingest into a new table");
+                self.conflicts.push(Conflict { column, reason, remedy });
+                old.clone()
+            }
+            (old, None) => old.clone(),
+        }
+    }
+
+    fn conflict(&mut self, reason: &str, hint: &str) {
+        let column = self.path.join(".");
+        let remedy = if hint == "string" {
+            format!("schema_hints = \"{column} string\" accepts that")
+        } else {
+            format!(
+                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or \"{column} string\" to accept that",
+                names::RESCUED_DATA
+            )
+        };
+        self.conflicts.push(Conflict { column, reason: reason.to_owned(), remedy });
+    }
+
+    fn name_is_taken(&mut self, source_name: &str, row_column: bool) {
+        let column = self.at(source_name, |this| this.path.join("."));
+        let what = if row_column { "a column of every table" } else { "another column" };
+        let reason = format!(
+            "has the name of {what}, or differs from it only by case or by characters that no column's name can have: its \
+             values are kept in `{}`",
+            names::RESCUED_DATA
+        );
+        self.conflicts.push(Conflict { column, reason, remedy: "rename one of them at the source".to_owned() });
+    }
+
+    /// What exceeded a limit, each limit once.
+    fn limits(&mut self, observed: &Observed) {
+        let kept = format!("values are kept in `{}`", names::RESCUED_DATA);
+        if let Some((column, count)) = self.over.take() {
+            let reason = format!(
+                "{}: this one and all further ones ({count} so far) are left out, their {kept}",
+                OverLimit::Columns
+            );
+            let remedy =
+                "hint a parent as string (schema_hints = \"parent string\") to keep it whole as JSON".to_owned();
+            self.conflicts.push(Conflict { column, reason, remedy });
+        }
+        if let Some(name) = &observed.room.crowded_out {
+            let reason = format!(
+                "more than {MAX_OBSERVED_FIELDS} different fields were seen: this one and all further ones are left out, \
+                 their {kept}"
+            );
+            let remedy =
+                "are names used as values? Hint their parent as string (schema_hints = \"parent string\")".to_owned();
+            self.conflicts.push(Conflict { column: hints::quoted(name), reason, remedy });
+        }
+        if let Some((start, found)) = &observed.room.too_long {
+            let reason = format!("{}: its {kept}", OverLimit::ColumnNameBytes { found: *found });
+            let remedy = "shorten the name at the source".to_owned();
+            self.conflicts.push(Conflict { column: format!("{start}..."), reason, remedy });
+        }
+    }
+
+    /// Does something one level down.
+    fn at<T>(&mut self, name: &str, what: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(hints::quoted(name));
+        let done = what(self);
+        self.path.pop();
+        done
+    }
+
+    fn at_element<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(hints::ELEMENT.to_owned());
+        let done = what(self);
+        self.path.pop();
+        done
+    }
+}
+
+/// The type that a column of several kinds was likely meant to have: what is there beside text.
+fn likely_type(kinds: Kinds) -> &'static str {
+    let kinds = kinds.without(Kinds::TEXT);
+    match kinds {
+        Kinds::BOOLEAN => "boolean",
+        Kinds::LONG => "bigint",
+        Kinds::DATE => "date",
+        kinds if kinds.without(Kinds::LONG.or(Kinds::DOUBLE)).is_empty() => "double",
+        kinds if kinds.without(Kinds::DATE.or(Kinds::TIMESTAMP)).is_empty() => "timestamp",
+        _ => "string",
+    }
+}

@@ -1,0 +1,110 @@
+//! Telling how a drop's records are laid out: JSON lines, arrays or documents.
+
+use crate::format::Format;
+use crate::record::DropFault;
+
+use super::MAX_OPEN_BYTES;
+use super::values::{Scan, Values, scan};
+
+/// How far lines that are whole objects are looked for where the beginning does not tell.
+const LOOK_AHEAD_BYTES: usize = 64 << 10;
+
+/// How the records of a drop are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A JSON record a line.
+    Lines,
+    /// JSON values one after another, within arrays or not.
+    Values(Values),
+    /// CSV.
+    Csv,
+}
+
+/// The shape of the content that begins with `bytes` (and is no longer if `ended`), and how many of them are no record's;
+/// none if more bytes are needed to tell.
+///
+/// # Errors
+/// The content has an encoding other than UTF-8.
+pub(super) fn tell(format: Format, bytes: &[u8], ended: bool) -> Result<Option<(Shape, usize)>, DropFault> {
+    if bytes.len() < 4 && !ended {
+        return Ok(None);
+    }
+    let encoding = match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        _ => None,
+    };
+    if let Some(encoding) = encoding {
+        let reason = format!("the file is encoded in {encoding}, as its byte order mark says; only UTF-8 is read");
+        return Err(DropFault::Unreadable(reason));
+    }
+    let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let shape = match format {
+        Format::Csv => Some(Shape::Csv),
+        Format::Json => tell_json(&bytes[mark..], ended),
+    };
+    Ok(shape.map(|shape| (shape, mark)))
+}
+
+fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
+    // What is longer than any record cannot tell more.
+    let near = &bytes[..bytes.len().min(MAX_OPEN_BYTES)];
+    let ended = ended && near.len() == bytes.len();
+    let enough = ended || near.len() == MAX_OPEN_BYTES;
+    let bytes = near;
+    let values = Shape::Values(Values::default());
+    let content = bytes.trim_ascii_start();
+    match content.first() {
+        None => return enough.then_some(Shape::Lines),
+        Some(b'[') => return Some(values),
+        Some(_) => {}
+    }
+    let first_line = match memchr::memchr(b'\n', content) {
+        Some(end) => &content[..end],
+        None if ended => content,
+        None => return enough.then_some(Shape::Lines),
+    };
+    if is_whole_value(first_line) {
+        return Some(Shape::Lines);
+    }
+    match scan(content, ended) {
+        Scan::Open if !enough => return None,
+        Scan::Whole { end, .. } => {
+            // Values that follow one another on one line are documents too; anything else there is a bad line.
+            let next = content[end..].trim_ascii_start().first();
+            let alone = end > first_line.len() || matches!(next, Some(b'{' | b'['));
+            if alone && is_well_formed(&content[..end]) {
+                return Some(values);
+            }
+        }
+        _ => {}
+    }
+    if !ended && bytes.len() < LOOK_AHEAD_BYTES {
+        return None;
+    }
+    Some(if has_object_line(bytes, ended) { Shape::Lines } else { values })
+}
+
+/// Whether a line near the beginning is a whole object.
+fn has_object_line(bytes: &[u8], ended: bool) -> bool {
+    let near = &bytes[..bytes.len().min(LOOK_AHEAD_BYTES)];
+    let cut = !ended || near.len() < bytes.len();
+    let whole = if cut { memchr::memrchr(b'\n', near).unwrap_or(0) } else { near.len() };
+    near[..whole].split(|byte| *byte == b'\n').any(is_whole_object)
+}
+
+/// Whether a line is one whole JSON value. Of an object only its brackets are looked at.
+fn is_whole_value(line: &[u8]) -> bool {
+    if line.first() == Some(&b'{') { is_whole_object(line) } else { is_well_formed(line) }
+}
+
+/// Whether a line is one object by its brackets, with nothing but blanks behind it.
+pub(super) fn is_whole_object(line: &[u8]) -> bool {
+    line.first() == Some(&b'{')
+        && matches!(scan(line, true), Scan::Whole { end, .. } if line[end..].trim_ascii().is_empty())
+}
+
+/// Whether this is well-formed JSON. What its strings hold is not looked at.
+pub(super) fn is_well_formed(record: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(record).is_ok()
+}

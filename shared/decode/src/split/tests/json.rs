@@ -1,0 +1,97 @@
+use super::*;
+
+#[test]
+fn lines() {
+    assert_eq!(json("{\"a\":1}\n{\"a\":2}\n"), ["{\"a\":1}", "{\"a\":2}"]);
+    assert_eq!(json("{\"a\":1}\r\n\r\n  \n{\"a\":2}"), ["{\"a\":1}", "{\"a\":2}"]);
+    assert_eq!(json("\n\n {\"a\":1} \n"), [" {\"a\":1} "]);
+    // A bad line costs only itself: the verdict is fitting's, the line is a record.
+    assert_eq!(json("{\"a\":1}\n{\"a\":\n{\"a\":3}"), ["{\"a\":1}", "{\"a\":", "{\"a\":3}"]);
+    assert_eq!(json("{\"a\":1}\n[{\"a\":2}]\nx y\n"), ["{\"a\":1}", "[{\"a\":2}]", "x y"]);
+    assert_eq!(json("12\n\"a\"\nnull\n"), ["12", "\"a\"", "null"]);
+    assert_eq!(json("{\"}\":\"{\\\"\"}\n{}\n"), ["{\"}\":\"{\\\"\"}", "{}"]);
+}
+
+#[test]
+fn lines_whose_first_is_bad() {
+    assert_eq!(json("{\"a\":1\n{\"a\":2}\n{\"a\":3}\n"), ["{\"a\":1", "{\"a\":2}", "{\"a\":3}"]);
+    assert_eq!(json("{\"a\":\"x\n{\"a\":2}\n"), ["{\"a\":\"x", "{\"a\":2}"]);
+    assert_eq!(json("oops\n{\"a\":2}\n"), ["oops", "{\"a\":2}"]);
+    assert_eq!(json("{\"a\":1} oops\n{\"a\":2}\n"), ["{\"a\":1} oops", "{\"a\":2}"]);
+    // Brackets that pair by chance over two lines are no document.
+    assert_eq!(json("{\"a\":1,\n{\"a\":2}}\n{\"a\":3}\n"), ["{\"a\":1,", "{\"a\":2}}", "{\"a\":3}"]);
+}
+
+#[test]
+fn arrays() {
+    assert_eq!(json("[]"), Vec::<String>::new());
+    assert_eq!(json("[{\"a\":1}]"), ["{\"a\":1}"]);
+    assert_eq!(json(" [ {\"a\":[1,2]} , {\"a\":\"],\"} ]\n"), ["{\"a\":[1,2]}", "{\"a\":\"],\"}"]);
+    assert_eq!(json("[\n{\"a\":1},\n{\"a\":2}\n]\n[{\"a\":3}][]\n"), ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
+    // Elements that are no objects are fitting's verdict, and cost only themselves.
+    assert_eq!(json("[1,{\"a\":1},null,\"x\",[2,[3]],true]"), ["1", "{\"a\":1}", "null", "\"x\"", "[2,[3]]", "true"]);
+}
+
+#[test]
+fn arrays_with_a_fault() {
+    assert_eq!(json("[{\"a\":1} {\"a\":2}, {\"a\":3}]"), ["{\"a\":1}", "!{\"a\":2}, {\"a\":3}]"]);
+    assert_eq!(json("[{\"a\":1},]"), ["{\"a\":1}", "!]"]);
+    assert_eq!(json("[,{\"a\":1}]"), ["!,{\"a\":1}]"]);
+    assert_eq!(json("[{\"a\":1},,{\"a\":2}]"), ["{\"a\":1}", "!,{\"a\":2}]"]);
+    assert_eq!(json("[{\"a\":1},{\"a\":[2}],{\"a\":3}]"), ["{\"a\":1}", "!{\"a\":[2}],{\"a\":3}]"]);
+    assert_eq!(json("[{\"a\":1},{\"a\":\"x\n\"},{\"a\":3}]"), ["{\"a\":1}", "!{\"a\":\"x\n\"},{\"a\":3}]"]);
+    assert_eq!(json("[{\"a\":1}]]"), ["{\"a\":1}", "!]"]);
+    assert_eq!(json("[{\"a\":1}}"), ["{\"a\":1}", "!}"]);
+    assert_eq!(json("[{\"a\":1}:1]"), ["{\"a\":1}", "!:1]"]);
+}
+
+#[test]
+fn arrays_without_an_end() {
+    assert_eq!(json("["), ["!"]);
+    assert_eq!(json("[{\"a\":1}"), ["{\"a\":1}", "!"]);
+    assert_eq!(json("[{\"a\":1},\n"), ["{\"a\":1}", "!"]);
+    assert_eq!(json("[{\"a\":1},{\"a\":"), ["{\"a\":1}", "!{\"a\":"]);
+    assert_eq!(json("[{\"a\":1},{\"a\":\"\\"), ["{\"a\":1}", "!{\"a\":\"\\"]);
+}
+
+#[test]
+fn documents() {
+    let pretty = "{\n  \"a\": 1\n}";
+    assert_eq!(json(pretty), [pretty]);
+    assert_eq!(json(&format!("{pretty}\n{pretty}\n\n{pretty}")), [pretty; 3]);
+    assert_eq!(json(&format!("{pretty}{pretty}")), [pretty; 2]);
+    assert_eq!(json("{\n}\n[1, {\n}]\n"), ["{\n}", "1", "{\n}"]);
+    // Many on one line, as some delivery streams write them.
+    assert_eq!(json("{\"a\":1}{\"a\":2} {\"a\":3}"), ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
+}
+
+#[test]
+fn documents_with_a_fault() {
+    assert_eq!(json("{\n\"a\":1\n}\n{\n\"a\":2\n"), ["{\n\"a\":1\n}", "!{\n\"a\":2\n"]);
+    assert_eq!(json("{\n\"a\":1\n}}\n{\n}\n"), ["{\n\"a\":1\n}", "!}\n{\n}\n"]);
+    assert_eq!(json("{\n\"a\":1\n},\n{\n}\n"), ["{\n\"a\":1\n}", "!,\n{\n}\n"]);
+    assert_eq!(json("{\n\"a\": [1}\n}\n{\n}"), ["!{\n\"a\": [1}\n}\n{\n}"]);
+    assert_eq!(json("{\"a\":1"), ["!{\"a\":1"]);
+}
+
+#[test]
+fn a_nesting_over_the_limit_costs_only_itself() {
+    let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    let (good, bad) = (nested(64), nested(65));
+    let all = split_as(Format::Json, format!("[{good},{bad},{good}]").as_bytes(), false);
+    assert_eq!(texts(&all), [good.clone(), format!("!{bad}"), good]);
+    assert!(all[1].fault.as_ref().is_some_and(|fault| fault.contains("64 levels")));
+}
+
+#[test]
+fn compressed_content_that_ends_early() {
+    assert_eq!(json_early("{\"a\":1}\n{\"a\":2}\n"), ["{\"a\":1}", "{\"a\":2}", "!"]);
+    assert_eq!(json_early("{\"a\":1}\n{\"a\":2}"), ["{\"a\":1}", "{\"a\":2}", "!"]);
+    assert_eq!(json_early("{\"a\":1}\n{\"a\":2"), ["{\"a\":1}", "!{\"a\":2"]);
+    assert_eq!(json_early("{\"a\":1}\n{\"a\":\"}"), ["{\"a\":1}", "!{\"a\":\"}"]);
+    assert_eq!(json_early("1\n2"), ["1", "!2"]);
+    assert_eq!(json_early("[{\"a\":1},{\"a\":2}"), ["{\"a\":1}", "{\"a\":2}", "!"]);
+    assert_eq!(json_early("[{\"a\":1},12"), ["{\"a\":1}", "!12"]);
+    assert_eq!(json_early("[{\"a\":1}]"), ["{\"a\":1}", "!"]);
+    assert_eq!(json_early("{\n}\n{\n"), ["{\n}", "!{"]);
+}

@@ -1,0 +1,148 @@
+//! Connections to the file, and the small pool of those that read.
+//!
+//! Nothing here opens the ledger's file except through SQLite: SQLite's locks belong to the process, and closing any other handle
+//! on the file would give them all up.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    failure::Failure,
+    schema::{self, Found},
+};
+
+/// How long one try for a lock waits, and how many tries there are: about a minute before the ledger is called busy.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
+const BUSY_TRIES: i32 = 12_000;
+
+/// How often the first opening of a file is tried while another process makes it.
+const CREATION_TRIES: usize = 200;
+
+/// Idle connections that are kept for the next read.
+const IDLE_READERS_MAX: usize = 4;
+
+/// What a connection may do with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and write, and make the file if it is absent.
+    Create,
+    /// Read and write a file that exists.
+    Write,
+    /// Read a file that exists.
+    Look,
+}
+
+/// Opens a connection; makes the ledger with `new_identity` where that is allowed and nothing is there yet.
+pub(super) fn open(path: &Path, access: Access, new_identity: &str) -> Result<Connection, Failure> {
+    for _ in 0..CREATION_TRIES {
+        match try_open(path, access, new_identity) {
+            // SQLite does not wait by itself where waiting could be a deadlock, as in the change to WAL.
+            Err(failure) if access == Access::Create && failure.is_passing() => thread::sleep(BUSY_WAIT),
+            done => return done,
+        }
+    }
+    try_open(path, access, new_identity)
+}
+
+fn try_open(path: &Path, access: Access, new_identity: &str) -> Result<Connection, Failure> {
+    let mut conn = connect(path, access)?;
+    if schema::inspect(&conn)? == Found::Empty {
+        if access != Access::Create {
+            return Err(Failure::lasting("the file is empty: no ledger was made in it"));
+        }
+        use_wal(&conn)?;
+        schema::create(&mut conn, new_identity)?;
+    } else if access != Access::Look {
+        use_wal(&conn)?;
+    }
+    if access == Access::Create {
+        // Whoever made the file: what is written through this connection counts only if the folder knows the file.
+        sync_folder(path)?;
+    }
+    Ok(conn)
+}
+
+/// A connection with its settings, whatever the file is.
+fn connect(path: &Path, access: Access) -> Result<Connection, Failure> {
+    let mode = match access {
+        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Look => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_handler(Some(wait_for_lock))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    // `synchronous = FULL`: a commit is on the disk when it returns. `fullfsync`: on macOS too. `cell_size_check`: damage is
+    // found where it is read. The WAL is folded into the file every 16 MiB and shrinks again after a burst.
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4096;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(conn)
+}
+
+fn wait_for_lock(tries: i32) -> bool {
+    // The first waits are short: most writes of others take a few milliseconds.
+    thread::sleep(if tries < 4 { Duration::from_millis(1) } else { BUSY_WAIT });
+    tries < BUSY_TRIES
+}
+
+fn use_wal(conn: &Connection) -> Result<(), Failure> {
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(Failure::lasting(format!(
+        "SQLite cannot use WAL there (it stays with '{mode}'): put the table on a local disk, not on a network share"
+    )))
+}
+
+fn sync_folder(path: &Path) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| Failure::lasting(format!("its folder '{}' cannot be synced to the disk: {e}", folder.display())))
+}
+
+/// Connections for reading, each used by one call at a time. In WAL a reader neither waits for a writer nor holds one up, and sees
+/// every commit that was answered before it began.
+pub(super) struct Readers {
+    path: PathBuf,
+    access: Access,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Readers of a file that was opened before; `first` is used for the first read.
+    pub(super) fn new(path: PathBuf, access: Access, first: Option<Connection>) -> Self {
+        Self { path, access, idle: Mutex::new(first.into_iter().collect()) }
+    }
+
+    /// Reads in one snapshot: all that `look` sees stood at one moment.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => connect(&self.path, self.access)?,
+        };
+        let snapshot = conn.unchecked_transaction()?;
+        let found = look(&snapshot)?;
+        snapshot.finish()?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS_MAX {
+            idle.push(conn);
+        }
+        Ok(found)
+    }
+}

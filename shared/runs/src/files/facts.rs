@@ -1,0 +1,71 @@
+//! What a merge must know of a run before it opens it.
+
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a row group without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowGroupFacts {
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in the file, in bytes.
+    pub bytes: u64,
+    /// Its size as rows in memory, in bytes, about.
+    pub row_bytes: u64,
+    /// What a reader holds for the pages that it stands in, in bytes, about.
+    pub page_bytes: u64,
+}
+
+/// The facts of every row group of a file.
+pub(crate) fn row_group_facts(metadata: &ParquetMetaData) -> Vec<RowGroupFacts> {
+    let pages_of = |group: usize, column: usize| {
+        let index = metadata.offset_index().and_then(|index| index.get(group)?.get(column));
+        index.map_or(1, |index| index.page_locations().len())
+    };
+    let groups = metadata.row_groups().iter().enumerate();
+    groups
+        .map(|(group, facts)| {
+            let columns = || facts.columns().iter().enumerate();
+            RowGroupFacts {
+                rows: unsigned(facts.num_rows()),
+                bytes: unsigned(facts.compressed_size()),
+                row_bytes: columns().map(|(_, chunk)| row_bytes(chunk)).sum(),
+                page_bytes: columns().map(|(i, chunk)| page_bytes(chunk, pages_of(group, i))).sum(),
+            }
+        })
+        .collect()
+}
+
+/// The values of a column chunk in memory, with offsets and validity.
+fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
+    use parquet::basic::Type;
+    let values = unsigned(chunk.num_values());
+    match chunk.column_type() {
+        Type::BOOLEAN => values,
+        Type::INT32 | Type::FLOAT => values * 5,
+        Type::INT64 | Type::DOUBLE => values * 9,
+        Type::INT96 => values * 13,
+        Type::BYTE_ARRAY => {
+            let text = chunk.unencoded_byte_array_data_bytes().unwrap_or_else(|| chunk.uncompressed_size());
+            values * 5 + unsigned(text)
+        }
+        Type::FIXED_LEN_BYTE_ARRAY => values * (u64::try_from(chunk.column_descr().type_length()).unwrap_or(16) + 1),
+    }
+}
+
+/// A page before and after decompression, and the dictionary, which stays.
+fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
+    let (encoded, plain) = (unsigned(chunk.compressed_size()), unsigned(chunk.uncompressed_size()));
+    let dictionary = match chunk.dictionary_page_offset() {
+        Some(start) => unsigned(chunk.data_page_offset() - start),
+        None => 0,
+    };
+    // A dictionary compresses about as the chunk does.
+    let dictionary_plain = dictionary.saturating_mul(plain) / encoded.max(1);
+    let page = (encoded + plain) / (pages.max(1) as u64);
+    2 * page + 2 * dictionary_plain
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,17 @@
+//! Writing Parquet: runs into memory, table files as streams, both with the same properties, so that one can be copied into the other.
+
+mod copy;
+mod facts;
+mod properties;
+mod run;
+mod table_file;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use copy::{Chunks, CopySource};
+pub use facts::RowGroupFacts;
+pub(crate) use facts::row_group_facts;
+pub use properties::WriteSettings;
+pub use run::{FinishedRun, write_run};
+pub use table_file::{TableFileWriter, WrittenFile};

@@ -1,0 +1,127 @@
+//! How runs and table files are encoded. One set of properties for both.
+//!
+//! Encoding is most of what a row costs, so each column gets what its values need: a dictionary where values repeat (small, and fast for
+//! texts), plain values where they do not (hashing each value only to give the dictionary up costs more than all else), and differences
+//! for the row number. Pages are small, because a merge holds a page of each column of each of its inputs.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::RunsError;
+use crate::order::Order;
+use crate::row_columns::SOURCE_ROW;
+
+/// How a run or a table file is written.
+#[derive(Clone, Debug)]
+pub struct WriteSettings {
+    /// The order that its rows have.
+    pub order: Order,
+    /// The level of zstd, 1 to 22.
+    pub compression_level: i32,
+    /// How many bytes a row group may have, encoded. One row group is held in memory while it is written.
+    pub row_group_bytes: usize,
+    /// How many rows a row group may have.
+    pub row_group_rows: usize,
+}
+
+impl Default for WriteSettings {
+    fn default() -> Self {
+        Self { order: Order::default(), compression_level: 1, row_group_bytes: 16 << 20, row_group_rows: 1 << 20 }
+    }
+}
+
+/// The size of a page before compression. It bounds what a merge holds for each column of an input.
+const PAGE_BYTES: usize = 128 << 10;
+/// The rows of a page at most: how finely a reader can skip.
+const PAGE_ROWS: usize = 20_000;
+/// A dictionary beyond this is given up for plain values.
+const DICTIONARY_BYTES: usize = 256 << 10;
+/// How much of a text is kept as a bound: paths share long beginnings, and a cut within them would tell nothing.
+const BOUND_BYTES: usize = 256;
+/// How many values are looked at to tell whether they repeat.
+const SAMPLE_VALUES: usize = 1024;
+
+/// The properties for a file that begins with these rows; without rows, for any.
+pub(super) fn writer_properties(
+    settings: &WriteSettings,
+    sample: Option<&RecordBatch>,
+) -> Result<WriterProperties, RunsError> {
+    let level = ZstdLevel::try_new(settings.compression_level).map_err(RunsError::encode("use this compression"))?;
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_truncate_length(Some(BOUND_BYTES))
+        .set_column_index_truncate_length(Some(BOUND_BYTES))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_max_row_group_row_count(None);
+    if let Some(batch) = sample {
+        builder = builder.set_write_batch_size(write_batch_size(batch));
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            builder = tune(builder, vec![field.name().clone()], column);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// After how many values the size of a page is looked at: fewer where rows are wide, so that no page grows far beyond its limit.
+fn write_batch_size(batch: &RecordBatch) -> usize {
+    let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
+    (PAGE_BYTES / row_bytes.max(1)).clamp(16, 1024)
+}
+
+/// Settles the encoding of a column, or of the leaves below it.
+fn tune(builder: WriterPropertiesBuilder, path: Vec<String>, column: &ArrayRef) -> WriterPropertiesBuilder {
+    let below = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
+    match column.data_type() {
+        DataType::Struct(fields) => {
+            let children = fields.iter().zip(column.as_struct().columns());
+            children.fold(builder, |builder, (field, child)| tune(builder, below(field.name()), child))
+        }
+        DataType::List(element) => {
+            let mut path = below("list");
+            path.push(element.name().clone());
+            tune(builder, path, column.as_list::<i32>().values())
+        }
+        DataType::Int64 if path == [SOURCE_ROW] => {
+            let path = ColumnPath::new(path);
+            builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
+        }
+        _ if !values_repeat(column) => builder.set_column_dictionary_enabled(ColumnPath::new(path), false),
+        _ => builder,
+    }
+}
+
+/// Whether a dictionary would be smaller than the values: fewer than half of a sample's are different.
+fn values_repeat(column: &ArrayRef) -> bool {
+    fn repeat<T: Hash + Eq>(values: impl Iterator<Item = T>) -> bool {
+        let (mut seen, mut different) = (0, HashSet::new());
+        for value in values.take(SAMPLE_VALUES) {
+            seen += 1;
+            different.insert(value);
+        }
+        different.len() * 2 <= seen
+    }
+    match column.data_type() {
+        DataType::Utf8 => repeat(column.as_string::<i32>().iter().flatten()),
+        DataType::LargeUtf8 => repeat(column.as_string::<i64>().iter().flatten()),
+        DataType::Utf8View => repeat(column.as_string_view().iter().flatten()),
+        DataType::Int64 | DataType::Float64 | DataType::Timestamp(_, _) => {
+            let data = column.to_data();
+            let values = &data.buffer::<u64>(0)[..data.len()];
+            let nulls = column.nulls();
+            repeat(values.iter().enumerate().filter(|(i, _)| nulls.is_none_or(|n| n.is_valid(*i))).map(|(_, v)| *v))
+        }
+        _ => true,
+    }
+}

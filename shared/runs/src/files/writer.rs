@@ -1,0 +1,145 @@
+//! A Parquet file in the making, over any sink: rows are encoded into the open row group, encoded row groups are taken as they are.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::copy::CopySource;
+use super::properties::{WriteSettings, writer_properties};
+use crate::error::RunsError;
+
+/// Rows that are encoded before the size of the row group is looked at again.
+const STEP_ROWS: usize = 8192;
+/// Row groups of a file are numbered with 16 bits.
+const ROW_GROUPS_MAX: usize = i16::MAX as usize;
+
+pub(super) struct FileWriter<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    columns: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    open: Vec<ArrowColumnWriter>,
+    open_rows: usize,
+    row_group_bytes: usize,
+    row_group_rows: usize,
+}
+
+impl<W: Write + Send + Default> FileWriter<W> {
+    /// Begins a file. The first rows, where they are known, settle how each column is encoded.
+    pub(super) fn new(
+        sink: W,
+        schema: SchemaRef,
+        settings: &WriteSettings,
+        sample: Option<&RecordBatch>,
+    ) -> Result<Self, RunsError> {
+        let properties = Arc::new(writer_properties(settings, sample)?);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(RunsError::encode("store this schema"))?;
+        let file = SerializedFileWriter::new(sink, parquet.root_schema_ptr(), properties).map_err(failed)?;
+        let columns = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
+        let (row_group_bytes, row_group_rows) = (settings.row_group_bytes.max(1), settings.row_group_rows.max(1));
+        Ok(Self { file, columns, schema, open: Vec::new(), open_rows: 0, row_group_bytes, row_group_rows })
+    }
+
+    /// Bytes of the file so far, with an estimate of the open row group.
+    pub(super) fn bytes(&self) -> usize {
+        self.file.bytes_written() + self.open_bytes()
+    }
+
+    /// Encodes rows; their columns must be those of the schema, in its order.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
+        let mut written = 0;
+        while written < batch.num_rows() {
+            let rows = (batch.num_rows() - written).min(STEP_ROWS).min(self.row_group_rows - self.open_rows);
+            self.encode(&batch.slice(written, rows))?;
+            written += rows;
+            if self.open_rows >= self.row_group_rows || self.open_bytes() >= self.row_group_bytes {
+                self.close_row_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
+        if self.open.is_empty() {
+            self.check_room()?;
+            let group = self.file.flushed_row_groups().len();
+            self.open = self.columns.create_column_writers(group).map_err(failed)?;
+        }
+        if batch.num_columns() != self.schema.fields().len() {
+            return Err(RunsError::encode("encode rows")("their columns are not those of the file"));
+        }
+        let mut writers = self.open.iter_mut();
+        for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
+            if field.data_type() != column.data_type() {
+                let reason = format!("column {} is {}, not {}", field.name(), column.data_type(), field.data_type());
+                return Err(RunsError::encode("encode rows")(reason));
+            }
+            for leaf in compute_leaves(field, column).map_err(failed)? {
+                let writer = writers.next().ok_or_else(|| RunsError::encode("encode rows")("a leaf has no writer"))?;
+                writer.write(&leaf).map_err(failed)?;
+            }
+        }
+        self.open_rows += batch.num_rows();
+        Ok(())
+    }
+
+    fn open_bytes(&self) -> usize {
+        self.open.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    /// Ends the open row group, if there is one.
+    pub(super) fn close_row_group(&mut self) -> Result<(), RunsError> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let mut group = self.file.next_row_group().map_err(failed)?;
+        for column in self.open.drain(..) {
+            column.close().and_then(|chunk| chunk.append_to_row_group(&mut group)).map_err(failed)?;
+        }
+        group.close().map_err(failed)?;
+        self.open_rows = 0;
+        Ok(())
+    }
+
+    /// Takes an encoded row group as it is.
+    pub(super) fn copy(&mut self, source: &CopySource, group: usize) -> Result<(), RunsError> {
+        self.close_row_group()?;
+        self.check_room()?;
+        let mut writer = self.file.next_row_group().map_err(failed)?;
+        source.append_to(&mut writer, group)?;
+        writer.close().map_err(failed)?;
+        Ok(())
+    }
+
+    /// Whether another row group has room.
+    pub(super) fn is_full(&self) -> bool {
+        self.file.flushed_row_groups().len() + 1 >= ROW_GROUPS_MAX
+    }
+
+    fn check_room(&self) -> Result<(), RunsError> {
+        if self.file.flushed_row_groups().len() >= ROW_GROUPS_MAX {
+            return Err(RunsError::encode("encode rows")(
+                "the file would have more row groups than Parquet can number",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the file. Gives the sink back with all its bytes, their number, and what the footer says.
+    pub(super) fn finish(mut self) -> Result<(W, u64, ParquetMetaData), RunsError> {
+        self.close_row_group()?;
+        let metadata = self.file.finish().map_err(failed)?;
+        let bytes = self.file.bytes_written() as u64;
+        Ok((std::mem::take(self.file.inner_mut()), bytes, metadata))
+    }
+}
+
+fn failed(error: impl Into<ParquetError>) -> RunsError {
+    RunsError::encode("encode rows")(error.into())
+}

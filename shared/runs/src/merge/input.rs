@@ -1,0 +1,89 @@
+//! A run that is being read: batches of its rows in the target's columns, with their keys.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::adapt::Adapter;
+use super::{Job, RunInput};
+use crate::error::RunsError;
+use crate::files::Chunks;
+use crate::order::{Keys, Order};
+
+/// The rows of a batch are read together; these many bytes of them where rows are of usual size.
+const BATCH_BYTES: u64 = 512 << 10;
+const BATCH_ROWS_MAX: u64 = 8192;
+
+/// How many rows of a run are read at once.
+fn batch_rows(run: &RunInput) -> usize {
+    let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
+    let row_bytes = (bytes / run.rows.max(1)).max(1);
+    usize::try_from((BATCH_BYTES / row_bytes).clamp(16, BATCH_ROWS_MAX)).unwrap_or(16)
+}
+
+/// What a reader of a run holds, in bytes, about: pages and dictionaries, the batch as read and as adapted, its keys.
+pub(super) fn reader_bytes(run: &RunInput) -> u64 {
+    let pages = run.row_groups.iter().map(|group| group.page_bytes).max().unwrap_or(0);
+    let rows: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
+    let batch = (rows / run.rows.max(1)).max(64).saturating_mul(batch_rows(run) as u64);
+    pages + 3 * batch
+}
+
+/// An open run. Its rows are handed out batch by batch.
+pub(super) struct Input {
+    address: String,
+    reader: ParquetRecordBatchReader,
+    adapter: Adapter,
+    rows_left: u64,
+}
+
+impl Input {
+    pub(super) fn open(run: &RunInput, job: &Job<'_>) -> Result<Self, RunsError> {
+        let damaged = RunsError::damaged(&run.address);
+        let chunks = Chunks::of_pages(job.open(&run.address)?);
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_column_index_policy(PageIndexPolicy::Skip)
+            .with_offset_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(|error| damaged(error.to_string()))?;
+        let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
+            .with_batch_size(batch_rows(run))
+            .build()
+            .map_err(|error| damaged(error.to_string()))?;
+        Ok(Self { address: run.address.clone(), reader, adapter, rows_left: run.rows })
+    }
+
+    /// The next rows in the target's columns; `None` after the last, when as many were read as the manifest says.
+    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, RunsError> {
+        let damaged = RunsError::damaged(&self.address);
+        for batch in self.reader.by_ref() {
+            let batch = batch.map_err(|error| damaged(error.to_string()))?;
+            let rows = batch.num_rows() as u64;
+            if rows == 0 {
+                continue;
+            }
+            self.rows_left = match self.rows_left.checked_sub(rows) {
+                Some(left) => left,
+                None => return Err(damaged("it has more rows than its manifest says".into())),
+            };
+            return self.adapter.adapt(batch).map(Some);
+        }
+        match self.rows_left {
+            0 => Ok(None),
+            missing => Err(damaged(format!("{missing} of its rows are missing"))),
+        }
+    }
+
+    /// The next rows with their keys.
+    pub(super) fn next_with_keys(&mut self, order: &Order) -> Result<Option<(RecordBatch, Keys)>, RunsError> {
+        Ok(self.next()?.map(|batch| {
+            let keys = order.keys(&batch);
+            (batch, keys)
+        }))
+    }
+}

@@ -1,0 +1,4 @@
+mod changed;
+mod faults;
+mod model;
+mod union;

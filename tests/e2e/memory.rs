@@ -1,0 +1,98 @@
+//! Peak memory stays below the setting, whatever the source looks like. The kernel's own count is what is judged.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+
+use benches::layout::{self, Shape};
+use benches::random::Random;
+use benches::row;
+use benches::truth::Truth;
+use end_to_end::place::Place;
+use end_to_end::process::Ended;
+use end_to_end::reader::{self, Engine};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::exit;
+
+/// Runs within so many MiB.
+fn within(place: &Place, mebibytes: u64) -> Ended {
+    let (ended, measured) = place.measured(&["--memory", &format!("{mebibytes}MiB")]);
+    let peak = measured.peak_bytes >> 20;
+    assert!(peak < mebibytes, "peak memory was {peak} MiB where {mebibytes} MiB are the bound; {}", ended.stderr);
+    assert!(peak >= 5, "a peak of {peak} MiB is none: was the binary measured?");
+    ended
+}
+
+fn counts(place: &Place, sql: &str) -> Vec<i64> {
+    reader::ask(Engine::DuckDb, &[("rows", &place.table())], &[("counts", sql)]).integers("counts")
+}
+
+#[test]
+fn twenty_thousand_tiny_files() {
+    let place = Place::new("memory-tiny");
+    let truth = layout::write_files(&place.source(), &Shape::new(20_000, 10, 51)).unwrap();
+    within(&place, 256).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), count(DISTINCT (_source_file, _source_row)), sum(order_id)::BIGINT FROM rows";
+    assert_eq!(counts(&place, sql), [truth.rows, truth.rows, truth.order_ids]);
+}
+
+#[test]
+fn one_gzip_file_of_300_megabytes() {
+    let place = Place::new("memory-gzip");
+    let file = BufWriter::new(File::create(place.source().join("large.json.gz")).unwrap());
+    let (mut out, mut truth, mut lines) = (GzEncoder::new(file, Compression::fast()), Truth::default(), Vec::new());
+    while truth.bytes < 300_000_000 {
+        lines.clear();
+        for _ in 0..1_000 {
+            let next = truth.rows as u64;
+            truth += row::write(&mut lines, 52, 0, next);
+        }
+        out.write_all(&lines).unwrap();
+    }
+    out.finish().unwrap().flush().unwrap();
+    within(&place, 256).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), count(DISTINCT _source_row), sum(order_id)::BIGINT FROM rows";
+    assert_eq!(counts(&place, sql), [truth.rows, truth.rows, truth.order_ids]);
+}
+
+#[test]
+fn a_very_wide_file() {
+    const COLUMNS: usize = 1_900;
+    const ROWS: i64 = 3_000;
+    let place = Place::new("memory-wide");
+    let mut out = BufWriter::new(File::create(place.source().join("wide.json")).unwrap());
+    let mut random = Random::of(53, &[]);
+    let mut sum = 0;
+    for _ in 0..ROWS {
+        for column in 0..COLUMNS {
+            let value = random.below(1_000_000) as i64;
+            sum += if column == COLUMNS - 1 { value } else { 0 };
+            write!(out, "{}\"c{column}\":{value}", if column == 0 { '{' } else { ',' }).unwrap();
+        }
+        out.write_all(b"}\n").unwrap();
+    }
+    out.into_inner().unwrap();
+    within(&place, 512).expect(&[exit::FINAL]);
+    assert_eq!(counts(&place, "SELECT count(*), sum(c1899)::BIGINT FROM rows"), [ROWS, sum]);
+}
+
+#[test]
+fn one_line_of_200_megabytes_is_quarantined() {
+    let place = Place::new("memory-line");
+    let path = place.source().join("line.json");
+    let mut out = BufWriter::new(File::create(&path).unwrap());
+    out.write_all(b"{\"id\":1,\"text\":\"").unwrap();
+    for _ in 0..200 {
+        out.write_all(&[b'x'; 1_000_000]).unwrap();
+    }
+    out.write_all(b"\"}\n").unwrap();
+    out.into_inner().unwrap();
+    assert!(fs::metadata(&path).unwrap().len() > 200_000_000);
+    fs::write(place.source().join("good.json"), "{\"id\":2}\n").unwrap();
+    within(&place, 256).expect(&[exit::QUARANTINED]);
+    assert_eq!(counts(&place, "SELECT count(*), sum(id)::BIGINT FROM rows"), [1, 2]);
+    let balance = "SELECT sum(rows)::BIGINT, sum(records)::BIGINT - sum(quarantined_records)::BIGINT FROM drops";
+    let answer = reader::ask(Engine::DuckDb, &[("drops", &place.audit())], &[("balance", balance)]);
+    assert_eq!(answer.integers("balance"), [1, 1], "rows, and records less quarantined ones, in the audit table");
+}
