@@ -32,8 +32,8 @@ async fn status(table: &Path) -> Result<StatusReport, Failure> {
     if !ledger_file(table).exists() {
         return Err(no_ledger(table, head.is_some()));
     }
-    let ledger = EmbeddedLedger::open_existing(&ledger_file(table)).map_err(of_ledger)?;
-    let state = LocalStore::new(&state_folder(table));
+    let ledger = EmbeddedLedger::look(&ledger_file(table)).map_err(of_ledger)?;
+    let state = LocalStore::new(&state_folder(table), "status");
     let mut pipelines = Vec::new();
     for name in ledger.pipelines().await.map_err(of_ledger)? {
         pipelines.push(pipeline(&ledger, &state, &name, now).await?);

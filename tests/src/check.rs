@@ -14,10 +14,10 @@ use crate::place::Place;
 use crate::reader::{self, Answer, Engine};
 
 /// The audit table's accounting of each drop, with the column names that the tests rely on.
-const AUDIT: &str = "SELECT key, count(*), sum(records)::BIGINT, sum(rows)::BIGINT, sum(quarantined_records)::BIGINT \
-                     FROM drops GROUP BY key ORDER BY key";
+const AUDIT: &str = "SELECT source_file, count(*), sum(records)::BIGINT, sum(rows)::BIGINT, sum(quarantined_records)::BIGINT \
+                     FROM drops GROUP BY source_file ORDER BY source_file";
 /// The quarantine's fields that the tests rely on.
-const QUARANTINE: (&str, &str) = ("file", "row");
+const QUARANTINE: (&str, &str) = ("source_file", "row");
 const PER_FILE: &str = "SELECT _source_file, count(*), count(DISTINCT _source_row), sum(_source_row)::BIGINT FROM rows \
                         GROUP BY _source_file ORDER BY _source_file";
 

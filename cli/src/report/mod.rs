@@ -21,9 +21,8 @@ use serde::Serialize;
 pub use failure::{Failure, WrongSettings};
 pub use moment::Moment;
 pub use status::{PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
-pub use summary::{
-    ColumnAdded, Conflict, LeftOut, NAMED_AT_MOST, PipelineSummary, QuarantinedDrop, QuarantinedRecord, RunSummary,
-};
+pub(crate) use summary::NAMED_AT_MOST;
+pub use summary::{ColumnAdded, Conflict, LeftOut, PipelineSummary, QuarantinedDrop, QuarantinedRecord, RunSummary};
 
 /// Prints the summary of a run on standard output, and its failures on standard error.
 ///

@@ -212,16 +212,14 @@ impl PipelineSummary {
         name(&mut self.left_out, || LeftOut { file: file.to_owned(), reason: reason.to_owned() });
     }
 
-    /// Counts a drop that was quarantined whole.
-    pub fn add_quarantined_drop(&mut self, file: &str, reason: &str) {
-        self.tally.drops_quarantined += 1;
-        name(&mut self.quarantined_drops, || QuarantinedDrop { file: file.to_owned(), reason: reason.to_owned() });
+    /// Names a drop that was quarantined whole, if it is one of the first few. It is counted with its batch.
+    pub fn name_quarantined_drop(&mut self, drop: QuarantinedDrop) {
+        name(&mut self.quarantined_drops, || drop);
     }
 
-    /// Counts a record that was quarantined.
-    pub fn add_quarantined_record(&mut self, record: impl FnOnce() -> QuarantinedRecord) {
-        self.tally.quarantined_records += 1;
-        name(&mut self.quarantined_records, record);
+    /// Names a record that was quarantined, if it is one of the first few. It is counted with its batch.
+    pub fn name_quarantined_record(&mut self, record: QuarantinedRecord) {
+        name(&mut self.quarantined_records, || record);
     }
 
     /// Counts files of an unknown format.

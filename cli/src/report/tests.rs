@@ -23,8 +23,9 @@ fn busy() -> PipelineSummary {
         files_hidden: 2,
         ..Tally::default()
     };
-    one.add_quarantined_drop("bad/x.json.gz", "bad checksum");
-    one.add_quarantined_record(|| QuarantinedRecord {
+    (one.tally.drops_quarantined, one.tally.quarantined_records) = (1, 1);
+    one.name_quarantined_drop(QuarantinedDrop { file: "bad/x.json.gz".to_owned(), reason: "bad checksum".to_owned() });
+    one.name_quarantined_record(QuarantinedRecord {
         file: "a.json".to_owned(),
         line: Some(12),
         row: 11,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compactor::{APP_PREFIX, CREATED_BY, NotOpened};
 use lake::{DeltaLake, Lake};
-use ledger::{EmbeddedLedger, ProcessLock, ProcessLocks};
+use ledger::{EmbeddedLedger, Liveness, ProcessLock, ProcessLocks};
 use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
 use store::{LocalStore, create_folder};
 
@@ -68,22 +68,45 @@ impl LocalTable {
         let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;
         let locks = ProcessLocks::new(&state.join("locks"));
         let lock = locks.hold(machine.entropy.batch_id(now).to_string())?;
+        let stores = [
+            LocalStore::new(&state, lock.name()),
+            LocalStore::new(folder, lock.name()),
+            LocalStore::new(&audit_folder(folder), lock.name()),
+        ];
+        for store in &stores {
+            sweep(store, &locks, now);
+        }
+        if let Err(e) = locks.sweep_dead(&[], now) {
+            tracing::warn!(error = %e, "locks of dead processes were not swept");
+        }
+        let [state_store, table_store, audit_store] = stores.map(Arc::new);
         Ok(Self {
             ledger: Arc::new(ledger),
             locks: Arc::new(locks),
             lock: Arc::new(lock),
             lake,
             audit,
-            state: Arc::new(LocalStore::new(&state)),
-            table_store: Arc::new(LocalStore::new(folder)),
-            audit_store: Arc::new(LocalStore::new(&audit_folder(folder))),
+            state: state_store,
+            table_store,
+            audit_store,
             folder: folder.to_owned(),
         })
     }
 }
 
+/// Deletes what dead processes were writing.
+fn sweep(store: &LocalStore, locks: &ProcessLocks, now: drops::Timestamp) {
+    if let Err(e) = store.sweep_temporaries(&|owner| locks.is_dead(owner, now, now)) {
+        tracing::warn!(error = %e, "temporary files of dead processes were not swept");
+    }
+}
+
 async fn refuse_without_ledger(folder: &Path, lake: &DeltaLake, append_existing: bool) -> Result<(), RunError> {
     let Some(head) = lake.head(&[]).await? else { return Ok(()) };
+    // Another process may just have made both: whoever makes a table has made its ledger before.
+    if ledger_file(folder).exists() {
+        return Ok(());
+    }
     let table = folder.display().to_string();
     if head.configuration.contains_key(CREATED_BY) || !lake.app_ids(APP_PREFIX).await?.is_empty() {
         return Err(NotOpened::LedgerLost { table, state: state_folder(folder).display().to_string() }.into());

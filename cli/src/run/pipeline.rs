@@ -212,6 +212,10 @@ impl PipelineRun {
 
     /// One pass: over the whole source, or over what is at some keys. Commits what falls due meanwhile.
     pub(crate) async fn pass(self: &Arc<Self>, keys: Option<Vec<String>>) -> Result<(), RunError> {
+        if keys.is_none() {
+            self.tally().begin_listing();
+        }
+        self.counts.set_listed(false);
         let (sender, receiver) = sync_channel(1);
         let receiver = Arc::new(Mutex::new(receiver));
         let workers: Vec<_> = (0..self.workers)
@@ -254,9 +258,8 @@ impl PipelineRun {
             if self.ending.load(Ordering::Relaxed) || self.is_stopped() {
                 return Ok(());
             }
-            if self.compactor.is_due().await? {
-                self.compact(Trigger::WhenDue).await?;
-            }
+            self.counts.set_staged(self.compactor.waiting().await?.drops);
+            self.compact(Trigger::WhenDue).await?;
         }
     }
 
@@ -298,12 +301,13 @@ impl PipelineRun {
     pub(crate) async fn compact(&self, trigger: Trigger) -> Result<(), RunError> {
         let mut told = false;
         loop {
-            self.counts.set_phase("committing");
-            let outcome = self.compactor.compact(trigger).await;
-            self.counts.set_phase("ingesting");
-            match outcome? {
+            if trigger == Trigger::Now {
+                self.counts.set_phase("committing");
+            }
+            match self.compactor.compact(trigger).await? {
                 Outcome::Done { commits, schema } => {
                     self.tally().commits(&commits);
+                    self.counts.set_staged(self.compactor.waiting().await?.drops);
                     if let Some(schema) = schema {
                         self.schemas.adopt(&data_schema(&schema)).await?;
                     }

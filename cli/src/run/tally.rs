@@ -7,9 +7,7 @@ use drops::DroppedObject;
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
 use store::ListError;
 
-use crate::report::{
-    ColumnAdded, Conflict, Failure, NAMED_AT_MOST, PipelineSummary, QuarantinedDrop, QuarantinedRecord,
-};
+use crate::report::{ColumnAdded, Conflict, Failure, PipelineSummary, QuarantinedDrop, QuarantinedRecord};
 
 /// The sums of one pipeline's run.
 pub(crate) struct Tally {
@@ -22,6 +20,17 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new(summary: PipelineSummary) -> Self {
         Self { summary, unlisted: Vec::new(), waited_for: BTreeSet::new() }
+    }
+
+    /// A whole listing begins: what is counted of the source as it stands begins anew, as when watching it is listed again and again.
+    pub(crate) fn begin_listing(&mut self) {
+        let tally = &mut self.summary.tally;
+        (tally.drops_known, tally.drops_changed, tally.drops_left_out) = (0, 0, 0);
+        (tally.files_hidden, tally.files_of_unknown_format) = (0, 0);
+        self.summary.changed.clear();
+        self.summary.left_out.clear();
+        self.summary.skipped_by_extension.clear();
+        self.unlisted.clear();
     }
 
     pub(crate) fn known(&mut self, object: &DroppedObject, changed: bool) {
@@ -78,13 +87,10 @@ impl Tally {
     fn quarantined(&mut self, entry: QuarantineEntry, kept_in: &str) {
         let QuarantineEntry { source_file: file, record, reason, .. } = entry;
         match record {
-            None => keep(&mut self.summary.quarantined_drops, QuarantinedDrop { file, reason }),
+            None => self.summary.name_quarantined_drop(QuarantinedDrop { file, reason }),
             Some(record) => {
-                let (line, row) = (Some(record.line), record.row);
-                keep(
-                    &mut self.summary.quarantined_records,
-                    QuarantinedRecord { file, line, row, reason, kept_in: kept_in.to_owned() },
-                );
+                let (line, row, kept_in) = (Some(record.line), record.row, kept_in.to_owned());
+                self.summary.name_quarantined_record(QuarantinedRecord { file, line, row, reason, kept_in });
             }
         }
     }
@@ -118,11 +124,5 @@ impl Tally {
                 Some(Failure::new(error, "give this user the right to read it and run again; all else was ingested"));
         }
         self.summary
-    }
-}
-
-fn keep<T>(named: &mut Vec<T>, one: T) {
-    if named.len() < NAMED_AT_MOST {
-        named.push(one);
     }
 }

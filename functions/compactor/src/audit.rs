@@ -50,11 +50,15 @@ impl Compactor {
         batches: &[BatchId],
     ) -> Result<(), CompactError> {
         let app_id = self.app_id();
-        let (mut file, mut last) = (None, String::new());
+        let (mut file, mut last, mut unsure) = (None::<AddFile>, String::new(), false);
         for attempt in 0..TRIES {
             let head = self.parts.audit.head(&[&app_id]).await?;
             let holds = head.as_ref().and_then(|head| head.txns.get(&app_id).copied());
             if holds.is_some_and(|number| number >= intent.number) {
+                // Another process was faster, and what was written here is named by nothing; unless an answer was lost.
+                if let Some(add) = file.filter(|_| !unsure) {
+                    self.parts.audit_store.delete(&add.path).await?;
+                }
                 return Ok(());
             }
             if let Some(refusal) = head.as_ref().and_then(|head| head.refusal.as_ref()) {
@@ -90,7 +94,7 @@ impl Compactor {
                 // Someone was faster, or it is not known: what the table holds is read again, and decides.
                 Ok(CommitOutcome::Taken) => {}
                 Err(e @ LakeError::Unwritable { .. }) => return Err(e.into()),
-                Err(e) => last = e.to_string(),
+                Err(e) => (last, unsure) = (e.to_string(), true),
             }
             tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }

@@ -189,11 +189,6 @@ impl Compactor {
         Ok(self.parts.ledger.staged_totals(&self.settings.pipeline).await?)
     }
 
-    /// Whether something is staged that should be committed now.
-    pub async fn is_due(&self) -> Result<bool, CompactError> {
-        Ok(self.due(&self.waiting().await?, Trigger::WhenDue))
-    }
-
     /// Commits what is due, with a lease on the table.
     pub async fn compact(&self, trigger: Trigger) -> Result<Outcome, CompactError> {
         if !self.due(&self.waiting().await?, trigger) {

@@ -130,12 +130,12 @@ impl Compactor {
         if let Some(fixed) = &fixed {
             self.check_fixed(fixed).await?;
         }
-        let known = ledger.newest_schema(&self.settings.table).await?.is_some();
+        // The table first: whoever makes one has written its schema before.
         let Some(head) = self.parts.lake.head(&[&self.app_id()]).await? else {
             let committed = ledger.head(&self.settings.pipeline).await?.is_some();
             return if committed || fixed.is_some() { Err(self.table_gone().into()) } else { Ok(Opened::NoTable) };
         };
-        if !known {
+        if ledger.newest_schema(&self.settings.table).await?.is_none() {
             self.check_unknown(&head).await?;
         }
         self.check_table(&head, fixed.as_ref())?;

@@ -21,10 +21,10 @@ const SHOWN: usize = 20;
 pub struct QuarantineEntry {
     /// The drop: its address or path relative to the source.
     pub source_file: String,
-    /// The drop's etag.
-    pub etag: String,
+    /// The drop's version id or etag.
+    pub source_version: String,
     /// The record; absent where the whole drop is meant.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub record: Option<QuarantinedRecord>,
     /// Why it could not be read.
     pub reason: String,
@@ -101,7 +101,8 @@ impl Quarantine {
     }
 
     fn push(&mut self, object: &DroppedObject, record: Option<QuarantinedRecord>, reason: String) {
-        let entry = QuarantineEntry { source_file: source_file(object), etag: object.etag.clone(), record, reason };
+        let version = object.id.version.clone().unwrap_or_else(|| object.etag.clone());
+        let entry = QuarantineEntry { source_file: source_file(object), source_version: version, record, reason };
         if self.shown.len() + self.drop_shown.len() < SHOWN {
             self.drop_shown
                 .push(QuarantineEntry { record: entry.record.clone().map(without_content), ..entry.clone() });

@@ -219,8 +219,7 @@ impl<'a> Staging<'a> {
             if version.number > self.version.number {
                 self.rows.truncate(mark);
                 self.lineage.truncate(mark);
-                self.rows.evolve(version.schema.clone()).map_err(|e| IngestError::Internal(e.to_string()))?;
-                self.version = version;
+                self.evolve(version, current).await?;
                 fitted = self.try_fit(candidate.format, chunk, from);
             }
             // What is no column now is rescued for good.
@@ -235,6 +234,16 @@ impl<'a> Staging<'a> {
         }
         self.quarantine.spill().await?;
         Ok(fitted.next)
+    }
+
+    /// Takes on a schema. Where others changed a type, the rows in memory keep theirs in a run of their own.
+    async fn evolve(&mut self, version: SchemaVersion, current: &mut Current) -> Result<(), IngestError> {
+        if self.rows.evolve(version.schema.clone()).is_err() {
+            self.flush(Some(current)).await?;
+            self.rows.evolve(version.schema.clone()).map_err(|e| IngestError::Internal(e.to_string()))?;
+        }
+        self.version = version;
+        Ok(())
     }
 
     fn try_fit(&mut self, format: Format, chunk: &Chunk, from: usize) -> Fitted {

@@ -16,14 +16,39 @@ static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 /// A folder. What `put` and `finish` have written is fsynced, its name and its folders too: object_store's local store does not do that.
 pub struct LocalStore {
     root: PathBuf,
+    /// Whose temporary files these are.
+    owner: String,
     /// Folders below the root that exist durably.
     folders: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl LocalStore {
-    /// A store in a folder, which need not exist yet.
-    pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), folders: Arc::default() }
+    /// A store in a folder, which need not exist yet. The owner, a name of letters and digits that no other process has, tells whose
+    /// an unfinished file is.
+    pub fn new(root: &Path, owner: &str) -> Self {
+        Self { root: root.to_owned(), owner: owner.to_owned(), folders: Arc::default() }
+    }
+
+    /// Deletes the unfinished files of owners that are dead, in the folder and those below it. Returns how many.
+    pub fn sweep_temporaries(&self, is_dead: &dyn Fn(&str) -> bool) -> io::Result<usize> {
+        let mut folders = vec![self.root.clone()];
+        let mut swept = 0;
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name().to_str().and_then(owner_of).is_some_and(is_dead) {
+                    fs::remove_file(entry.path())?;
+                    swept += 1;
+                }
+            }
+        }
+        Ok(swept)
     }
 
     fn path(&self, address: &str) -> Result<PathBuf, StoreError> {
@@ -46,10 +71,16 @@ impl LocalStore {
         }
         drop(known);
         let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{}-{number}.tmp", std::process::id()));
+        let temporary = folder.join(format!(".unfinished-{}-{number}.tmp", self.owner));
         let file = File::create(&temporary).map_err(failed("create"))?;
         Ok(LocalWriter { file, temporary, path, folder, address: address.to_owned(), written: 0, finished: false })
     }
+}
+
+/// Whose unfinished file this is.
+fn owner_of(name: &str) -> Option<&str> {
+    let (owner, _) = name.strip_prefix(".unfinished-")?.strip_suffix(".tmp")?.rsplit_once('-')?;
+    Some(owner)
 }
 
 /// Makes a folder and every missing one above it, each fsynced into its parent.
@@ -208,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn writes_reads_lists_and_deletes() {
         let root = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(&root.path().join("not/yet"));
+        let store = LocalStore::new(&root.path().join("not/yet"), "me");
         store.put("a/b/c", "abc".into()).await.unwrap();
         store.put("a/x", "x".into()).await.unwrap();
         store.put("a/x", "xyz".into()).await.unwrap();
@@ -224,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn an_unfinished_object_does_not_exist() {
         let root = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(root.path());
+        let store = LocalStore::new(root.path(), "me");
         let mut writer = store.writer("a/x").unwrap();
         writer.write_all(b"half").unwrap();
         assert!(store.list("a/").await.unwrap().is_empty());
@@ -236,10 +267,23 @@ mod tests {
         assert_eq!(store.get("a/x").await.unwrap(), "whole");
     }
 
+    #[test]
+    fn what_the_dead_left_unfinished_is_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |owner| LocalStore::new(root.path(), owner);
+        // As a killed process does: the writer is never dropped.
+        std::mem::forget(at("dead").writer("a/b/x").unwrap());
+        std::mem::forget(at("alive").writer("a/x").unwrap());
+        fs::write(root.path().join("a/.other.tmp"), "").unwrap();
+        assert_eq!(at("me").sweep_temporaries(&|owner| owner == "dead").unwrap(), 1);
+        assert_eq!(fs::read_dir(root.path().join("a/b")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(root.path().join("a")).unwrap().count(), 3);
+    }
+
     #[tokio::test]
     async fn an_address_cannot_leave_the_folder() {
         let root = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(&root.path().join("in"));
+        let store = LocalStore::new(&root.path().join("in"), "me");
         for bad in ["../out", "/etc/passwd", "a/../../out", "a//b", "", "a/.", "a\0b"] {
             assert!(matches!(store.put(bad, "x".into()).await, Err(StoreError::Address(_))), "{bad}");
         }

@@ -8,15 +8,19 @@ use arrow_array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow_buffer::{ArrowNativeType, Buffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Fields};
+use arrow_schema::{DataType, FieldRef, Fields};
 
 use super::columns::{Column, Numbers, Texts};
-use super::fields::FieldColumns;
+use super::fields::{FieldColumn, FieldColumns};
 
 impl FieldColumns {
     /// The arrays of `rows` rows.
     pub(super) fn finish(&mut self, rows: usize, fields: &Fields) -> Vec<ArrayRef> {
-        self.fields.iter_mut().zip(fields).map(|(own, field)| own.column.finish(rows, field.data_type())).collect()
+        let finish = |(own, field): (&mut FieldColumn, &FieldRef)| {
+            own.met = 0;
+            own.column.finish(rows, field.data_type())
+        };
+        self.fields.iter_mut().zip(fields).map(finish).collect()
     }
 }
 

@@ -1,8 +1,7 @@
 //! Columns in memory, made of the vectors that Arrow takes over without copying.
 //!
 //! A column may be shorter than the rows: what is missing is null and is filled in when the next value comes, or at the end.
-//! So a field that a record does not have costs nothing, a new column needs no history, and a field that a record has twice
-//! is seen by the column being longer than it should be. Positions (`row`) are those of the rows, within a list those of
+//! So a field that a record does not have costs nothing, and a new column needs no history. Positions (`row`) are those of the rows, within a list those of
 //! all lists' elements one after another.
 
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder};
@@ -245,21 +244,6 @@ impl Column {
                 Self::List(Lists { width: element.width(), element, ends: vec![0], nulls: no_nulls() })
             }
             Type::Other(_) => Self::Other,
-        }
-    }
-
-    /// How many rows have a value or a null: never more than one more than there are rows.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Boolean(booleans) => booleans.values.len(),
-            Self::Long(numbers) | Self::Timestamp(numbers) => numbers.values.len(),
-            Self::Double(numbers) => numbers.values.len(),
-            Self::Text(texts) => texts.len(),
-            Self::Date(days) => days.values.len(),
-            Self::Struct(structs) => structs.nulls.len(),
-            Self::List(lists) => lists.len(),
-            Self::Other => 0,
         }
     }
 

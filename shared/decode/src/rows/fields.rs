@@ -24,6 +24,8 @@ pub(super) struct FieldColumns {
 pub(super) struct FieldColumn {
     name: Box<str>,
     source_name: Box<str>,
+    /// The rows up to the last that a JSON record had the field in: how a second one in the same record is seen.
+    pub(super) met: usize,
     pub(super) column: Column,
 }
 
@@ -68,7 +70,7 @@ impl FieldColumns {
     /// The column for a name. The one at `guess` is tried first: records repeat the order of their fields.
     #[inline]
     pub(super) fn find(&self, name: &str, guess: usize) -> Option<usize> {
-        if self.fields.get(guess).is_some_and(|field| *field.source_name == *name) {
+        if self.fields.get(guess).is_some_and(|field| is_same(&field.source_name, name)) {
             return Some(guess);
         }
         self.search(name)
@@ -148,7 +150,10 @@ impl FieldColumns {
     }
 
     pub(super) fn truncate(&mut self, rows: usize) {
-        self.fields.iter_mut().for_each(|field| field.column.truncate(rows));
+        for field in &mut self.fields {
+            field.met = field.met.min(rows);
+            field.column.truncate(rows);
+        }
     }
 
     /// See [`Column::memory`].
@@ -167,6 +172,7 @@ impl FieldColumn {
         Self {
             name: field.name.as_str().into(),
             source_name: field.source_name.as_str().into(),
+            met: 0,
             column: Column::new(&field.data_type),
         }
     }
@@ -213,6 +219,22 @@ impl Column {
     }
 }
 
+/// Whether two names are equal, without a call for the usual lengths: this is asked for every field of every record.
+#[inline]
+fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        // The first and the last bytes overlap, and cover all.
+        4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+        8..=16 => one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk(),
+        ..4 => one.iter().eq(other),
+        _ => one == other,
+    }
+}
+
 /// Whether `new` is `old` with fields added at the end of any struct.
 pub(super) fn extends(new: &[Field], old: &[Field]) -> bool {
     new.len() >= old.len()
@@ -226,5 +248,24 @@ fn extends_type(new: &Type, old: &Type) -> bool {
         (Type::Struct(new), Type::Struct(old)) => extends(new, old),
         (Type::List(new), Type::List(old)) => extends_type(new, old),
         (new, old) => new == old,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn names_differ_by_any_byte() {
+        for length in 0..40 {
+            let name = "n".repeat(length);
+            assert!(is_same(&name, &name.clone()));
+            assert!(!is_same(&name, &"n".repeat(length + 1)));
+            for at in 0..length {
+                let mut other = name.clone();
+                other.replace_range(at..=at, "m");
+                assert!(!is_same(&name, &other), "{name} {other}");
+            }
+        }
     }
 }

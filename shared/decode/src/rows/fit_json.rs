@@ -70,8 +70,9 @@ impl FieldColumns {
             };
             let node = record.nodes[value];
             match found.and_then(|index| self.fields.get_mut(index)) {
-                Some(field) if field.column.len() <= row => {
+                Some(field) if field.met <= row => {
                     guess = found.map_or(0, |index| index + 1);
+                    field.met = row + 1;
                     field.column.fit(record, value, row, aside);
                 }
                 _ if node.kind == Kind::Null => {}

@@ -74,7 +74,7 @@ fn report(what: &str, rows: usize, bytes: usize, start: f64) {
 /// Stages runs, then merges them in processes of their own, so that each one's peak of memory is its own.
 fn merges(batches: &[RecordBatch], folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = LocalStore::new(folder);
+    let store = LocalStore::new(folder, "measure");
     let put = |address: String, batches: &[RecordBatch]| {
         let run = write_run(batches, &WriteSettings::default()).unwrap();
         runtime.block_on(store.put(&address, run.bytes.clone())).unwrap();
@@ -118,7 +118,7 @@ fn remember(store: &LocalStore, runs: Vec<StagedRun>) -> String {
 fn merge_staged(arguments: &[String]) {
     let [what, digest, megabytes, folder] = arguments else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let store: Arc<dyn Store> = Arc::new(LocalStore::new(Path::new(folder)));
+    let store: Arc<dyn Store> = Arc::new(LocalStore::new(Path::new(folder), "measure"));
     let stores =
         MergeStores { staging: Arc::clone(&store), table: Arc::clone(&store), runtime: runtime.handle().clone() };
     let manifest = Manifest::decode(&runtime.block_on(store.get(digest)).unwrap(), digest).unwrap();

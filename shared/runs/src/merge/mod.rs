@@ -159,10 +159,11 @@ impl<'a> Job<'a> {
         progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Self {
         let defaults = WriteSettings::default();
-        // A row group is held encoded, its open pages plain; rows wait to be encoded: about an eighth, an eighth and a quarter.
+        // Beside the readers a row group is held, encoded, and its open pages and rows that wait, as they are.
         let memory = usize::try_from(target.memory_bytes).unwrap_or(usize::MAX);
         let file = usize::try_from(target.file_bytes).unwrap_or(usize::MAX);
         let row_group_bytes = defaults.row_group_bytes.min(memory / 8).min(file).max(1);
+        let writer_bytes = 2 * row_group_bytes as u64 + (16 << 20);
         let settings = WriteSettings {
             order: target.order.clone(),
             compression_level: target.compression_level,
@@ -174,7 +175,7 @@ impl<'a> Job<'a> {
             target,
             schema: Arc::new(adapt::without_metadata(&target.schema)),
             settings,
-            reader_bytes: target.memory_bytes / 2,
+            reader_bytes: target.memory_bytes - writer_bytes.min(target.memory_bytes / 2),
             progress,
             scratch: Vec::new(),
             scratch_made: 0,

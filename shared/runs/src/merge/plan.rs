@@ -50,12 +50,13 @@ pub(super) fn segments(spans: &[Span<'_>]) -> Vec<Segment> {
     segments.into_iter().map(segment).collect()
 }
 
-/// Runs to be merged into one beforehand, if somewhere more overlap than the budget can hold open: the smallest ones, as few as help and
-/// as many as the budget allows.
+/// Runs to be merged into one beforehand, if somewhere more overlap than the budget can hold open: of those at the deepest place the
+/// smallest, as few as help and as many as the budget allows.
 pub(super) fn too_many_at_once(spans: &[Span<'_>], budget: u64) -> Option<Vec<usize>> {
+    let order = by_first_key(spans);
     let mut open: BinaryHeap<Reverse<(&[u8], usize)>> = BinaryHeap::new();
-    let mut memory = 0_u64;
-    for i in by_first_key(spans) {
+    let (mut memory, mut deepest) = (0_u64, (0_u64, 0_usize));
+    for (place, i) in order.iter().copied().enumerate() {
         while let Some(Reverse((last, done))) = open.peek().copied()
             && last < spans[i].first
         {
@@ -64,17 +65,16 @@ pub(super) fn too_many_at_once(spans: &[Span<'_>], budget: u64) -> Option<Vec<us
         }
         open.push(Reverse((spans[i].last, i)));
         memory += spans[i].memory;
-        if memory > budget && open.len() > 2 {
-            eprintln!(
-                "DEBUG memory {memory} budget {budget} open {} each {:?}",
-                open.len(),
-                open.iter().map(|Reverse((_, i))| spans[*i].memory).collect::<Vec<_>>()
-            );
-            let members = open.into_iter().map(|Reverse((_, i))| i).collect();
-            return Some(group(spans, members, memory - budget, budget));
+        // Two are the least that can be merged: if these are too many, so are they beforehand.
+        if open.len() > 2 && memory > deepest.0 {
+            deepest = (memory, place);
         }
     }
-    None
+    let (memory, place) = deepest;
+    let excess = memory.checked_sub(budget).filter(|excess| *excess > 0)?;
+    let key = spans[*order.get(place)?].first;
+    let members = order.into_iter().take(place + 1).filter(|i| spans[*i].last >= key).collect();
+    Some(group(spans, members, excess, budget))
 }
 
 fn group(spans: &[Span<'_>], mut open: Vec<usize>, excess: u64, budget: u64) -> Vec<usize> {
@@ -127,6 +127,16 @@ mod tests {
         let spans = [span("a", "z", 8), span("a", "z", 2), span("a", "z", 3), span("a", "z", 4), span("a", "z", 4)];
         // 21 are open where 18 may be: 2 + 3 + 4 become about 4.
         assert_eq!(too_many_at_once(&spans, 18), Some(vec![1, 2, 3]));
+        // What is done is done at the deepest place.
+        let two_places = [
+            span("a", "b", 4),
+            span("a", "b", 4),
+            span("a", "b", 4),
+            span("c", "d", 5),
+            span("c", "d", 5),
+            span("c", "d", 5),
+        ];
+        assert_eq!(too_many_at_once(&two_places, 10), Some(vec![3, 4]));
         // Never fewer than two, whatever the budget.
         assert_eq!(too_many_at_once(&spans, 1).map(|group| group.len()), Some(2));
     }
