@@ -1,7 +1,7 @@
 //! Bytes to Arrow: formats, compression, schema inference, evolution, rescue. Pure CPU: no I/O but the `Read` it is given.
 //!
-//! A drop flows through four steps: [`format`] tells its format and compression, [`inflate`] decompresses it under a limit,
-//! [`split`] cuts it into chunks of whole records, [`rows`] fits each record into columns. [`infer`] learns a schema.
+//! A drop flows through four steps: [`mod@format`] tells its format and compression, [`inflate`] decompresses it under a
+//! limit, [`split`] cuts it into chunks of whole records, [`rows`] fits each record into columns. [`infer`] learns a schema.
 
 mod calendar;
 pub mod format;

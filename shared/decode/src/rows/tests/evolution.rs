@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::MAX_STRANGERS;
+use crate::schema::Field;
 
 fn append(rows: &mut Rows, records: &[&str]) {
     records.iter().for_each(|record| rows.append_json(record).unwrap());
@@ -150,4 +151,23 @@ fn rows_take_on_only_an_extension() {
     rows.evolve(schema("a double")).unwrap();
     append(&mut rows, &[r#"{"a":1.5}"#]);
     assert_eq!(read(&rows.finish()), [kept(json!({"a": 1.5}))]);
+}
+
+#[test]
+fn a_name_that_was_proposed_is_judged_again_when_columns_came() {
+    let mut rows = rows("a bigint");
+    append(&mut rows, &[r#"{"x y":1,"X Y":2}"#]);
+    rows.evolve(schema("a bigint, `x y` bigint")).unwrap();
+    rows.clear_unknown();
+    append(&mut rows, &[r#"{"X Y":2}"#]);
+    assert!(rows.unknown().is_none());
+}
+
+#[test]
+fn a_column_keeps_both_its_names() {
+    let field = Field { name: "city".to_owned(), source_name: "Home Town".to_owned(), data_type: Type::String };
+    let mut rows = Rows::new(Arc::new(TableSchema { fields: vec![field] }));
+    append(&mut rows, &[r#"{"home town":1,"CITY":2}"#, r#"{"Home Town":"x"}"#]);
+    assert!(rows.unknown().is_none());
+    assert_eq!(read(&rows.finish())[1], kept(json!({"city": "x"})));
 }
