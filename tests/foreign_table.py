@@ -3,7 +3,8 @@
 import sys
 
 import deltalake
-from arro3.core import Array, DataType, Table
+from arro3.core import Array, DataType, Field, Schema, Table
 
-numbers = Table.from_pydict({"order_id": Array([1, 2, 3], type=DataType.int64())})
+schema = Schema([Field("order_id", DataType.int64(), nullable=True)])
+numbers = Table.from_arrays([Array([1, 2, 3], type=DataType.int64())], schema=schema)
 deltalake.write_deltalake(sys.argv[1], numbers)

@@ -63,7 +63,8 @@ impl LocalTable {
             refuse_without_ledger(folder, lake.as_ref(), append_existing).await?;
         }
         let state = state_folder(folder);
-        create_folder(&state.join("locks")).map_err(|e| RunError::Folder { folder: state.clone(), reason: e.to_string() })?;
+        create_folder(&state.join("locks"))
+            .map_err(|e| RunError::Folder { folder: state.clone(), reason: e.to_string() })?;
         let now = machine.clock.now();
         let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;
         let locks = ProcessLocks::new(&state.join("locks"));

@@ -431,15 +431,15 @@ struct Budget {
 impl Budget {
     fn of(memory: u64, workers: usize) -> Self {
         let merge = memory / 5;
-        // Encoding a run, growing columns and a chunk of content take about four times the rows that are held.
-        let run = memory.saturating_sub(BASE_MEMORY).saturating_sub(merge) / (4 * workers.max(1) as u64);
+        // Columns that grow, a chunk of content and the encoding of a run take about six times the rows that are held.
+        let run = memory.saturating_sub(BASE_MEMORY).saturating_sub(merge) / (6 * workers.max(1) as u64);
         let bytes = |b: u64| usize::try_from(b).unwrap_or(usize::MAX);
         Self { run: bytes(run.clamp(1 << 20, 48 << 20)), merge: bytes(merge) }
     }
 }
 
 /// What the process takes before it reads anything: code, the ledger's cache, listings.
-const BASE_MEMORY: u64 = 64 << 20;
+const BASE_MEMORY: u64 = 80 << 20;
 
 fn order(settings: &Pipeline) -> Order {
     let cluster_key = match &settings.cluster_by {

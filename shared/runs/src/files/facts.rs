@@ -53,7 +53,10 @@ fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     }
 }
 
-/// A page before and after decompression, and the dictionary, which stays.
+/// What the decompressor of a column chunk holds, in bytes, about.
+const DECOMPRESSOR_BYTES: u64 = 64 << 10;
+
+/// A page before and after decompression, the dictionary, which stays, and the decompressor.
 fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     let (encoded, plain) = (unsigned(chunk.compressed_size()), unsigned(chunk.uncompressed_size()));
     let dictionary = match chunk.dictionary_page_offset() {
@@ -63,7 +66,7 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     // A dictionary compresses about as the chunk does.
     let dictionary_plain = dictionary.saturating_mul(plain) / encoded.max(1);
     let page = (encoded + plain) / (pages.max(1) as u64);
-    2 * page + 2 * dictionary_plain
+    2 * page + 2 * dictionary_plain + DECOMPRESSOR_BYTES
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -46,6 +46,8 @@ const PAGE_ROWS: usize = 20_000;
 const DICTIONARY_BYTES: usize = 256 << 10;
 /// How much of a text is kept as a bound: paths share long beginnings, and a cut within them would tell nothing.
 const BOUND_BYTES: usize = 256;
+/// More columns than this are not written as differences: the encoder of each takes a megabyte as soon as it is made.
+const DIFFERENCES_COLUMNS_MAX: usize = 100;
 /// How many values are looked at to tell whether they repeat.
 const SAMPLE_VALUES: usize = 1024;
 
@@ -53,6 +55,7 @@ const SAMPLE_VALUES: usize = 1024;
 pub(super) fn writer_properties(
     settings: &WriteSettings,
     sample: Option<&RecordBatch>,
+    columns: usize,
 ) -> Result<WriterProperties, RunsError> {
     let level = ZstdLevel::try_new(settings.compression_level).map_err(RunsError::encode("use this compression"))?;
     let mut builder = WriterProperties::builder()
@@ -67,7 +70,7 @@ pub(super) fn writer_properties(
     if let Some(batch) = sample {
         builder = builder.set_write_batch_size(write_batch_size(batch));
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            builder = tune(builder, vec![field.name().clone()], column);
+            builder = tune(builder, vec![field.name().clone()], column, columns <= DIFFERENCES_COLUMNS_MAX);
         }
     }
     Ok(builder.build())
@@ -80,22 +83,29 @@ fn write_batch_size(batch: &RecordBatch) -> usize {
 }
 
 /// Settles the encoding of a column, or of the leaves below it.
-fn tune(builder: WriterPropertiesBuilder, path: Vec<String>, column: &ArrayRef) -> WriterPropertiesBuilder {
+fn tune(
+    builder: WriterPropertiesBuilder,
+    path: Vec<String>,
+    column: &ArrayRef,
+    differences: bool,
+) -> WriterPropertiesBuilder {
     let below = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
     match column.data_type() {
         DataType::Struct(fields) => {
             let children = fields.iter().zip(column.as_struct().columns());
-            children.fold(builder, |builder, (field, child)| tune(builder, below(field.name()), child))
+            children.fold(builder, |builder, (field, child)| tune(builder, below(field.name()), child, differences))
         }
         DataType::List(element) => {
             let mut path = below("list");
             path.push(element.name().clone());
-            tune(builder, path, column.as_list::<i32>().values())
+            tune(builder, path, column.as_list::<i32>().values(), differences)
         }
-        DataType::Int64 | DataType::Timestamp(_, _) if path == [SOURCE_ROW] || !values_repeat(column) => {
+        DataType::Int64 | DataType::Timestamp(_, _)
+            if differences && (path == [SOURCE_ROW] || !values_repeat(column)) =>
+        {
             let path = ColumnPath::new(path);
-            let differences = Encoding::DELTA_BINARY_PACKED;
-            builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, differences)
+            let encoding = Encoding::DELTA_BINARY_PACKED;
+            builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding)
         }
         _ if !values_repeat(column) => builder.set_column_dictionary_enabled(ColumnPath::new(path), false),
         _ => builder,

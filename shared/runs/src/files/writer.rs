@@ -17,6 +17,10 @@ use crate::error::RunsError;
 
 /// Rows that are encoded before the size of the row group is looked at again.
 const STEP_ROWS: usize = 8192;
+/// The same where a table has very many columns: a row takes much.
+const WIDE_STEP_ROWS: usize = 128;
+/// More columns than this are not encoded side by side.
+const COLUMNS_AT_ONCE: usize = 100;
 /// Row groups of a file are numbered with 16 bits.
 const ROW_GROUPS_MAX: usize = i16::MAX as usize;
 
@@ -26,6 +30,8 @@ pub(super) struct FileWriter<W: Write + Send> {
     schema: SchemaRef,
     open: Vec<ArrowColumnWriter>,
     open_rows: usize,
+    /// Rows of a table with very many columns: they wait for their row group, which is encoded column by column.
+    waiting: Option<Waiting>,
     row_group_bytes: usize,
     row_group_rows: usize,
 }
@@ -38,12 +44,13 @@ impl<W: Write + Send + Default> FileWriter<W> {
         settings: &WriteSettings,
         sample: Option<&RecordBatch>,
     ) -> Result<Self, RunsError> {
-        let properties = Arc::new(writer_properties(settings, sample)?);
         let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(RunsError::encode("store this schema"))?;
+        let properties = Arc::new(writer_properties(settings, sample, parquet.num_columns())?);
         let file = SerializedFileWriter::new(sink, parquet.root_schema_ptr(), properties).map_err(failed)?;
         let columns = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
         let (row_group_bytes, row_group_rows) = (settings.row_group_bytes.max(1), settings.row_group_rows.max(1));
-        Ok(Self { file, columns, schema, open: Vec::new(), open_rows: 0, row_group_bytes, row_group_rows })
+        let waiting = (file.schema_descr().num_columns() > COLUMNS_AT_ONCE).then(Waiting::default);
+        Ok(Self { file, columns, schema, open: Vec::new(), open_rows: 0, waiting, row_group_bytes, row_group_rows })
     }
 
     /// Bytes of the file so far, with an estimate of the open row group.
@@ -55,7 +62,8 @@ impl<W: Write + Send + Default> FileWriter<W> {
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
         let mut written = 0;
         while written < batch.num_rows() {
-            let rows = (batch.num_rows() - written).min(STEP_ROWS).min(self.row_group_rows - self.open_rows);
+            let step = if self.waiting.is_some() { WIDE_STEP_ROWS } else { STEP_ROWS };
+            let rows = (batch.num_rows() - written).min(step).min(self.row_group_rows - self.open_rows);
             self.encode(&batch.slice(written, rows))?;
             written += rows;
             if self.open_rows >= self.row_group_rows || self.open_bytes() >= self.row_group_bytes {
@@ -66,20 +74,18 @@ impl<W: Write + Send + Default> FileWriter<W> {
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
+        if let Some(waiting) = &mut self.waiting {
+            self.open_rows += batch.num_rows();
+            return waiting.push(&self.schema, batch);
+        }
         if self.open.is_empty() {
             self.check_room()?;
             let group = self.file.flushed_row_groups().len();
             self.open = self.columns.create_column_writers(group).map_err(failed)?;
         }
-        if batch.num_columns() != self.schema.fields().len() {
-            return Err(RunsError::encode("encode rows")("their columns are not those of the file"));
-        }
+        check_columns(&self.schema, batch)?;
         let mut writers = self.open.iter_mut();
         for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
-            if field.data_type() != column.data_type() {
-                let reason = format!("column {} is {}, not {}", field.name(), column.data_type(), field.data_type());
-                return Err(RunsError::encode("encode rows")(reason));
-            }
             for leaf in compute_leaves(field, column).map_err(failed)? {
                 let writer = writers.next().ok_or_else(|| RunsError::encode("encode rows")("a leaf has no writer"))?;
                 writer.write(&leaf).map_err(failed)?;
@@ -90,17 +96,53 @@ impl<W: Write + Send + Default> FileWriter<W> {
     }
 
     fn open_bytes(&self) -> usize {
+        if let Some(waiting) = &self.waiting {
+            return waiting.bytes;
+        }
         self.open.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
 
     /// Ends the open row group, if there is one.
     pub(super) fn close_row_group(&mut self) -> Result<(), RunsError> {
+        if self.waiting.is_some() {
+            return self.close_waiting();
+        }
         if self.open.is_empty() {
             return Ok(());
         }
         let mut group = self.file.next_row_group().map_err(failed)?;
         for column in self.open.drain(..) {
             column.close().and_then(|chunk| chunk.append_to_row_group(&mut group)).map_err(failed)?;
+        }
+        group.close().map_err(failed)?;
+        self.open_rows = 0;
+        Ok(())
+    }
+
+    /// Encodes the rows that wait, one column after another: an open column holds a compressor of a megabyte.
+    fn close_waiting(&mut self) -> Result<(), RunsError> {
+        let batches = self.waiting.as_mut().map(std::mem::take).unwrap_or_default().batches;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        self.check_room()?;
+        let mut writers =
+            self.columns.create_column_writers(self.file.flushed_row_groups().len()).map_err(failed)?.into_iter();
+        let mut group = self.file.next_row_group().map_err(failed)?;
+        for (i, field) in self.schema.fields().iter().enumerate() {
+            let mut leaves = Vec::new();
+            for batch in &batches {
+                leaves.push(compute_leaves(field, batch.column(i)).map_err(failed)?.into_iter());
+            }
+            let count = leaves.first().map_or(0, ExactSizeIterator::len);
+            for _ in 0..count {
+                let mut writer =
+                    writers.next().ok_or_else(|| RunsError::encode("encode rows")("a leaf has no writer"))?;
+                for leaf in leaves.iter_mut().filter_map(Iterator::next) {
+                    writer.write(&leaf).map_err(failed)?;
+                }
+                writer.close().and_then(|chunk| chunk.append_to_row_group(&mut group)).map_err(failed)?;
+            }
         }
         group.close().map_err(failed)?;
         self.open_rows = 0;
@@ -138,6 +180,38 @@ impl<W: Write + Send + Default> FileWriter<W> {
         let bytes = self.file.bytes_written() as u64;
         Ok((std::mem::take(self.file.inner_mut()), bytes, metadata))
     }
+}
+
+/// Rows that wait for their row group.
+#[derive(Default)]
+struct Waiting {
+    batches: Vec<RecordBatch>,
+    /// Their size in memory.
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<(), RunsError> {
+        check_columns(schema, batch)?;
+        for column in batch.columns() {
+            self.bytes += column.to_data().get_slice_memory_size().map_err(RunsError::encode("measure rows"))?;
+        }
+        self.batches.push(batch.clone());
+        Ok(())
+    }
+}
+
+fn check_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<(), RunsError> {
+    if batch.num_columns() != schema.fields().len() {
+        return Err(RunsError::encode("encode rows")("their columns are not those of the file"));
+    }
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        if field.data_type() != column.data_type() {
+            let reason = format!("column {} is {}, not {}", field.name(), column.data_type(), field.data_type());
+            return Err(RunsError::encode("encode rows")(reason));
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: impl Into<ParquetError>) -> RunsError {
