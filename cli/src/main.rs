@@ -1,5 +1,6 @@
 //! `lithify`: folders of small files become a Delta table of a few large, sorted ones, each row exactly once.
 
+mod allocator;
 mod args;
 mod completions;
 mod config;
@@ -14,10 +15,6 @@ mod status;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-
-/// Many short-lived allocations on several threads: the allocator is part of the speed.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { json, command } = args::parse();

@@ -6,6 +6,7 @@ use drops::Timestamp;
 use runtime::settings::{Origin, SettingError};
 use serde_json::{Value, json};
 
+use super::summary::Tally;
 use super::*;
 
 fn busy() -> PipelineSummary {

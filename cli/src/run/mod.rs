@@ -40,6 +40,7 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
             return exit::WRONG_SETTINGS;
         }
     };
+    crate::allocator::fit(settings.memory);
     let machine = Machine::new();
     let progress = Progress::start(Show::choose(json, args.quiet), machine.clock.clone());
     log_to(&progress);

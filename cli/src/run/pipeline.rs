@@ -189,7 +189,8 @@ impl PipelineRun {
             pending: Mutex::default(),
             settings,
         };
-        if let Opened::Table(schema) = run.compactor.open().await? {
+        if let Opened::Table { version, schema } = run.compactor.open().await? {
+            run.tally().table_version(version);
             run.schemas.adopt(&data_schema(&schema)).await?;
             run.table_known.store(true, Ordering::Relaxed);
         }

@@ -95,6 +95,11 @@ impl Tally {
         }
     }
 
+    /// The table's version before any commit.
+    pub(crate) fn table_version(&mut self, version: u64) {
+        self.summary.table_version = Some(version);
+    }
+
     pub(crate) fn commits(&mut self, commits: &[CommitReport]) {
         for commit in commits {
             self.summary.tally.commits += 1;

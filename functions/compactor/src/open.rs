@@ -116,8 +116,13 @@ fn show(number: Option<u64>) -> String {
 /// A pipeline whose ledger and table belong together, everything of the past settled.
 #[derive(Clone, Debug)]
 pub enum Opened {
-    /// There is a table, with these columns.
-    Table(SchemaRef),
+    /// There is a table.
+    Table {
+        /// Its newest version.
+        version: u64,
+        /// Its columns.
+        schema: SchemaRef,
+    },
     /// There is none yet: [`Compactor::create`] makes it once the columns are known.
     NoTable,
 }
@@ -141,7 +146,7 @@ impl Compactor {
         self.check_table(&head, fixed.as_ref())?;
         let head = self.recover().await?;
         self.fix(&head.table_id).await?;
-        Ok(Opened::Table(head.schema))
+        Ok(Opened::Table { version: head.version, schema: head.schema })
     }
 
     /// Makes the table with these data columns, or finds that another process has. Nothing is claimed before this.
