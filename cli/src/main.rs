@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         match command {
             Command::Run(args) => run::command(&args, json).await,
             Command::Status(args) => status::command(&args, json).await,
-            Command::Completions { shell } => match completions::write(shell, &mut std::io::stdout()) {
+            Command::Completions { shell } => match completions::write(shell, json, &mut std::io::stdout()) {
                 Ok(()) => exit::FINAL,
                 Err(_) => exit::FAILED,
             },

@@ -94,7 +94,7 @@ pub struct PipelineSummary {
     pub quarantined_drops: Vec<QuarantinedDrop>,
     /// The first few records that were quarantined.
     pub quarantined_records: Vec<QuarantinedRecord>,
-    /// How many files of each unknown extension were skipped; those with none are under the empty text.
+    /// How many files were skipped, of unknown formats and with hidden or temporary names, by extension; those with none are under the empty text.
     pub skipped_by_extension: BTreeMap<String, u64>,
     /// Columns that this run added to the table, nested ones with dots.
     pub columns_added: Vec<ColumnAdded>,
@@ -220,6 +220,12 @@ impl PipelineSummary {
     /// Names a record that was quarantined, if it is one of the first few. It is counted with its batch.
     pub fn name_quarantined_record(&mut self, record: QuarantinedRecord) {
         name(&mut self.quarantined_records, || record);
+    }
+
+    /// Counts a file or folder with a hidden or temporary name.
+    pub fn add_hidden(&mut self, extension: &str) {
+        self.tally.files_hidden += 1;
+        *self.skipped_by_extension.entry(extension.to_owned()).or_default() += 1;
     }
 
     /// Counts files of an unknown format.

@@ -63,7 +63,8 @@ impl<'a> Discovery<'a> {
     fn skip(&self, skipped: Skipped) {
         let mut tally = self.run.tally();
         match skipped {
-            Skipped::HiddenOrTemporary(_) => tally.hidden(),
+            Skipped::HiddenOrTemporary(key) if key.ends_with('/') => tally.hidden("(folder)"),
+            Skipped::HiddenOrTemporary(key) => tally.hidden(&decode::format::extension_of(&key)),
             Skipped::NoFile(_) => tally.skipped("(no file)"),
             Skipped::Loop(_) => tally.skipped("(link to a folder above)"),
             Skipped::NameNotUtf8(key) => tally.left_out(&key, "its name is not UTF-8; rename it"),

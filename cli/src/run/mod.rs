@@ -51,13 +51,13 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     let mut summary = RunSummary::new(pipelines, machine.clock.monotonic());
     summary.interrupted = stop.load(Ordering::Relaxed);
     summary.peak_memory_bytes = peak_memory();
-    let code = summary.judge();
-    let printed = report::show_run(&summary, json);
-    match (wrong, printed) {
-        (true, _) => exit::WRONG_SETTINGS,
-        (false, Ok(())) => code,
-        (false, Err(_)) => exit::FAILED,
+    let mut code = summary.judge();
+    if wrong && code == exit::FAILED {
+        code = exit::WRONG_SETTINGS;
+        summary.exit_code = code;
     }
+    let printed = report::show_run(&summary, json);
+    if printed.is_ok() { code } else { exit::FAILED }
 }
 
 /// Runs every pipeline, in the order of the settings. The second value tells whether settings did not fit a table.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger};
 use drops::{DroppedObject, Timestamp};
-use ingest::{Candidate, Ingest, IngestError, IngestSettings, Schemas};
+use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
 use lake::LakeError;
 use ledger::{LedgerError, LivenessError};
 use runs::{ClusterKey, Order, WriteSettings, data_schema};
@@ -90,6 +90,7 @@ pub(crate) struct PipelineRun {
     /// Set when a pass has nothing more to ingest.
     ending: AtomicBool,
     table_known: AtomicBool,
+    watching: AtomicBool,
     sealed: Notify,
     tally: Mutex<Tally>,
     pub(super) pending: Mutex<Pending>,
@@ -119,7 +120,10 @@ impl PipelineRun {
         let folder = |e: std::io::Error| RunError::Folder { folder: root.to_owned(), reason: e.to_string() };
         let (listed, read) = (source(()).map_err(folder)?, source(()).map_err(folder)?);
         let budget = Budget::of(memory, workers);
-        let write = WriteSettings { order: order(&settings), ..WriteSettings::default() };
+        let defaults = WriteSettings::default();
+        // Table files are cut between row groups, so that a row group is what a file may miss its target by.
+        let row_group_bytes = defaults.row_group_bytes.min(in_memory(settings.target_file_size / 8));
+        let write = WriteSettings { order: order(&settings), row_group_bytes, ..defaults };
         let ledger_table = "table".to_owned();
         let schemas = Arc::new(Schemas::new(table.ledger.clone(), ledger_table.clone(), settings.schema_hints.clone()));
         let ingest = Ingest::new(
@@ -180,6 +184,7 @@ impl PipelineRun {
             failed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             table_known: AtomicBool::new(false),
+            watching: AtomicBool::new(false),
             sealed: Notify::new(),
             tally: Mutex::new(Tally::new(PipelineSummary::new(
                 settings.name.as_str(),
@@ -192,6 +197,7 @@ impl PipelineRun {
         if let Opened::Table { version, schema } = run.compactor.open().await? {
             run.tally().table_version(version);
             run.schemas.adopt(&data_schema(&schema)).await?;
+            run.schemas.check_hints().await?;
             run.table_known.store(true, Ordering::Relaxed);
         }
         Ok(run)
@@ -277,6 +283,9 @@ impl PipelineRun {
                 self.counts.done(sealed.drops, sealed.source_bytes, sealed.rows);
                 self.counts.quarantined(sealed.quarantined_drops + sealed.quarantined_records);
             }
+            if self.watching.load(Ordering::Relaxed) {
+                self.tell_quarantined(&outcome);
+            }
             self.tally().batch(&mut outcome, &self.state);
             for (candidate, why) in outcome.left_out {
                 self.counts.done(1, candidate.object.size, 0);
@@ -288,6 +297,18 @@ impl PipelineRun {
             }
             self.sealed.notify_one();
         }
+    }
+
+    /// While watching there is no summary to wait for.
+    fn tell_quarantined(&self, outcome: &BatchOutcome) {
+        for entry in &outcome.quarantined {
+            let line = entry.record.as_ref().map(|record| format!(" line {}", record.line)).unwrap_or_default();
+            self.messages.warn(&format!("quarantined: {}{line}: {}", entry.source_file, entry.reason));
+        }
+    }
+
+    pub(crate) fn begin_watching(&self) {
+        self.watching.store(true, Ordering::Relaxed);
     }
 
     fn judged(&self, key: String, verdict: Verdict) {
@@ -434,9 +455,12 @@ impl Budget {
         let merge = memory / 5;
         // Columns that grow, a chunk of content and the encoding of a run take about six times the rows that are held.
         let run = memory.saturating_sub(BASE_MEMORY).saturating_sub(merge) / (6 * workers.max(1) as u64);
-        let bytes = |b: u64| usize::try_from(b).unwrap_or(usize::MAX);
-        Self { run: bytes(run.clamp(1 << 20, 48 << 20)), merge: bytes(merge) }
+        Self { run: in_memory(run.clamp(1 << 20, 48 << 20)), merge: in_memory(merge) }
     }
+}
+
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// What the process takes before it reads anything: code, the ledger's cache, listings.

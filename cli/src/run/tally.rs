@@ -44,8 +44,8 @@ impl Tally {
         self.summary.add_left_out(key, why);
     }
 
-    pub(crate) fn hidden(&mut self) {
-        self.summary.tally.files_hidden += 1;
+    pub(crate) fn hidden(&mut self, extension: &str) {
+        self.summary.add_hidden(extension);
     }
 
     pub(crate) fn gone(&mut self) {

@@ -59,6 +59,7 @@ pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<
 
 impl Watched {
     fn begin(run: &Arc<PipelineRun>, changed: &Arc<Notify>) -> Self {
+        run.begin_watching();
         let changes = Arc::<Mutex<Changes>>::default();
         let watcher = begin_watching(run, &changes, changed);
         let watcher = match watcher {

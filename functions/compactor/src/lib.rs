@@ -214,12 +214,20 @@ impl Compactor {
                 return Ok(Outcome::Done { commits, schema: Some(head.schema) });
             }
             let intent = self.write_intent(&head, &chosen).await?;
+            tracing::debug!(intent = intent.number, batches = chosen.len(), after = head.version, "intent written");
             let merged = self.merge(&head, &intent, &chosen).await?;
             let Some(version) = self.commit(&head, &intent, &merged).await? else {
                 // Something else stands where this commit would have been: it never lands, so nothing will name its files.
                 self.discard(&merged).await;
                 continue;
             };
+            tracing::debug!(
+                intent = intent.number,
+                version,
+                files = merged.adds.len(),
+                rows = merged.rows,
+                "committed"
+            );
             self.settle(&intent, version).await?;
             self.checkpoint(version).await;
             commits.push(merged.report(version));

@@ -4,12 +4,13 @@
 //! and going on could double rows or lose them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use arrow_schema::SchemaRef;
 use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
 use ledger::PipelineSettings;
-use runs::{data_schema, table_schema};
+use runs::{data_schema, row_column_fields, table_schema};
 
 use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
 
@@ -77,6 +78,19 @@ pub enum NotOpened {
         /// The source that was asked for.
         asked: String,
     },
+    /// Another pipeline of the table reads the same files.
+    #[error(
+        "pipeline {other} of table {table} reads {source_of_other} already: each of its rows would be there twice; \
+         run it as --name {other}, or ingest into another table"
+    )]
+    SourceOfAnother {
+        /// The table.
+        table: String,
+        /// The other pipeline.
+        other: PipelineName,
+        /// Its source.
+        source_of_other: String,
+    },
     /// Ledger and log do not meet.
     #[error(
         "the log of the table says that pipeline {pipeline} has committed up to intent {}, its ledger says {}: one of them was lost or restored; \
@@ -132,8 +146,9 @@ impl Compactor {
     pub async fn open(&self) -> Result<Opened, CompactError> {
         let ledger = &self.parts.ledger;
         let fixed = ledger.settings(&self.settings.pipeline).await?;
-        if let Some(fixed) = &fixed {
-            self.check_fixed(fixed).await?;
+        match &fixed {
+            Some(fixed) => self.check_fixed(fixed).await?,
+            None => self.check_others().await?,
         }
         // The table first: whoever makes one has written its schema before.
         let Some(head) = self.parts.lake.head(&[&self.app_id()]).await? else {
@@ -144,6 +159,11 @@ impl Compactor {
             self.check_unknown(&head).await?;
         }
         self.check_table(&head, fixed.as_ref())?;
+        if ledger.head(&self.settings.pipeline).await?.is_some() && self.parts.audit.head(&[]).await?.is_none() {
+            tracing::warn!(
+                "the audit table is gone: it begins anew with the next commit; restore it to keep the accounting of earlier drops"
+            );
+        }
         let head = self.recover().await?;
         self.fix(&head.table_id).await?;
         Ok(Opened::Table { version: head.version, schema: head.schema })
@@ -212,6 +232,20 @@ impl Compactor {
         Ok(())
     }
 
+    /// A new pipeline must not read what another of the table reads.
+    async fn check_others(&self) -> Result<(), CompactError> {
+        let ours = Path::new(&self.settings.source);
+        for other in self.parts.ledger.pipelines().await? {
+            let Some(fixed) = self.parts.ledger.settings(&other).await? else { continue };
+            let theirs = Path::new(&fixed.source);
+            if ours.starts_with(theirs) || theirs.starts_with(ours) {
+                let table = self.settings.table_address.clone();
+                return Err(NotOpened::SourceOfAnother { table, other, source_of_other: fixed.source }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// A table that stands where the ledger knows no schema of it: it is foreign, or the ledger was lost.
     async fn check_unknown(&self, head: &Head) -> Result<(), CompactError> {
         let table = self.settings.table_address.clone();
@@ -238,6 +272,20 @@ impl Compactor {
             let problem =
                 format!("the table's partition columns are {stands}, the settings say {asked} (partition_columns)");
             return Err(NotOpened::Settings { table, problems: vec![problem] }.into());
+        }
+        let foreign = row_column_fields().into_iter().filter_map(|ours| {
+            let theirs = head.schema.field_with_name(ours.name()).ok()?;
+            let problem = format!(
+                "its column {} is {}, where Lithify writes {}",
+                ours.name(),
+                theirs.data_type(),
+                ours.data_type()
+            );
+            (theirs.data_type() != ours.data_type()).then_some(problem)
+        });
+        let problems: Vec<_> = foreign.collect();
+        if !problems.is_empty() {
+            return Err(NotOpened::Refused { table, reason: problems.join("; ") }.into());
         }
         let wanted = table_schema(&data_schema(&head.schema));
         self.check_columns(&wanted)

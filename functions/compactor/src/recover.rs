@@ -17,6 +17,7 @@ impl Compactor {
             chain.push((intent, below));
         }
         for (intent, version) in chain.iter().rev() {
+            tracing::debug!(intent = intent.number, version, "settling a commit that another process left unsettled");
             self.settle(intent, *version).await?;
         }
         Ok(head)

@@ -7,6 +7,7 @@ mod judge;
 mod lineage;
 mod manifests;
 mod quarantine;
+mod rescued;
 mod sample;
 mod schemas;
 mod stage;
@@ -163,6 +164,7 @@ impl Ingest {
     ) -> Result<BatchOutcome, IngestError> {
         let id = self.entropy.batch_id(self.clock.now());
         let (granted, contended) = self.claim(id, candidates).await?;
+        tracing::debug!(batch = %id, granted = granted.len(), contended = contended.len(), "claimed");
         let staged = self.stage(id, slot, granted, stop).await;
         let sealed = match staged {
             Ok(staged) => self.seal(id, staged).await,
@@ -245,10 +247,12 @@ impl Ingest {
         let sealed = describe(&manifest, address, digest, self.clock.now());
         match self.ledger.seal(id, &sealed).await? {
             SealOutcome::Sealed => {
+                tracing::debug!(batch = %id, drops = sealed.drops, rows = sealed.rows, left_out = outcome.left_out.len(), "sealed");
                 self.manifests.remember(id, &Verdict::Sealed(Arc::new(manifest)));
                 outcome.sealed = Some(sealed);
             }
             SealOutcome::Void => {
+                tracing::warn!(batch = %id, "another process aborted this batch: its drops are looked at again");
                 self.delete_runs(id).await;
                 let void = held.into_iter().map(|candidate| (candidate, LeftOut::Void));
                 outcome = BatchOutcome { left_out: void.chain(outcome.left_out).collect(), ..BatchOutcome::default() };

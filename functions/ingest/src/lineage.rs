@@ -48,6 +48,12 @@ impl Lineage {
         self.ordinals.push(ordinal as i64);
     }
 
+    /// The drop of a row.
+    pub(crate) fn file_of(&self, row: usize) -> &str {
+        let file = self.file_of_row.get(row).and_then(|file| self.files.get(*file as usize));
+        file.map_or("", |file| file.file.as_str())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ordinals.len()
     }

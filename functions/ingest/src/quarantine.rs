@@ -1,5 +1,6 @@
 //! What could not be read, kept with its address, position and reason, as JSON lines beside the batch's runs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use decode::limits::MAX_KEPT_FAULTY_BYTES;
@@ -39,12 +40,14 @@ pub struct QuarantinedRecord {
     pub line: u64,
     /// Its first byte in the decompressed content, from 0.
     pub byte_start: u64,
-    /// The byte after its last that was kept.
+    /// The byte after its last.
     pub byte_end: u64,
     /// The fault's byte in the decompressed content.
     pub fault_byte: u64,
-    /// Its content, cut to 64 KiB, bytes that are not UTF-8 replaced.
+    /// Its content, or the beginning of it; the bytes themselves are in the drop, from `byte_start` to `byte_end`.
     pub content: String,
+    /// Whether content is all of it, to the byte: not cut to 64 KiB, nothing in it that is not UTF-8 and was replaced.
+    pub content_whole: bool,
 }
 
 /// The quarantine of one batch: entries of whole drops in one file, a drop with very many in files of its own.
@@ -57,6 +60,8 @@ pub(crate) struct Quarantine {
     /// The first few entries, for the user.
     shown: Vec<QuarantineEntry>,
     drop: Vec<u8>,
+    /// A record that goes on to the end of the drop at hand, which is not known yet.
+    to_the_end: Option<QuarantineEntry>,
     drop_shown: Vec<QuarantineEntry>,
     drop_files: Vec<String>,
 }
@@ -72,43 +77,60 @@ impl Quarantine {
             files: Vec::new(),
             shown: Vec::new(),
             drop: Vec::new(),
+            to_the_end: None,
             drop_shown: Vec::new(),
             drop_files: Vec::new(),
         }
     }
 
-    /// Notes a bad record of the drop at hand.
-    pub(crate) fn record(&mut self, object: &DroppedObject, chunk: &Chunk, span: &Span, row: u64, fault: &RecordFault) {
-        let content = chunk.bytes.get(span.start..span.end).unwrap_or_default();
+    /// Notes a bad record of the drop at hand. One that `spreads` takes the rest of the drop with it.
+    pub(crate) fn record(&mut self, object: &DroppedObject, chunk: &Chunk, bad: &BadRecord, spreads: bool) {
+        let BadRecord { row, span, fault } = bad;
+        let end = if spreads { chunk.bytes.len() } else { span.end };
+        let content = chunk.bytes.get(span.start..end).unwrap_or_default();
         let kept = content.get(..MAX_KEPT_FAULTY_BYTES).unwrap_or(content);
+        let text = String::from_utf8_lossy(kept);
+        let missing = span.missing.filter(|_| !spreads);
         let byte_start = chunk.first_byte + span.start as u64;
         let record = QuarantinedRecord {
-            row,
+            row: *row,
             line: span.line,
             byte_start,
-            byte_end: byte_start + content.len() as u64,
+            byte_end: byte_start + content.len() as u64 + missing.unwrap_or(0),
             fault_byte: byte_start + fault.at as u64,
-            content: String::from_utf8_lossy(kept).into_owned(),
+            content_whole: missing.unwrap_or(0) == 0 && kept.len() == content.len() && matches!(text, Cow::Borrowed(_)),
+            content: text.into_owned(),
         };
-        self.push(object, Some(record), fault.reason.clone());
+        let rest = if spreads { "; the rest of the file, from this record on, is not read" } else { "" };
+        let entry = entry(object, Some(record), format!("{}{rest}", fault.reason));
+        if missing.is_some() { self.push(&entry) } else { self.to_the_end = Some(entry) }
+    }
+
+    /// The drop at hand was read to its last byte: says where a record ends that goes on to there.
+    pub(crate) fn ends_at(&mut self, content_bytes: u64) {
+        if let Some(mut entry) = self.to_the_end.take() {
+            if let Some(record) = &mut entry.record {
+                record.content_whole &= record.byte_end == content_bytes;
+                record.byte_end = content_bytes.max(record.byte_end);
+            }
+            self.push(&entry);
+        }
     }
 
     /// Notes that the drop at hand cannot be read at all; forgets its records.
     pub(crate) async fn whole(&mut self, object: &DroppedObject, reason: &str) -> Result<(), IngestError> {
         self.forget().await?;
-        self.push(object, None, reason.to_owned());
+        self.push(&entry(object, None, reason.to_owned()));
         Ok(())
     }
 
-    fn push(&mut self, object: &DroppedObject, record: Option<QuarantinedRecord>, reason: String) {
-        let version = object.id.version.clone().unwrap_or_else(|| object.etag.clone());
-        let entry = QuarantineEntry { source_file: source_file(object), source_version: version, record, reason };
+    fn push(&mut self, entry: &QuarantineEntry) {
         if self.shown.len() + self.drop_shown.len() < SHOWN {
             self.drop_shown
                 .push(QuarantineEntry { record: entry.record.clone().map(without_content), ..entry.clone() });
         }
         // Writing strings and numbers to memory as JSON cannot fail.
-        if serde_json::to_writer(&mut self.drop, &entry).is_ok() {
+        if serde_json::to_writer(&mut self.drop, entry).is_ok() {
             self.drop.push(b'\n');
         }
     }
@@ -139,6 +161,7 @@ impl Quarantine {
     /// The drop at hand does not count: its entries go.
     pub(crate) async fn forget(&mut self) -> Result<(), IngestError> {
         self.drop.clear();
+        self.to_the_end = None;
         self.drop_shown.clear();
         for address in self.drop_files.drain(..) {
             self.state.delete(&address).await?;
@@ -177,6 +200,19 @@ pub(crate) struct Kept {
 
 fn without_content(record: QuarantinedRecord) -> QuarantinedRecord {
     QuarantinedRecord { content: String::new(), ..record }
+}
+
+fn entry(object: &DroppedObject, record: Option<QuarantinedRecord>, reason: String) -> QuarantineEntry {
+    let source_version = object.id.version.clone().unwrap_or_else(|| object.etag.clone());
+    QuarantineEntry { source_file: source_file(object), source_version, record, reason }
+}
+
+/// A record that fitting or splitting could not read.
+pub(crate) struct BadRecord {
+    /// Its ordinal in the drop.
+    pub(crate) row: u64,
+    pub(crate) span: Span,
+    pub(crate) fault: RecordFault,
 }
 
 /// What `_source_file` says of a drop: its S3 address, or its path relative to the source.

@@ -98,6 +98,19 @@ impl Schemas {
         std::mem::take(&mut *lock(&self.news))
     }
 
+    /// Notes conflicts for the user, each column once.
+    pub fn report_conflicts(&self, conflicts: Vec<Conflict>) {
+        self.report(Vec::new(), conflicts);
+    }
+
+    /// Notes each hint that says something else than the table's column, whose type never changes.
+    pub async fn check_hints(&self) -> Result<(), IngestError> {
+        if let Some(version) = self.newest().await? {
+            self.report(Vec::new(), self.hints.contradictions(&version.schema));
+        }
+        Ok(())
+    }
+
     async fn add(&self, number: u64, schema: TableSchema) -> Result<Option<SchemaVersion>, IngestError> {
         let text = serde_json::to_string(&schema).map_err(|e| IngestError::Schema(e.to_string()))?;
         if !self.ledger.add_schema(&self.table, number, &text).await? {

@@ -6,18 +6,20 @@
 use std::ops::ControlFlow;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
-use decode::record::{Chunk, DropFault, RecordFault, Span};
+use decode::record::{Chunk, DropFault};
 use decode::rows::{RecordKind, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::BatchId;
 use ledger::{Activity, drop_hash};
-use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
+use runs::{Fate, HeldDrop, Manifest, RESCUED_DATA, StagedRun, write_run};
 use store::{OpenObject, ReadError};
 
 use crate::lineage::Lineage;
-use crate::quarantine::{Quarantine, QuarantineEntry};
+use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
+use crate::rescued::{self, keep_empty_partitions};
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
@@ -74,7 +76,7 @@ struct Fitted {
     /// The next span.
     next: usize,
     /// Bad records, with their ordinals.
-    faults: Vec<(u64, Span, RecordFault)>,
+    faults: Vec<BadRecord>,
     /// Whether the last of them makes the rest of the drop untrustworthy.
     spreads: bool,
 }
@@ -177,6 +179,7 @@ impl<'a> Staging<'a> {
                 Ok(true) => {}
                 Ok(false) => {
                     self.chunk = chunk;
+                    self.quarantine.ends_at(self.splitter.content_bytes());
                     break Ok(());
                 }
                 Err(fault) => {
@@ -229,8 +232,9 @@ impl<'a> Staging<'a> {
             self.splitter.poison();
         }
         current.quarantined_records += fitted.faults.len() as u64;
-        for (row, span, fault) in &fitted.faults {
-            self.quarantine.record(&candidate.object, chunk, span, *row, fault);
+        for (at, bad) in fitted.faults.iter().enumerate() {
+            let spreads = fitted.spreads && at + 1 == fitted.faults.len();
+            self.quarantine.record(&candidate.object, chunk, bad, spreads);
         }
         self.quarantine.spill().await?;
         Ok(fitted.next)
@@ -256,7 +260,7 @@ impl<'a> Staging<'a> {
                 Err(fault) => {
                     let record = chunk.bytes.get(span.start..span.end).unwrap_or_default();
                     spreads = span.fault.is_none() && splitter.fault_spreads(record);
-                    faults.push((row, span.clone(), fault));
+                    faults.push(BadRecord { row, span: span.clone(), fault });
                 }
             }
             if spreads { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -309,7 +313,11 @@ impl<'a> Staging<'a> {
     async fn flush(&mut self, current: Option<&mut Current>) -> Result<(), IngestError> {
         let rescued = self.rows.rescued_rows();
         let data = self.rows.finish();
+        if rescued > 0 {
+            self.report_rescued(&data);
+        }
         let batch = self.lineage.complete(data)?;
+        let batch = keep_empty_partitions(batch, &self.ingest.settings.write.order.partition_columns)?;
         let shared = current.as_ref().map_or(batch.num_rows(), |c| c.mark);
         if let Some(run) = self.write(batch.slice(0, shared)).await? {
             self.runs.push(run);
@@ -322,6 +330,15 @@ impl<'a> Staging<'a> {
             current.runs.extend(self.write(own).await?);
         }
         Ok(())
+    }
+
+    /// Tells the user which columns values were rescued from.
+    fn report_rescued(&self, data: &RecordBatch) {
+        let column = data.column_by_name(RESCUED_DATA).and_then(|column| column.as_string_opt::<i32>());
+        if let Some(rescued) = column {
+            let found = rescued::conflicts(rescued, &self.version.schema, &|row| self.lineage.file_of(row).to_owned());
+            self.ingest.schemas.report_conflicts(found);
+        }
     }
 
     async fn write(&mut self, rows: RecordBatch) -> Result<Option<StagedRun>, IngestError> {

@@ -8,8 +8,9 @@ mod ddl;
 #[cfg(test)]
 mod tests;
 
+use crate::infer::Conflict;
 use crate::names;
-use crate::schema::Type;
+use crate::schema::{Field, TableSchema, Type};
 
 /// The user's wishes for columns' types. They win over what is seen in the data, and may name columns that no data has yet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +60,37 @@ impl Hints {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+}
+
+impl Hints {
+    /// The hints that say something else than a column that the table has: they have no effect, as types never change.
+    pub fn contradictions(&self, schema: &TableSchema) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        contradictions(&self.fields, &schema.fields, "", &mut found);
+        found
+    }
+}
+
+fn contradictions(hints: &[HintField], fields: &[Field], prefix: &str, found: &mut Vec<Conflict>) {
+    for field in fields {
+        let hint = find(hints, &field.source_name).or_else(|| find(hints, &field.name));
+        if let Some(hint) = hint {
+            contradiction(hint, &field.data_type, &format!("{prefix}{}", quoted(&field.source_name)), found);
+        }
+    }
+}
+
+fn contradiction(hint: &Hint, data_type: &Type, path: &str, found: &mut Vec<Conflict>) {
+    match (hint, data_type) {
+        (Hint::Struct(hints), Type::Struct(fields)) => contradictions(hints, fields, &format!("{path}."), found),
+        (Hint::List(hint), Type::List(element)) => contradiction(hint, element, &format!("{path}.{ELEMENT}"), found),
+        (Hint::Scalar(wanted), has) if wanted == has => {}
+        (hint, has) => found.push(Conflict {
+            column: path.to_owned(),
+            reason: format!("schema_hints says {}, the table's column is {has}: types of a table never change, so the hint has no effect", hint.in_words()),
+            remedy: "leave the hint away, or ingest into a new table".to_owned(),
+        }),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Span {
     pub start: usize,
     /// The byte after its last, within the chunk.
     pub end: usize,
+    /// How many bytes follow that belong to it and are not kept; `None` if it goes on to the content's end.
+    pub missing: Option<u64>,
     /// The line that it begins on, from 1, within the decompressed content.
     pub line: u64,
     /// Set where splitting saw already that it cannot be read (a cut tail, a line too long, broken quoting).

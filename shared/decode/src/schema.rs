@@ -68,12 +68,13 @@ impl Type {
         }
     }
 
-    /// The type that decoding uses for a column of an Arrow type.
+    /// The type that decoding uses for a column of an Arrow type: a wider one, where values that fit the column are made narrow
+    /// again when they are merged.
     pub fn from_arrow(data_type: &DataType) -> Self {
         match data_type {
             DataType::Boolean => Self::Boolean,
-            DataType::Int64 => Self::Long,
-            DataType::Float64 => Self::Double,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Self::Long,
+            DataType::Float32 | DataType::Float64 => Self::Double,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::String,
             DataType::Date32 => Self::Date,
             DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Self::Timestamp,

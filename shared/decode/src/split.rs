@@ -141,7 +141,7 @@ impl Splitter {
         (chunk.first_record, chunk.first_byte) = (self.records, self.offset);
         match self.stage {
             Stage::Cut => self.cut_chunk(content, chunk)?,
-            Stage::Drain => self.drain(content)?,
+            Stage::Drain => self.drain(content, chunk.bytes.len())?,
             Stage::Done => {}
         }
         if chunk.spans.is_empty() {
@@ -209,6 +209,7 @@ impl Splitter {
                     return Ok(());
                 }
                 Stop::End => {
+                    self.offset = chunk.first_byte + chunk.bytes.len() as u64;
                     self.stage = Stage::Done;
                     return Ok(());
                 }
@@ -250,7 +251,7 @@ impl Splitter {
         self.carry.drain(..end.map_or(self.carry.len(), |end| end + 1));
         let found = length - usize::from(last == Some(b'\r'));
         let reason = OverLimit::RecordBytes { found: found as u64 }.to_string();
-        push_last(chunk, start, self.line, RecordFault { reason, at: MAX_RECORD_BYTES });
+        push_last(chunk, start, self.line, RecordFault { reason, at: MAX_RECORD_BYTES }, Some(length));
         if end.is_none() {
             self.stage = Stage::Done;
         }
@@ -270,15 +271,23 @@ impl Splitter {
         while !self.ended && chunk.bytes.len() - start < MAX_KEPT_FAULTY_BYTES {
             self.ended = !content.fill(&mut chunk.bytes, MAX_KEPT_FAULTY_BYTES)?;
         }
-        push_last(chunk, start, self.line, fault);
+        self.offset = chunk.first_byte + chunk.bytes.len() as u64;
+        push_last(chunk, start, self.line, fault, None);
         self.stage = Stage::Drain;
         Ok(())
     }
 
-    fn drain(&mut self, content: &mut impl Content) -> Result<(), DropFault> {
+    /// The length of the content, once it was given to its last byte.
+    pub fn content_bytes(&self) -> u64 {
+        self.offset
+    }
+
+    fn drain(&mut self, content: &mut impl Content, carried: usize) -> Result<(), DropFault> {
+        self.offset += carried as u64;
         while !self.ended {
             self.carry.clear();
             self.ended = !content.fill(&mut self.carry, SKIP_BYTES)?;
+            self.offset += self.carry.len() as u64;
         }
         self.carry.clear();
         self.stage = Stage::Done;
@@ -286,11 +295,13 @@ impl Splitter {
     }
 }
 
-/// Adds a bad record that ends its chunk, with no more bytes than are kept of one.
-fn push_last(chunk: &mut Chunk, start: usize, line: u64, fault: RecordFault) {
-    let end = chunk.bytes.len().min(start + MAX_KEPT_FAULTY_BYTES);
+/// Adds a bad record that ends its chunk, with no more bytes than are kept of one. Without a length it goes on to the content's end.
+fn push_last(chunk: &mut Chunk, start: usize, line: u64, fault: RecordFault, length: Option<usize>) {
+    let end =
+        chunk.bytes.len().min(start + MAX_KEPT_FAULTY_BYTES).min(length.map_or(usize::MAX, |length| start + length));
     chunk.bytes.truncate(end);
-    chunk.spans.push(Span { start, end, line, fault: Some(fault) });
+    let missing = length.map(|length| (length - (end - start)) as u64);
+    chunk.spans.push(Span { start, end, missing, line, fault: Some(fault) });
 }
 
 #[cfg(test)]

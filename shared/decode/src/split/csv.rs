@@ -112,7 +112,11 @@ impl Csv {
         } else if fields == self.header.len() || end > MAX_RECORD_BYTES {
             cut.push(end);
         } else {
-            let reason = format!("the record has {fields} fields, the header {}", self.header.len());
+            let reason = format!(
+                "the record has {fields} field{}, the header {}",
+                if fields == 1 { "" } else { "s" },
+                self.header.len()
+            );
             cut.push_fault(end, RecordFault { reason, at: end });
         }
         let next = next.min(cut.rest().len());
@@ -176,6 +180,13 @@ impl Csv {
         let Ok(record) = std::str::from_utf8(&cut.rest()[..end]) else {
             return Err(self.bad_header(cut, "it is not UTF-8: convert the file to UTF-8"));
         };
+        if record.contains('\r') {
+            return Err(self.bad_header(cut, "its line ends with a lone carriage return: end lines with \\n or \\r\\n"));
+        }
+        if record.trim_start().starts_with(['{', '[']) {
+            return Err(self
+                .bad_header(cut, "it is JSON, not names: give the file the ending .json, or the pipeline the format"));
+        }
         let names = CsvFields::new(self.options)
             .split(record, |fields| fields.iter().map(|field| field.text.to_owned()).collect::<Vec<_>>())
             .map_err(|fault| self.bad_header(cut, &fault.reason))?;

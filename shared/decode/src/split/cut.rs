@@ -6,8 +6,7 @@ use crate::record::{RecordFault, Span};
 use super::{MAX_CHUNK_RECORDS, MAX_OPEN_BYTES};
 
 /// Why the last record of a compressed drop cannot be read.
-const ENDED_EARLY: &str =
-    "the compressed file ends early: what follows its last whole record is cut off; have it sent again";
+const ENDED_EARLY: &str = "the compressed file ends early: what follows its last whole record is cut off; have what is missing sent as a new file";
 
 /// The bytes at hand, and how far they are cut.
 pub(super) struct Cut<'a> {
@@ -82,14 +81,14 @@ impl<'a> Cut<'a> {
             return self.push_fault(bytes, RecordFault { reason, at: MAX_RECORD_BYTES });
         }
         let (start, line) = (self.used, self.line);
-        self.spans.push(Span { start, end: start + bytes, line, fault: None });
+        self.spans.push(Span { start, end: start + bytes, missing: Some(0), line, fault: None });
     }
 
     /// Adds the next `bytes` as a bad record.
     pub fn push_fault(&mut self, bytes: usize, fault: RecordFault) {
         let (start, line) = (self.used, self.line);
         let end = start + bytes.min(MAX_KEPT_FAULTY_BYTES);
-        self.spans.push(Span { start, end, line, fault: Some(fault) });
+        self.spans.push(Span { start, end, missing: Some(0), line, fault: Some(fault) });
     }
 
     /// Ends a drop whose compressed stream ended early: what is left, nothing too, is the one bad record that says so.

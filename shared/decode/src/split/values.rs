@@ -95,7 +95,8 @@ impl Values {
             return cut.end_early();
         }
         if self != Self::Top {
-            let reason = "the array has no `]`: the file ends early, have it sent again".to_owned();
+            let reason =
+                "the array has no `]`: the file ends early; have what is missing sent as a new file".to_owned();
             cut.push_fault(0, RecordFault { reason, at: 0 });
         }
         Stop::End

@@ -162,7 +162,7 @@ impl<'a> Job<'a> {
         // Beside the readers a row group is held, encoded, and its open pages and rows that wait, as they are.
         let memory = usize::try_from(target.memory_bytes).unwrap_or(usize::MAX);
         let file = usize::try_from(target.file_bytes).unwrap_or(usize::MAX);
-        let row_group_bytes = defaults.row_group_bytes.min(memory / 8).min(file).max(1);
+        let row_group_bytes = defaults.row_group_bytes.min(memory / 8).min(file / 8).max(1);
         let writer_bytes = 2 * row_group_bytes as u64 + (16 << 20);
         let settings = WriteSettings {
             order: target.order.clone(),

@@ -13,7 +13,7 @@ fn chunk(lines: &[&[u8]]) -> Chunk {
         let start = chunk.bytes.len();
         chunk.bytes.extend_from_slice(bytes);
         let fault = bytes.starts_with(b"!").then(|| RecordFault { reason: "cut".to_owned(), at: 3 });
-        chunk.spans.push(Span { start, end: chunk.bytes.len(), line: line as u64 + 1, fault });
+        chunk.spans.push(Span { start, end: chunk.bytes.len(), missing: Some(0), line: line as u64 + 1, fault });
         chunk.bytes.push(b'\n');
     }
     chunk

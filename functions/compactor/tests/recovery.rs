@@ -1,0 +1,146 @@
+//! The compactor over a real ledger, real runs and the log's double: lost answers, crashes, foreign commits, lost and restored halves.
+
+mod place;
+
+use std::sync::atomic::Ordering;
+
+use arrow_schema::{DataType, Field, Schema};
+use compactor::{CompactError, NotOpened, Opened, Outcome, Trigger};
+use lake::{Foreign, Lake};
+use ledger::Ledger;
+use place::{Fault, Place};
+
+async fn commits(place: &Place) -> usize {
+    match place.compactor().compact(Trigger::Now).await.unwrap() {
+        Outcome::Done { commits, .. } => commits.len(),
+        Outcome::Busy { holder } => panic!("{holder} holds the lease"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_is_committed_once_and_each_commit_audited_once() {
+    let place = Place::new();
+    place.drop_files(0..30).await;
+    place.ingest().await;
+    assert_eq!(commits(&place).await, 1);
+    assert_eq!(commits(&place).await, 0);
+    place.drop_files(30..40).await;
+    place.ingest().await;
+    assert_eq!(commits(&place).await, 1);
+    place.audit_of(40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_found_in_the_log() {
+    for fault in [Fault::LoseAnswer, Fault::FailBefore] {
+        let place = Place::new();
+        place.drop_files(0..5).await;
+        place.ingest().await;
+        place.lake.fault(fault, 3);
+        assert_eq!(commits(&place).await, 1, "{fault:?}");
+        place.audit_of(5).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    // The process dies between the commit and its audit rows.
+    place.audit.fault(Fault::FailBefore, u64::MAX);
+    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    assert_eq!(place.lake.commits.load(Ordering::Relaxed), 2, "the table and its first rows");
+    assert_eq!(place.ledger.head(&place.name).await.unwrap(), None);
+    place.audit.fault(Fault::FailBefore, 0);
+
+    assert!(matches!(place.compactor().open().await.unwrap(), Opened::Table { version: 1, .. }));
+    assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
+    assert_eq!(commits(&place).await, 0);
+    place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_commits_are_stepped_over_and_their_columns_adopted() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.foreign_before_next_commit(None);
+    assert_eq!(commits(&place).await, 1);
+
+    place.drop_files(5..9).await;
+    place.ingest().await;
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    let fields = head.schema.fields().iter().cloned().chain([Field::new("theirs", DataType::Utf8, true).into()]);
+    place.foreign_before_next_commit(Some(Schema::new(fields.collect::<Vec<_>>()).into()));
+    assert_eq!(commits(&place).await, 1);
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    assert!(head.schema.field_with_name("theirs").is_ok(), "a column of others is not taken away");
+    place.audit_of(9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_compactors_at_once_commit_each_batch_once() {
+    let place = Place::new();
+    for start in [0, 10, 20] {
+        place.drop_files(start..start + 10).await;
+        place.ingest().await;
+    }
+    // The second owner judges the first one's lease to be dead: the lease is not what makes the commit right.
+    let (one, two) = (place.compactor(), place.zombie());
+    let (one, two) = tokio::join!(one.compact(Trigger::Now), two.compact(Trigger::Now));
+    for outcome in [one, two] {
+        match outcome {
+            Ok(_) => {}
+            // Its runs were committed and deleted by the other.
+            Err(CompactError::Merge { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+    commits(&place).await;
+    place.audit_of(30).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_ledger_stops_everything() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    commits(&place).await;
+    let place = place.with_new_ledger();
+    let error = place.compactor().open().await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::LedgerLost { .. })), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_table_stops_everything() {
+    let place = Place::new();
+    for start in [0, 5] {
+        place.drop_files(start..start + 5).await;
+        place.ingest().await;
+        commits(&place).await;
+    }
+    place.lake.inner.lose_after(1);
+    let error = place.compactor().open().await.unwrap_err();
+    let apart = CompactError::Apart(NotOpened::Apart { pipeline: place.name.clone(), log: Some(1), ledger: Some(2) });
+    assert_eq!(error.to_string(), apart.to_string());
+    place.drop_files(10..12).await;
+    place.ingest().await;
+    assert!(
+        place.compactor().compact(Trigger::Now).await.is_err(),
+        "nothing is committed on a table that was restored"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_ledger_stops_everything() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    commits(&place).await;
+    // The log holds an intent that the ledger, restored to an earlier moment, does not know.
+    let foreign = Foreign { txns: [("lithify/p".to_owned(), 7)].into(), ..Foreign::default() };
+    place.lake.inner.append_foreign(foreign).unwrap();
+    let error = place.compactor().open().await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::Apart { log: Some(7), ledger: Some(1), .. })), "{error}");
+}
