@@ -109,7 +109,7 @@ mod tests {
     #[should_panic(expected = "(0, 1)")]
     fn a_good_record_in_quarantine_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("q.jsonl"), "{\"file\":\"a.json\",\"row\":3}\n").unwrap();
+        fs::write(folder.path().join("q.jsonl"), "{\"source_file\":\"a.json\",\"row\":3}\n").unwrap();
         quarantine(folder.path(), &Drops::new(folder.path(), 1));
     }
 }

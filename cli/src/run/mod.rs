@@ -9,11 +9,12 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compactor::{CompactError, NotOpened};
+use ledger::ProcessLock;
 use runtime::settings::{Pipeline, Settings};
 
 use crate::args::RunArgs;
@@ -22,9 +23,12 @@ use crate::report::{Failure, PipelineSummary, RunSummary};
 use crate::{config, exit, report};
 
 pub(crate) use machine::{LocalTable, Machine, audit_folder, ledger_file, state_folder};
-use pipeline::Surroundings;
 pub(crate) use pipeline::{PipelineRun, RunError};
+use pipeline::{Surroundings, lock};
 pub(crate) use tally::Tally;
+
+/// The locks that this process holds.
+type Locks = Arc<Mutex<Vec<Arc<ProcessLock>>>>;
 
 /// Carries `lithify run` out; returns the exit code.
 pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
@@ -45,8 +49,9 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     let progress = Progress::start(Show::choose(json, args.quiet), machine.clock.clone());
     log_to(&progress);
     let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signals(&stop, &progress);
-    let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop).await;
+    let locks = Locks::default();
+    stop_on_signals(&stop, &progress, locks.clone(), settings.workers);
+    let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop, &locks).await;
     progress.finish();
     let mut summary = RunSummary::new(pipelines, machine.clock.monotonic());
     summary.interrupted = stop.load(Ordering::Relaxed);
@@ -57,7 +62,16 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
         summary.exit_code = code;
     }
     let printed = report::show_run(&summary, json);
-    if printed.is_ok() { code } else { exit::FAILED }
+    if printed.is_err() {
+        let unheard = Failure::new(
+            "the summary could not be written to standard output",
+            "what was committed stays; see `lithify status`",
+        );
+        // Standard error may be closed as well: the exit code still says it.
+        let _ = report::show_failure(&unheard, false);
+        return exit::FAILED;
+    }
+    code
 }
 
 /// Runs every pipeline, in the order of the settings. The second value tells whether settings did not fit a table.
@@ -67,6 +81,7 @@ async fn run_all(
     machine: &Machine,
     progress: &Progress,
     stop: &Arc<AtomicBool>,
+    locks: &Locks,
 ) -> (Vec<PipelineSummary>, bool) {
     let excluded = table_folders(settings);
     let mut tables: BTreeMap<PathBuf, LocalTable> = BTreeMap::new();
@@ -77,6 +92,7 @@ async fn run_all(
         }
         progress.counts().set_phase("ingesting");
         let opened = open(pipeline, settings, &excluded, &mut tables, machine, progress, stop).await;
+        lock(locks).extend(tables.values().map(|table| table.lock.clone()));
         let result = match opened {
             Ok(run) if every.is_some() => {
                 watched.push(run);
@@ -142,7 +158,7 @@ fn table_folders(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The first signal ends the run after the drops at hand, the second one at once: nothing is lost either way.
-fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress) {
+fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Locks, workers: usize) {
     let (stop, messages) = (stop.clone(), progress.messages().clone());
     tokio::spawn(async move {
         loop {
@@ -150,6 +166,10 @@ fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress) {
                 return;
             }
             if stop.swap(true, Ordering::Relaxed) {
+                // The user ends the process, not the drops that it reads: none of them is to be blamed.
+                for lock in lock(&locks).iter() {
+                    (0..workers).for_each(|slot| lock.idle(slot));
+                }
                 std::process::exit(i32::from(exit::INTERRUPTED));
             }
             messages

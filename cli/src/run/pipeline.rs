@@ -115,6 +115,7 @@ impl PipelineRun {
     /// Opens a pipeline: its ledger and its table must belong together, and what an earlier process left unsettled is settled.
     pub(crate) async fn open(settings: Pipeline, around: Surroundings<'_>) -> Result<Self, RunError> {
         let Surroundings { machine, table, excluded, workers, memory, counts, messages, stop } = around;
+        let workers = workers.min(in_memory(memory / WORKER_MEMORY)).max(1);
         let root = Path::new(&settings.source);
         let source = |_| LocalSource::new(root, settings.name.clone(), excluded.clone());
         let folder = |e: std::io::Error| RunError::Folder { folder: root.to_owned(), reason: e.to_string() };
@@ -462,6 +463,9 @@ impl Budget {
 fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
+
+/// What one worker may take at worst, with a record of the largest size that is read: less memory means fewer workers.
+const WORKER_MEMORY: u64 = 192 << 20;
 
 /// What the process takes before it reads anything: code, the ledger's cache, listings.
 const BASE_MEMORY: u64 = 80 << 20;

@@ -113,7 +113,12 @@ impl Tally {
         let added = news.added.into_iter().map(|(column, data_type)| ColumnAdded { column, data_type });
         self.summary.columns_added.extend(added);
         for conflict in news.conflicts {
-            if !self.summary.conflicts.iter().any(|known| known.column == conflict.column) {
+            if !self
+                .summary
+                .conflicts
+                .iter()
+                .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
+            {
                 let (column, reason, remedy) = (conflict.column, conflict.reason, conflict.remedy);
                 self.summary.conflicts.push(Conflict { column, reason, remedy });
             }

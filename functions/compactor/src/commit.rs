@@ -11,7 +11,7 @@ use crate::merge::Merged;
 use crate::{CompactError, Compactor};
 
 /// How often a commit that gets no clear answer is tried again.
-const TRIES: u32 = 50;
+const TRIES: u32 = 20;
 
 impl Compactor {
     /// Reserves a number above every other and says, immutably, which batches its commit will carry.

@@ -50,7 +50,9 @@ pub enum CompactError {
     #[error(transparent)]
     Apart(#[from] NotOpened),
     /// A file that the ledger names is not what it says.
-    #[error("{address} does not fit the ledger: {reason}; restore the state folder from a backup")]
+    #[error(
+        "{address} does not fit the ledger: {reason}; restore the state folder from a backup; without one, ingest into a new table"
+    )]
     Damaged {
         /// The file's address.
         address: String,
@@ -254,10 +256,9 @@ impl Compactor {
 
     /// A checkpoint every so many commits, outside the commit: the commit stands whether or not this works.
     async fn checkpoint(&self, version: u64) {
-        if version > 0 && version.is_multiple_of(self.settings.checkpoint_interval) {
-            if let Err(e) = self.parts.lake.checkpoint(version).await {
-                tracing::warn!(version, error = %e, "no checkpoint was written; the table is complete without it");
-            }
+        let due = version > 0 && version.is_multiple_of(self.settings.checkpoint_interval);
+        if due && let Err(e) = self.parts.lake.checkpoint(version).await {
+            tracing::warn!(version, error = %e, "no checkpoint was written; the table is complete without it");
         }
     }
 

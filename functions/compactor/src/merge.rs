@@ -1,6 +1,7 @@
 //! Step 4's other half: the chosen batches' runs become table files.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use drops::BatchId;
 use lake::{AddFile, Head, TableMetadata};
 use ledger::{Intent, Sealed};
 use runs::{FinishedFile, MergeStores, MergeTarget, RunInput, table_schema};
+use store::StoreError;
 use tokio::runtime::Handle;
 
 use crate::schema::widen;
@@ -39,14 +41,14 @@ impl Compactor {
         intent: &Intent,
         chosen: &[(BatchId, Sealed)],
     ) -> Result<Merged, CompactError> {
-        let mut versions = BTreeMap::new();
+        let mut versions: BTreeMap<u64, SchemaRef> = BTreeMap::new();
         let mut inputs = Vec::new();
         for (id, _) in chosen {
             for run in self.manifest(*id).await?.runs {
-                if !versions.contains_key(&run.schema_version) {
-                    versions.insert(run.schema_version, self.schema_version(run.schema_version).await?);
-                }
-                let schema = versions.get(&run.schema_version).cloned().unwrap_or_else(|| head.schema.clone());
+                let schema = match versions.entry(run.schema_version) {
+                    Entry::Occupied(known) => known.get().clone(),
+                    Entry::Vacant(unknown) => unknown.insert(self.schema_version(run.schema_version).await?).clone(),
+                };
                 inputs.push(RunInput::new(&run, schema));
             }
         }
@@ -101,7 +103,13 @@ impl Compactor {
             runs::merge(inputs, &stores, &target, &mut |_| ControlFlow::Continue(()))
         });
         let failed = |reason| CompactError::Merge { pipeline: self.settings.pipeline.clone(), reason };
-        merging.await.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
+        merging.await.map_err(|e| failed(e.to_string()))?.map_err(|error| match error {
+            runs::RunsError::Store(StoreError::Missing(address)) => {
+                CompactError::Damaged { address, reason: "it is not there".to_owned() }
+            }
+            runs::RunsError::Damaged { address, reason } => CompactError::Damaged { address, reason },
+            error => failed(error.to_string()),
+        })
     }
 
     async fn schema_version(&self, number: u64) -> Result<SchemaRef, CompactError> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use arrow_schema::SchemaRef;
 use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
-use ledger::PipelineSettings;
+use ledger::{BatchRecord, PipelineSettings};
 use runs::{data_schema, row_column_fields, table_schema};
 
 use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
@@ -77,6 +77,22 @@ pub enum NotOpened {
         fixed: String,
         /// The source that was asked for.
         asked: String,
+    },
+    /// The audit table has commits that the table has not.
+    #[error(
+        "the audit table {audit_table} has the accounting of pipeline {pipeline} up to intent {}, the table's log says {}: it belongs to \
+         another table, or the table was restored; move it away, or restore both to the same moment",
+        show(*audit), show(*log)
+    )]
+    AuditOfAnother {
+        /// The audit table.
+        audit_table: String,
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The `txn` in the audit table.
+        audit: Option<u64>,
+        /// The `txn` in the table's log.
+        log: Option<u64>,
     },
     /// Another pipeline of the table reads the same files.
     #[error(
@@ -159,12 +175,9 @@ impl Compactor {
             self.check_unknown(&head).await?;
         }
         self.check_table(&head, fixed.as_ref())?;
-        if ledger.head(&self.settings.pipeline).await?.is_some() && self.parts.audit.head(&[]).await?.is_none() {
-            tracing::warn!(
-                "the audit table is gone: it begins anew with the next commit; restore it to keep the accounting of earlier drops"
-            );
-        }
+        self.check_audit(self.txn(&head)).await?;
         let head = self.recover().await?;
+        self.sweep_staging().await?;
         self.fix(&head.table_id).await?;
         Ok(Opened::Table { version: head.version, schema: head.schema })
     }
@@ -173,6 +186,7 @@ impl Compactor {
     pub async fn create(&self, data: &decode::schema::TableSchema) -> Result<SchemaRef, CompactError> {
         let schema = table_schema(data);
         self.check_columns(&schema)?;
+        self.check_audit(None).await?;
         let app_id = self.app_id();
         for _ in 0..3 {
             if let Some(head) = self.parts.lake.head(&[&app_id]).await? {
@@ -228,6 +242,40 @@ impl Compactor {
         }
         if fixed.ledger != self.parts.ledger.identity().await? {
             return Err(NotOpened::OtherLedger { pipeline }.into());
+        }
+        Ok(())
+    }
+
+    /// The audit table follows the table: it is never ahead of it, and what it lacks of what was settled was lost.
+    async fn check_audit(&self, txn: Option<u64>) -> Result<(), CompactError> {
+        let audit = self.parts.audit.head(&[&self.app_id()]).await?.and_then(|head| self.txn(&head));
+        let pipeline = self.settings.pipeline.clone();
+        if audit > txn {
+            let audit_table = format!("{}_drops", self.settings.table_address);
+            return Err(NotOpened::AuditOfAnother { audit_table, pipeline, audit, log: txn }.into());
+        }
+        let settled = self.parts.ledger.head(&pipeline).await?;
+        if audit < settled {
+            tracing::warn!(
+                "the audit table {}_drops lacks the accounting of pipeline {pipeline} above intent {}: it was lost or restored; \
+                 restore it to the table's moment, the rows themselves are not concerned",
+                self.settings.table_address,
+                show(audit)
+            );
+        }
+        Ok(())
+    }
+
+    /// Deletes runs that their process had no time to delete: of batches that are committed, or void.
+    async fn sweep_staging(&self) -> Result<(), CompactError> {
+        let staged = self.parts.state.list(&format!("staging/{}/", self.settings.pipeline)).await?;
+        for (address, _) in staged.into_iter().filter(|(address, _)| address.ends_with(".parquet")) {
+            let name = address.rsplit('/').next().unwrap_or_default();
+            let Some(batch) = name.split('-').next().and_then(|id| id.parse().ok()) else { continue };
+            let record = self.parts.ledger.batch(batch).await?;
+            if matches!(record, Some(BatchRecord::Committed { .. } | BatchRecord::Aborted)) {
+                self.parts.state.delete(&address).await?;
+            }
         }
         Ok(())
     }

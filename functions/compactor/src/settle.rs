@@ -1,8 +1,10 @@
 //! Step 6: the audit rows, then the batches, then `head`, in this order; each may be done twice.
 
+use bytes::Bytes;
 use drops::BatchId;
 use ledger::{BatchRecord, Intent};
 use runs::{IntentList, Manifest};
+use store::StoreError;
 
 use crate::{CompactError, Compactor};
 
@@ -18,10 +20,20 @@ impl Compactor {
     }
 
     async fn batches_of(&self, intent: &Intent) -> Result<Vec<BatchId>, CompactError> {
-        let content = self.parts.state.get(&intent.list).await?;
+        let content = self.named(&intent.list).await?;
         let list = IntentList::decode(&content, &intent.digest)
             .map_err(|e| CompactError::Damaged { address: intent.list.clone(), reason: e.to_string() })?;
         Ok(list.batches)
+    }
+
+    /// A file that the ledger names.
+    async fn named(&self, address: &str) -> Result<Bytes, CompactError> {
+        match self.parts.state.get(address).await {
+            Err(StoreError::Missing(_)) => {
+                Err(CompactError::Damaged { address: address.to_owned(), reason: "it is not there".to_owned() })
+            }
+            read => Ok(read?),
+        }
     }
 
     /// What a sealed batch holds.
@@ -30,7 +42,7 @@ impl Compactor {
         let sealed = record.as_ref().and_then(BatchRecord::sealed);
         let sealed =
             sealed.ok_or_else(|| CompactError::Internal(format!("an intent names batch {id}, which is not sealed")))?;
-        let content = self.parts.state.get(&sealed.manifest).await?;
+        let content = self.named(&sealed.manifest).await?;
         Manifest::decode(&content, &sealed.digest)
             .map_err(|e| CompactError::Damaged { address: sealed.manifest.clone(), reason: e.to_string() })
     }

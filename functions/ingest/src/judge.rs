@@ -111,10 +111,14 @@ impl Ingest {
             Suspect::Drop(hash) if hash == drop_hash(&object.id) => Suspicion::Drop,
             Suspect::Drop(_) => Suspicion::None,
         };
+        if suspect == Suspicion::None {
+            // Its process did not die of it: what failed for a passing cause, or was interrupted, never counts.
+            return Right::fresh(Expected::HeldBy(claim.batch));
+        }
         // A claim counts itself as alone when its batch begins, so that nothing need be asked of the dead.
         Right {
             expected: Expected::HeldBy(claim.batch),
-            aborted: claim.aborted.saturating_add(u32::from(suspect != Suspicion::None)),
+            aborted: claim.aborted.saturating_add(1),
             aborted_alone: claim.aborted_alone,
             suspect,
         }

@@ -157,9 +157,10 @@ mod tests {
             Some(r#"{"price":"abc","customer":{"zip":[null,"x"]},"ID":7}"#),
         ]);
         let found = conflicts(&rescued, &schema, &|row| format!("{row}.json"));
-        let columns: Vec<_> = found.iter().map(|c| c.column.as_str()).collect();
-        assert_eq!(columns, ["price", "customer.zip.element", "ID"]);
-        assert!(found[0].reason.starts_with("1.5 in 0.json"), "{}", found[0].reason);
-        assert!(found[1].reason.starts_with("\"x\" in 2.json"), "{}", found[1].reason);
+        let mut columns: Vec<_> =
+            found.iter().map(|c| (c.column.as_str(), c.reason.split(" and ").next().unwrap())).collect();
+        columns.sort_unstable();
+        let expected = [("ID", "7 in 2.json"), ("customer.zip.element", "\"x\" in 2.json"), ("price", "1.5 in 0.json")];
+        assert_eq!(columns, expected);
     }
 }

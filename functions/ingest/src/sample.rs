@@ -9,6 +9,9 @@ use decode::record::Chunk;
 use decode::rows::observe_chunk;
 use decode::split::{CsvFields, CsvOptions, Splitter};
 
+use drops::BatchId;
+use ledger::{Activity, drop_hash};
+
 use crate::stage::record_kind;
 use crate::{Candidate, Ingest, IngestError};
 
@@ -25,7 +28,14 @@ impl Ingest {
         let (mut splitter, mut buffers, mut chunk) = (Splitter::new(), Buffers::new(), Chunk::default());
         let (mut fields, mut tape) = (CsvFields::default(), Tape::new());
         let mut left = SAMPLE_BYTES;
+        // Nothing is claimed yet, so a drop that kills its process is told by the note that its reader left.
+        let deadly = self.liveness.read_by_the_dead(sample_id());
         for candidate in candidates.iter().take(SAMPLE_FILES) {
+            let hash = drop_hash(&candidate.object.id);
+            if deadly.contains(&hash) {
+                continue;
+            }
+            self.lock.begin(0, sample_id(), Activity::Reading { drop_hash: hash });
             let Ok(open) = self.source.open(&candidate.object).await else { continue };
             let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
             splitter.begin(candidate.format, CsvOptions::default());
@@ -37,6 +47,12 @@ impl Ingest {
                 break;
             }
         }
+        self.lock.idle(0);
         Ok(observed)
     }
+}
+
+/// What a process's lock file names as its batch while it looks at a sample: the first id that there is.
+fn sample_id() -> BatchId {
+    BatchId::from_parts(0, 0)
 }

@@ -135,7 +135,11 @@ impl Schemas {
         let mut news = lock(&self.news);
         news.added.extend(added);
         for conflict in conflicts {
-            if !news.conflicts.iter().any(|known| known.column == conflict.column) {
+            if !news
+                .conflicts
+                .iter()
+                .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
+            {
                 news.conflicts.push(conflict);
             }
         }

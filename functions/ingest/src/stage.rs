@@ -190,7 +190,6 @@ impl<'a> Staging<'a> {
             self.fit(candidate, &chunk, current).await?;
             self.chunk = chunk;
         };
-        drop(content);
         self.buffers = buffers;
         Ok(ended)
     }

@@ -10,7 +10,7 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 pub const MAX_NESTING: usize = 64;
 
 /// The most JSON values in one record, nested ones counted.
-pub const MAX_RECORD_VALUES: usize = 2_000_000;
+pub const MAX_RECORD_VALUES: usize = 500_000;
 
 /// The most decompressed bytes per compressed byte, judged once more than [`INFLATE_RATIO_FROM_BYTES`] came out.
 pub const MAX_INFLATE_RATIO: u64 = 1_000;

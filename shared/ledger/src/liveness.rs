@@ -38,6 +38,13 @@ pub trait Liveness: Send + Sync {
     /// What can have killed the holder while it held `batch`. Asked of dead holders only, and a hint only: it decides what is tried
     /// alone next, not what is in the table.
     fn suspect(&self, holder: &str, batch: BatchId) -> Suspect;
+
+    /// The [`drop_hash`]es of drops that dead holders were reading for `batch`, whoever they were. For what is read before it is
+    /// claimed.
+    fn read_by_the_dead(&self, batch: BatchId) -> Vec<u64> {
+        let _ = batch;
+        Vec::new()
+    }
 }
 
 /// A drop in 64 bits, to tell suspects apart: FNV-1a over its printed form, the same in every build. Only a hint: two drops can

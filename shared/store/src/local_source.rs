@@ -1,7 +1,7 @@
-use std::collections::VecDeque;
-use std::fs::{self, File, Metadata};
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -66,12 +66,39 @@ impl LocalSource {
 
     /// Lists what is at these keys now, files and folders; what is gone is left away.
     pub fn list_at(&self, keys: impl IntoIterator<Item = String>) -> Listing<'_> {
-        let pending = keys.into_iter().map(|key| match key.rsplit_once('/') {
-            _ if self.root.join(&key).is_dir() => Pending::Folder(if key.is_empty() { key } else { format!("{key}/") }),
-            Some((folder, name)) => Pending::File(format!("{folder}/"), name.to_owned()),
-            None => Pending::File(String::new(), key),
-        });
-        Listing { source: self, ready: VecDeque::new(), pending: pending.collect(), above: Vec::new() }
+        let keys: BTreeSet<String> = keys.into_iter().collect();
+        let mut pending = Vec::new();
+        // The stack gives the last first.
+        for key in keys.iter().rev().filter(|key| !lies_in_another(key, &keys)) {
+            // A path through a link to a folder above names what is listed under its own key.
+            let Some(above) = self.folders_above(key) else { continue };
+            pending.push(match key.rsplit_once('/') {
+                _ if key.is_empty() => Pending::Folder(String::new()),
+                _ if self.root.join(key).is_dir() => Pending::Folder(format!("{key}/")),
+                Some((folder, name)) => Pending::File(format!("{folder}/"), name.to_owned()),
+                None => Pending::File(String::new(), key.clone()),
+            });
+            pending.push(Pending::Below(above));
+        }
+        Listing { source: self, ready: VecDeque::new(), pending, above: Vec::new() }
+    }
+
+    /// Device and inode of every folder above a key, from the root; none if one of them is gone or is there twice.
+    fn folders_above(&self, key: &str) -> Option<Vec<(u64, u64)>> {
+        let mut above = Vec::new();
+        if key.is_empty() {
+            return Some(above);
+        }
+        let ends = key.match_indices('/').map(|(end, _)| end);
+        for folder in std::iter::once("").chain(ends.map(|end| &key[..end])) {
+            let metadata = fs::metadata(self.root.join(folder)).ok()?;
+            let identity = (metadata.dev(), metadata.ino());
+            if above.contains(&identity) {
+                return None;
+            }
+            above.push(identity);
+        }
+        Some(above)
     }
 
     fn object(&self, key: String, metadata: &Metadata) -> DroppedObject {
@@ -85,7 +112,15 @@ fn etag(metadata: &Metadata) -> String {
     format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
+/// Whether a key lies below another of the keys: listing that one finds it.
+fn lies_in_another(key: &str, keys: &BTreeSet<String>) -> bool {
+    let above = key.match_indices('/').map(|(end, _)| &key[..end]);
+    (!key.is_empty() && keys.contains("")) || above.into_iter().any(|above| keys.contains(above))
+}
+
 enum Pending {
+    /// What follows lies below these folders.
+    Below(Vec<(u64, u64)>),
     Folder(String),
     Leave,
     File(String, String),
@@ -109,6 +144,7 @@ impl Iterator for Listing<'_> {
                 return Some(found);
             }
             match self.pending.pop()? {
+                Pending::Below(above) => self.above = above,
                 Pending::Leave => {
                     self.above.pop();
                 }
@@ -133,8 +169,16 @@ impl Listing<'_> {
                     self.skip(Skipped::NoFile(key));
                 }
             }
+            // A link that leads round in a circle, say.
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied && self.is_link(&key) => {
+                self.skip(Skipped::NoFile(key))
+            }
             Err(e) => self.fail(key, &e),
         }
+    }
+
+    fn is_link(&self, key: &str) -> bool {
+        fs::symlink_metadata(self.source.root.join(key)).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     fn folder(&mut self, prefix: String) {
@@ -195,8 +239,7 @@ impl Listing<'_> {
     }
 
     fn is_excluded(&self, path: &Path) -> bool {
-        !self.source.excluded.is_empty()
-            && path.canonicalize().is_ok_and(|path| self.source.excluded.iter().any(|excluded| *excluded == path))
+        !self.source.excluded.is_empty() && path.canonicalize().is_ok_and(|path| self.source.excluded.contains(&path))
     }
 
     fn skip(&mut self, skipped: Skipped) {
@@ -223,7 +266,7 @@ impl Read for LocalObject {
 impl OpenObject for LocalObject {
     fn verify(&mut self) -> Result<(), ReadError> {
         let metadata = self.file.metadata().map_err(passing)?;
-        if etag(&metadata) == self.etag { Ok(()) } else { Err(ReadError::Changed) }
+        if metadata.is_file() && etag(&metadata) == self.etag { Ok(()) } else { Err(ReadError::Changed) }
     }
 }
 
@@ -234,7 +277,10 @@ fn passing(error: io::Error) -> ReadError {
 #[async_trait]
 impl Source for LocalSource {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
-        let file = match File::open(self.root.join(&object.id.key)) {
+        // Without waiting: what was a file when it was listed may be a pipe by now, whose other end nobody opens.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NONBLOCK);
+        let file = match options.open(self.root.join(&object.id.key)) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(ReadError::Gone),
             Err(e) => return Err(passing(e)),
@@ -285,6 +331,35 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, ["a/b/x.json", "a/b/y.json", "z.json"]);
+    }
+
+    #[test]
+    fn lists_at_keys_each_drop_once_and_follows_no_link_upwards() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("day=2/sub")).unwrap();
+        for name in ["day=2/a.json", "day=2/sub/b.json"] {
+            fs::write(root.path().join(name), "{}").unwrap();
+        }
+        std::os::unix::fs::symlink(root.path(), root.path().join("loop")).unwrap();
+        let source = source(root.path(), vec![]);
+        let at = |keys: &[&str]| -> Vec<_> {
+            let listed = source.list_at(keys.iter().map(|key| (*key).to_owned())).map(Result::unwrap);
+            listed.filter_map(|l| if let Listed::Object(o) = l { Some(o.id.key) } else { None }).collect()
+        };
+        assert_eq!(at(&["day=2/a.json", "day=2", "day=2/sub"]), ["day=2/a.json", "day=2/sub/b.json"]);
+        assert_eq!(at(&["loop", "loop/day=2/a.json"]), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_where_a_file_was_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.json");
+        fs::write(&path, "{}").unwrap();
+        let source = source(root.path(), vec![]);
+        let Some(Ok(Listed::Object(object))) = source.list().next() else { panic!("a.json is listed") };
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(matches!(source.open(&object).await, Err(ReadError::Changed)));
     }
 
     #[test]

@@ -154,6 +154,22 @@ impl Liveness for ProcessLocks {
             Err(_) => Suspect::Any,
         }
     }
+
+    fn read_by_the_dead(&self, batch: BatchId) -> Vec<u64> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let holders: Vec<_> = names.filter_map(|name| Some(name.strip_suffix(".lock")?.to_owned())).collect();
+        let mut found = Vec::new();
+        for holder in holders {
+            // The lock itself tells who is dead; the moments are for holders elsewhere.
+            if let Suspect::Drop(hash) = self.suspect(&holder, batch)
+                && self.is_dead(&holder, Timestamp(0), Timestamp(0))
+            {
+                found.push(hash);
+            }
+        }
+        found
+    }
 }
 
 /// This process's lock. It ends with the process or when it is dropped.

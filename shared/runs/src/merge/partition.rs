@@ -10,6 +10,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ord::partition::partition;
 use arrow_schema::{DataType, TimeUnit};
+use sha2::{Digest, Sha256};
 
 use crate::error::RunsError;
 use crate::text::{date_text, decimal_text, timestamp_text};
@@ -62,10 +63,25 @@ fn value_text(column: &ArrayRef, row: usize) -> Result<Option<String>, RunsError
 /// The folder of a partition, in the order of the columns: `a=1/b=x%3Ay`.
 pub(super) fn hive_path(columns: &[String], values: &PartitionValues) -> String {
     let part = |column: &String| match values.get(column).and_then(Option::as_ref) {
-        Some(value) => format!("{}={}", escape(column), escape(value)),
+        Some(value) => format!("{}={}", escape(column), folder_of(value)),
         None => format!("{}=__HIVE_DEFAULT_PARTITION__", escape(column)),
     };
     columns.iter().map(part).collect::<Vec<_>>().join("/")
+}
+
+/// How many bytes of a value a folder's name may have: file systems allow 255 for the whole name.
+const FOLDER_VALUE_BYTES: usize = 120;
+
+/// The folder's part for a value. A long one is cut and told apart by a hash: Delta reads values from the log, never from the path.
+fn folder_of(value: &str) -> String {
+    let escaped = escape(value);
+    if escaped.len() <= FOLDER_VALUE_BYTES {
+        return escaped;
+    }
+    let digest = Sha256::digest(value.as_bytes());
+    let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let end = (0..=FOLDER_VALUE_BYTES - 40).rev().find(|end| escaped.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}~{hash}", escaped[..end].trim_end_matches(['%', '.']))
 }
 
 /// Hive's escapes (`FileUtils.escapePathName`): control characters and what means something in paths, as `%` and two hex digits.
@@ -100,6 +116,13 @@ mod tests {
         assert_eq!(text(Arc::new(StringArray::from(vec!["a b"]))).as_deref(), Some("a b"));
         assert_eq!(text(Arc::new(StringArray::from(vec![""]))), None);
         assert_eq!(text(Arc::new(StringArray::from(vec![None::<&str>]))), None);
+    }
+
+    #[test]
+    fn the_folder_of_a_long_value_is_short_and_its_own() {
+        let values = |end: &str| PartitionValues::from([("p".to_owned(), Some("é".repeat(300) + end))]);
+        let (a, b) = (hive_path(&["p".to_owned()], &values("a")), hive_path(&["p".to_owned()], &values("b")));
+        assert!(a.len() < 255 && a != b && a.starts_with("p=éé"), "{a}");
     }
 
     #[test]

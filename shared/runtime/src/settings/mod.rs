@@ -31,8 +31,8 @@ pub const DEFAULT_NAME: &str = "default";
 /// The default of [`Settings::memory`]: 512 MiB.
 pub const DEFAULT_MEMORY: u64 = 512 << 20;
 
-/// The least memory that the work can be done in: 128 MiB.
-pub const MIN_MEMORY: u64 = 128 << 20;
+/// The least memory that the work can be done in whatever the files hold: 256 MiB.
+pub const MIN_MEMORY: u64 = 256 << 20;
 
 /// The most worker threads.
 pub const MAX_WORKERS: usize = 256;

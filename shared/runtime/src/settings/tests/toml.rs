@@ -86,7 +86,7 @@ workers = 1
 append_existing = "yes"
 "#;
     let expected = [
-        "x.toml:1: memory: 12 MiB is too little: give at least 128 MiB",
+        "x.toml:1: memory: 12 MiB is too little: give at least 256 MiB",
         "x.toml:2: wrokers: there is no such setting, did you mean 'workers'?",
         "x.toml:3: source: belongs to one pipeline: write it below a [[pipeline]] line",
         "x.toml:5: source: is missing: name the folder that drops arrive in",

@@ -95,7 +95,7 @@ fn flags_are_named_in_place_of_lines() {
     assert_eq!(
         found,
         [
-            "--memory: 7 bytes is too little: give at least 128 MiB",
+            "--memory: 7 bytes is too little: give at least 256 MiB",
             "--target-file-size: 7 bytes is not between 1 MiB and 8 GiB",
             "table: is missing: name the folder of the Delta table, which is made if it is not there",
         ]
