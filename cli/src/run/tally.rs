@@ -109,6 +109,7 @@ impl Tally {
         }
     }
 
+    /// What happened to the schema; the lists end where nobody reads on.
     pub(crate) fn schema(&mut self, news: SchemaNews) {
         let added = news.added.into_iter().map(|(column, data_type)| ColumnAdded { column, data_type });
         self.summary.columns_added.extend(added);

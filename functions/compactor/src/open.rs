@@ -175,6 +175,7 @@ impl Compactor {
             self.check_unknown(&head).await?;
         }
         self.check_table(&head, fixed.as_ref())?;
+        self.unsettled(self.txn(&head)).await?;
         self.check_audit(self.txn(&head)).await?;
         let head = self.recover().await?;
         self.sweep_staging().await?;

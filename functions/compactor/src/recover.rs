@@ -24,7 +24,7 @@ impl Compactor {
     }
 
     /// The intents above `head` that the log holds, newest first: each names its predecessor.
-    async fn unsettled(&self, txn: Option<u64>) -> Result<Vec<Intent>, CompactError> {
+    pub(crate) async fn unsettled(&self, txn: Option<u64>) -> Result<Vec<Intent>, CompactError> {
         let settled = self.parts.ledger.head(&self.settings.pipeline).await?;
         let apart = || NotOpened::Apart { pipeline: self.settings.pipeline.clone(), log: txn, ledger: settled };
         let mut chain = Vec::new();

@@ -14,6 +14,9 @@ use crate::IngestError;
 /// How many rescued rows of a run are looked at: enough to name the columns, however many rows there are.
 const LOOKED_AT: usize = 200;
 
+/// How many columns are named: a hostile record can have hundreds of thousands.
+const NAMED: usize = 50;
+
 /// How much of a value is shown, in characters.
 const SHOWN: usize = 60;
 
@@ -26,6 +29,9 @@ pub(crate) fn conflicts(
     let mut found: Vec<Conflict> = Vec::new();
     let rows = (0..rescued.len()).filter(|row| rescued.is_valid(*row)).take(LOOKED_AT);
     for row in rows {
+        if found.len() >= NAMED {
+            break;
+        }
         // What was rescued is JSON of our own making; a name that stands twice in it is shown once.
         if let Ok(Value::Object(members)) = serde_json::from_str(rescued.value(row)) {
             for (name, value) in &members {
@@ -40,6 +46,7 @@ fn note(found: &mut Vec<Conflict>, path: &str, value: &Value, data_type: Option<
     match (data_type, value) {
         // Placeholders of elements that fit.
         (_, Value::Null) => {}
+        _ if found.len() >= NAMED => {}
         (Some(Type::Struct(fields)), Value::Object(members)) => {
             for (name, value) in members {
                 note(found, &format!("{path}.{name}"), value, field_type(fields, name), file);

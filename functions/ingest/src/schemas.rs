@@ -18,6 +18,9 @@ pub struct SchemaVersion {
     pub schema: Arc<TableSchema>,
 }
 
+/// How much news is kept of each kind; a table has at most 2,000 columns.
+const NEWS: usize = 2_000;
+
 /// The schemas of one table, as the ledger has them.
 pub struct Schemas {
     ledger: Arc<dyn Ledger>,
@@ -133,12 +136,14 @@ impl Schemas {
 
     fn report(&self, added: Vec<(String, String)>, conflicts: Vec<Conflict>) {
         let mut news = lock(&self.news);
-        news.added.extend(added);
+        let room = NEWS.saturating_sub(news.added.len());
+        news.added.extend(added.into_iter().take(room));
         for conflict in conflicts {
-            if !news
-                .conflicts
-                .iter()
-                .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
+            if news.conflicts.len() < NEWS
+                && !news
+                    .conflicts
+                    .iter()
+                    .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
             {
                 news.conflicts.push(conflict);
             }

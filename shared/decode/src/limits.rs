@@ -109,7 +109,7 @@ mod tests {
             (OverLimit::RecordBytes { found: 20_000_000 }, "16777216", "20000000"),
             (OverLimit::RecordBytesOpen, "16777216", "no end"),
             (OverLimit::Nesting, "64", "levels"),
-            (OverLimit::RecordValues, "2000000", "values"),
+            (OverLimit::RecordValues, "500000", "values"),
             (OverLimit::InflateRatio { inflated: 7, compressed: 3 }, "1000 times", "7 bytes out of 3"),
             (OverLimit::InflatedBytes, "1099511627776", "split"),
             (OverLimit::ZstdWindow, "33554432", "--long"),

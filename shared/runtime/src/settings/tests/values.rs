@@ -57,8 +57,8 @@ fn bounds_are_inside() {
 fn memory_and_workers_have_bounds() {
     let pipeline = "[[pipeline]]\nsource = '/d/a'\ntable = '/t'\n";
     for (line, right) in [
-        ("memory = '128MiB'", true),
-        ("memory = '127MiB'", false),
+        ("memory = '256MiB'", true),
+        ("memory = '255MiB'", false),
         ("memory = 'lots'", false),
         ("workers = 1", true),
         ("workers = 256", true),
