@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compactor::{APP_PREFIX, CREATED_BY, NotOpened};
 use lake::{DeltaLake, Lake};
-use ledger::{EmbeddedLedger, Liveness, ProcessLock, ProcessLocks};
+use ledger::{EmbeddedLedger, Holder, Liveness, ProcessLock, ProcessLocks};
 use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
 use store::{LocalStore, create_folder};
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compactor::{CompactError, NotOpened};
-use ledger::ProcessLock;
+use ledger::{Holder, ProcessLock};
 use runtime::settings::{Pipeline, Settings};
 
 use crate::args::RunArgs;

@@ -10,7 +10,7 @@ use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, O
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
 use lake::LakeError;
-use ledger::{LedgerError, LivenessError};
+use ledger::{Holder, LedgerError, LivenessError};
 use runs::{ClusterKey, Order, WriteSettings, data_schema};
 use runtime::Clock;
 use runtime::settings::{ClusterBy, Pipeline};
@@ -135,7 +135,7 @@ impl PipelineRun {
                 state: table.state.clone(),
                 clock: machine.clock.clone(),
                 entropy: machine.entropy.clone(),
-                lock: table.lock.clone(),
+                holder: table.lock.clone(),
                 schemas: schemas.clone(),
             },
             IngestSettings {

@@ -3,6 +3,7 @@
 //! [`Ingest::batch`] is the flow: claim, stage, seal. [`Ingest::judge`] says what a claim that stands means. What happens
 //! before (finding or receiving drops) and after (acknowledging) is the caller's: the command line, or the Lambda function.
 
+mod ahead;
 mod judge;
 mod lineage;
 mod manifests;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use decode::format::{Format, Packing};
 use drops::{BatchId, DroppedObject, PipelineName};
-use ledger::{Claim, ClaimOutcome, Ledger, LedgerError, Liveness, ProcessLock, SealOutcome, Sealed};
+use ledger::{Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
 use runs::{Fate, Manifest, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Source, Store, StoreError};
@@ -27,6 +28,7 @@ pub use quarantine::{QuarantineEntry, QuarantinedRecord, source_file};
 pub use sample::SAMPLE_FILES;
 pub use schemas::{SchemaNews, SchemaVersion, Schemas};
 
+use ahead::Ahead;
 use manifests::{Manifests, Verdict};
 use stage::{Staged, Staging};
 
@@ -76,7 +78,7 @@ pub struct Ingest {
     state: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    lock: Arc<ProcessLock>,
+    holder: Arc<dyn Holder>,
     schemas: Arc<Schemas>,
     settings: IngestSettings,
     manifests: Manifests,
@@ -96,8 +98,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// This process's lock, named in its claims.
-    pub lock: Arc<ProcessLock>,
+    /// Who works, named in claims.
+    pub holder: Arc<dyn Holder>,
     /// The table's schemas.
     pub schemas: Arc<Schemas>,
 }
@@ -147,11 +149,11 @@ impl Ingest {
     /// Puts the parts together.
     pub fn new(parts: Parts, settings: IngestSettings) -> Self {
         let manifests = Manifests::new(parts.ledger.clone(), parts.state.clone());
-        let Parts { ledger, liveness, source, state, clock, entropy, lock, schemas } = parts;
-        Self { ledger, liveness, source, state, clock, entropy, lock, schemas, settings, manifests }
+        let Parts { ledger, liveness, source, state, clock, entropy, holder, schemas } = parts;
+        Self { ledger, liveness, source, state, clock, entropy, holder, schemas, settings, manifests }
     }
 
-    /// Ingests drops as one batch. `slot` is the worker's place in the process's lock file; `stop` tells, between drops,
+    /// Ingests drops as one batch. `slot` is the worker's place among its holder's notes; `stop` tells, between drops,
     /// whether the rest is to be left out.
     ///
     /// # Errors
@@ -170,7 +172,7 @@ impl Ingest {
             Ok(staged) => self.seal(id, staged).await,
             Err(e) => Err(e),
         };
-        self.lock.idle(slot);
+        self.holder.idle(slot);
         let mut outcome = match sealed {
             Ok(outcome) => outcome,
             Err(e) => {
@@ -192,7 +194,7 @@ impl Ingest {
         let at = self.clock.now();
         let claim = |c: &Candidate| Claim {
             batch: id,
-            holder: self.lock.name().to_owned(),
+            holder: self.holder.name().to_owned(),
             at,
             etag: c.object.etag.clone(),
             aborted: c.right.aborted,
@@ -220,14 +222,18 @@ impl Ingest {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Staged, IngestError> {
         let mut staging = Staging::begin(self, id, slot).await?;
-        for candidate in granted {
-            if stop() {
-                staging.leave_out(candidate, LeftOut::Passing("interrupted".into()));
-            } else if candidate.right.aborted_alone >= self.settings.aborted_alone_limit {
-                staging.quarantine_deadly(candidate).await?;
-            } else {
-                staging.read(candidate).await?;
-            }
+        let deadly = |c: &Candidate| c.right.aborted_alone >= self.settings.aborted_alone_limit;
+        let (deadly, readable): (Vec<_>, Vec<_>) = granted.into_iter().partition(deadly);
+        for candidate in deadly {
+            staging.quarantine_deadly(candidate).await?;
+        }
+        let mut ahead = Ahead::new(self.source.clone(), readable);
+        while !stop() {
+            let Some((candidate, opening)) = ahead.next() else { break };
+            staging.read(candidate, opening).await?;
+        }
+        for candidate in ahead.rest() {
+            staging.leave_out(candidate, LeftOut::Passing("interrupted".into()));
         }
         staging.finish().await
     }

@@ -12,6 +12,7 @@ use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::BatchId;
 use ledger::{Activity, drop_hash};
 
+use crate::ahead::Ahead;
 use crate::stage::record_kind;
 use crate::{Candidate, Ingest, IngestError};
 
@@ -30,13 +31,13 @@ impl Ingest {
         let mut left = SAMPLE_BYTES;
         // Nothing is claimed yet, so a drop that kills its process is told by the note that its reader left.
         let deadly = self.liveness.read_by_the_dead(sample_id());
-        for candidate in candidates.iter().take(SAMPLE_FILES) {
-            let hash = drop_hash(&candidate.object.id);
-            if deadly.contains(&hash) {
-                continue;
-            }
-            self.lock.begin(0, sample_id(), Activity::Reading { drop_hash: hash });
-            let Ok(open) = self.source.open(&candidate.object).await else { continue };
+        let alive = |c: &&Candidate| !deadly.contains(&drop_hash(&c.object.id));
+        let sampled = candidates.iter().take(SAMPLE_FILES).filter(alive).cloned().collect();
+        let mut ahead = Ahead::new(self.source.clone(), sampled);
+        while let Some((candidate, opening)) = ahead.next() {
+            let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
+            self.holder.begin(0, sample_id(), reading);
+            let Ok(open) = opening.opened(self.source.as_ref(), &candidate).await else { continue };
             let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
             splitter.begin(candidate.format, CsvOptions::default());
             while left > 0 && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {
@@ -47,7 +48,7 @@ impl Ingest {
                 break;
             }
         }
-        self.lock.idle(0);
+        self.holder.idle(0);
         Ok(observed)
     }
 }

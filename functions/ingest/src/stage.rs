@@ -17,6 +17,7 @@ use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, RESCUED_DATA, StagedRun, write_run};
 use store::{OpenObject, ReadError};
 
+use crate::ahead::Opening;
 use crate::lineage::Lineage;
 use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
 use crate::rescued::{self, keep_empty_partitions};
@@ -126,10 +127,10 @@ impl<'a> Staging<'a> {
     }
 
     /// Reads one drop.
-    pub(crate) async fn read(&mut self, candidate: Candidate) -> Result<(), IngestError> {
+    pub(crate) async fn read(&mut self, candidate: Candidate, opening: Opening) -> Result<(), IngestError> {
         let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
-        self.ingest.lock.begin(self.slot, self.id, reading);
-        let mut open = match self.ingest.source.open(&candidate.object).await {
+        self.ingest.holder.begin(self.slot, self.id, reading);
+        let mut open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
             Ok(open) => open,
             Err(e) => {
                 self.leave_out(candidate, left_out(e));
@@ -367,7 +368,7 @@ impl<'a> Staging<'a> {
 
     /// Writes what is in memory and says what the batch holds.
     pub(crate) async fn finish(mut self) -> Result<Staged, IngestError> {
-        self.ingest.lock.begin(self.slot, self.id, Activity::Staging);
+        self.ingest.holder.begin(self.slot, self.id, Activity::Staging);
         self.flush(None).await?;
         let kept = self.quarantine.finish().await?;
         let pipeline = self.ingest.settings.pipeline.clone();

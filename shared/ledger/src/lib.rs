@@ -1,11 +1,12 @@
 //! The ledger: the record of drops and batches. It is the index, the Delta log is the record (ARCHITECTURE.md).
 //!
-//! [`Ledger`] is the contract; [`EmbeddedLedger`] keeps it in one SQLite file that several processes use at once;
+//! [`Ledger`] is the contract; `EmbeddedLedger` (cargo feature `embedded`) keeps it in one SQLite file that several processes use at once;
 //! the module `conformance` (cargo feature of that name) holds every ledger to the contract. [`Liveness`] says whether the process
 //! that a claim names still lives.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "embedded")]
 mod embedded;
 mod liveness;
 mod records;
@@ -13,8 +14,11 @@ mod records;
 use async_trait::async_trait;
 use drops::{BatchId, DropId, PipelineName};
 
+#[cfg(feature = "embedded")]
 pub use embedded::EmbeddedLedger;
-pub use liveness::{Activity, Liveness, LivenessError, ProcessLock, ProcessLocks, Suspect, drop_hash};
+pub use liveness::{
+    Activity, ClaimAge, Holder, Invocation, Liveness, LivenessError, ProcessLock, ProcessLocks, Suspect, drop_hash,
+};
 pub use records::{
     AbortOutcome, BatchRecord, Claim, ClaimOutcome, Expected, HeadOutcome, Intent, Lease, LeaseOutcome,
     PipelineSettings, SealOutcome, Sealed, StagedTotals,
@@ -63,9 +67,10 @@ pub trait Ledger: Send + Sync {
     /// How many batches of a pipeline are staged, their sums and the earliest time of a seal: `staged` without the list.
     async fn staged_totals(&self, pipeline: &PipelineName) -> Result<StagedTotals, LedgerError>;
 
-    /// Marks staged batches as committed at a version of the table and takes them off the list of staged ones, in one transaction.
-    /// Batches that are already committed at that version are left as they are; one with no record, an aborted one or
-    /// one committed at another version is an error and changes nothing.
+    /// Marks staged batches as committed at a version of the table and takes them off the list of staged ones: each in one transaction,
+    /// all of them not necessarily (DynamoDB's transactions hold 100 items). Every batch is looked at before the first is marked: one
+    /// with no record, an aborted one or one committed at another version is an error and changes nothing. Batches that are
+    /// already committed at that version are left as they are, so that after any other error the call is made again.
     async fn mark_committed(&self, batches: &[BatchId], version: u64) -> Result<(), LedgerError>;
 
     /// Every batch of a pipeline with its record, ids above `after` ascending, at most `limit`. For people and audits: no decision reads it.

@@ -9,14 +9,28 @@ use std::fmt::{self, Write};
 
 use drops::{BatchId, DropId, Timestamp};
 
+mod claim_age;
 mod process_locks;
 mod slots;
 
 #[cfg(test)]
 mod tests;
 
+pub use claim_age::{ClaimAge, Invocation};
 pub use process_locks::{LivenessError, ProcessLock, ProcessLocks};
 pub use slots::Activity;
+
+/// Who works: named in claims, and saying, where others can read it, what a death could be blamed on.
+pub trait Holder: Send + Sync {
+    /// The name that its claims carry.
+    fn name(&self) -> &str;
+
+    /// Notes what the worker with this slot begins to do for a batch. Slots are numbered from 0.
+    fn begin(&self, slot: usize, batch: BatchId, activity: Activity);
+
+    /// Notes that the worker with this slot does nothing that a drop could be blamed for.
+    fn idle(&self, slot: usize);
+}
 
 /// Which drop of a dead holder's batch can have caused the death.
 #[must_use]

@@ -7,5 +7,5 @@ mod store;
 
 pub use local_source::{Listed, Listing, LocalSource, Skipped};
 pub use local_store::{LocalStore, create_folder, sync_folder};
-pub use source::{ListError, OpenObject, ReadError, Source};
+pub use source::{ListError, OpenObject, ReadAhead, ReadError, Source};
 pub use store::{ObjectWriter, RandomRead, Store, StoreError};

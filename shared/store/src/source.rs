@@ -33,9 +33,25 @@ pub trait OpenObject: Read + Send {
     fn verify(&mut self) -> Result<(), ReadError>;
 }
 
+/// How far ahead of its turn an object of a source is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadAhead {
+    /// How many objects at once; 0: none, opening is quick.
+    pub objects: usize,
+    /// How many bytes they may hold together; one object may hold more by itself.
+    pub bytes: u64,
+    /// How many bytes one opened object holds at most.
+    pub bytes_per_object: u64,
+}
+
 /// Where the drops of a pipeline are read from. Only reads: nothing here writes to a source.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Opens the content that `object` was listed with. `Changed` where its etag is another by now.
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError>;
+
+    /// How far ahead of their turn objects are opened.
+    fn read_ahead(&self) -> ReadAhead {
+        ReadAhead::default()
+    }
 }

@@ -163,7 +163,7 @@ impl Place {
             state: self.state.clone(),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
-            lock: self.lock.clone(),
+            holder: self.lock.clone(),
             schemas: schemas.clone(),
         };
         let write = WriteSettings::default();

@@ -21,7 +21,7 @@ use std::{
 use drops::{BatchId, Timestamp};
 
 use super::{
-    Activity, Liveness, Suspect,
+    Activity, Holder, Liveness, Suspect,
     slots::{self, SLOT_BYTES},
 };
 
@@ -181,23 +181,22 @@ pub struct ProcessLock {
     complained: AtomicBool,
 }
 
-impl ProcessLock {
-    /// The name that the process's claims carry as their holder.
-    pub fn name(&self) -> &str {
+impl Holder for ProcessLock {
+    fn name(&self) -> &str {
         &self.name
     }
 
-    /// Notes what the worker with this slot begins to do: one small write, not synced. Slots are numbered from 0; one from 4,096 on
-    /// is not noted.
-    pub fn begin(&self, slot: usize, batch: BatchId, activity: Activity) {
+    /// One small write, not synced. A slot from 4,096 on is not noted.
+    fn begin(&self, slot: usize, batch: BatchId, activity: Activity) {
         self.note(slot, &slots::busy(batch, activity));
     }
 
-    /// Notes that the worker with this slot does nothing that a drop could be blamed for.
-    pub fn idle(&self, slot: usize) {
+    fn idle(&self, slot: usize) {
         self.note(slot, &slots::IDLE);
     }
+}
 
+impl ProcessLock {
     fn note(&self, slot: usize, bytes: &[u8; SLOT_BYTES]) {
         if slot >= SLOTS_MAX {
             return;
