@@ -25,7 +25,10 @@ impl Failure {
 
     /// Prints `error: ...` and `help: ...` on standard error.
     pub(super) fn print(&self, pipeline: Option<&str>) {
-        let of = pipeline.map(|name| format!("pipeline {}: ", plain(name))).unwrap_or_default();
+        // Some errors begin with the pipeline's name by themselves.
+        let of = pipeline.map(|name| format!("pipeline {}", plain(name)));
+        let of = of.filter(|of| !plain(&self.error).starts_with(of.as_str()));
+        let of = of.map(|of| format!("{of}: ")).unwrap_or_default();
         print_lines(&format!("{of}{}", plain(&self.error)), &self.help);
     }
 }

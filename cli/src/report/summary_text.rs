@@ -109,23 +109,33 @@ fn details(pipeline: &PipelineSummary) -> String {
     });
     text += &list("Skipped by extension", pipeline.skipped_by_extension.len() as u64, skipped);
     let added = pipeline.columns_added.iter().map(|added| format!("{} {}", added.column, added.data_type));
-    text += &list("Columns added", pipeline.columns_added.len() as u64, added);
+    text += &list_up_to(COLUMNS_NAMED, "Columns added", pipeline.columns_added.len() as u64, added);
     let one = |conflict: &super::Conflict| format!("{}: {} ({})", conflict.column, conflict.reason, conflict.remedy);
-    text += &list("Columns in conflict", pipeline.conflicts.len() as u64, pipeline.conflicts.iter().map(one));
+    let conflicts = pipeline.conflicts.iter().map(one);
+    text += &list_up_to(COLUMNS_NAMED, "Columns in conflict", pipeline.conflicts.len() as u64, conflicts);
     if let Some(other) = &pipeline.waited_for {
         text += &format!("  Waited for another process: {}\n", plain(other));
     }
     text
 }
 
-/// A line for the kind, one for each that is named, and how many more there are.
+/// How many columns are named: each is something to decide, so many more than of files. `--json` names all.
+const COLUMNS_NAMED: usize = 100;
+
+/// A line for the kind, one for each of the first few, and how many more there are.
 fn list(kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {
+    list_up_to(NAMED_AT_MOST, kind, all, named)
+}
+
+/// A line for the kind, one for each that is named, and how many more there are.
+/// As [`list`], for so many.
+fn list_up_to(most: usize, kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {
     if all == 0 {
         return String::new();
     }
     let mut text = format!("  {kind}:\n");
     let mut shown = 0;
-    for line in named.take(NAMED_AT_MOST) {
+    for line in named.take(most) {
         text += &format!("    {}\n", plain(&line));
         shown += 1;
     }
@@ -141,10 +151,12 @@ fn last_line(summary: &RunSummary) -> String {
     let drops = |value| count(value, "drop", "drops");
     if let Some(failed) = Some(summary.failures().count()).filter(|failed| *failed > 0) {
         let failures = count(failed as u64, "failure", "failures");
-        return format!("Failed, {failures}: what was committed stays, and the next run goes on from there.\n");
+        return format!(
+            "Failed, {failures}: what was committed stays; once the cause is mended, a run goes on from there.\n"
+        );
     }
     if summary.interrupted {
-        return "Interrupted: what was staged stays, and the next run goes on from there.\n".to_owned();
+        return "Interrupted: nothing is lost, and the next run goes on from there.\n".to_owned();
     }
     if total.drops_left_out > 0 {
         return format!("{} left out: run it again when the cause is gone.\n", drops(total.drops_left_out));

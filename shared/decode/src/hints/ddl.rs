@@ -136,7 +136,7 @@ impl Reader<'_> {
         let word = self.word().to_ascii_lowercase();
         let data_type = match word.as_str() {
             "boolean" => Type::Boolean,
-            "bigint" | "long" | "int" | "integer" | "smallint" | "tinyint" => Type::Long,
+            "bigint" | "long" | "int" | "integer" | "short" | "smallint" | "byte" | "tinyint" => Type::Long,
             "double" | "float" | "real" => Type::Double,
             "string" => Type::String,
             "date" => Type::Date,

@@ -124,12 +124,12 @@ impl Resolver {
             let element = self.at_element(|this| this.data_type(seen.element.as_deref(), None))?;
             Some(Type::List(Box::new(element)))
         } else {
-            Some(self.scalar(kinds, seen.inexact))
+            Some(self.scalar(kinds, seen))
         }
     }
 
     /// The type for kinds of which some are neither objects nor arrays, or for both of these.
-    fn scalar(&mut self, kinds: Kinds, inexact: bool) -> Type {
+    fn scalar(&mut self, kinds: Kinds, seen: &Seen) -> Type {
         let whole_and_real = Kinds::LONG.or(Kinds::DOUBLE);
         match kinds {
             Kinds::BOOLEAN => Type::Boolean,
@@ -138,7 +138,7 @@ impl Resolver {
             Kinds::TIMESTAMP => Type::Timestamp,
             Kinds::TEXT => Type::String,
             kinds if kinds.without(whole_and_real).is_empty() => {
-                if inexact {
+                if seen.inexact {
                     self.conflict(
                         "holds reals, and integers that no double is equal to: it becomes a double column, and those \
                          integers are rescued",
@@ -151,7 +151,7 @@ impl Resolver {
                 let reason = if kinds.without(Kinds::LONG.or(Kinds::BIG)).is_empty() {
                     "holds integers beyond 64 bits, which would lose digits: it becomes a string column".to_owned()
                 } else {
-                    format!("holds {}: it becomes a string column", kinds.in_words())
+                    format!("holds {}: it becomes a string column", seen.in_words())
                 };
                 self.conflict(&reason, likely_type(kinds));
                 Type::String

@@ -27,6 +27,10 @@ impl Kinds {
     pub(crate) const OBJECT: Self = Self(1 << 8);
     pub(crate) const ARRAY: Self = Self(1 << 9);
 
+    /// Kinds whose values say more than their name.
+    const SHOWN: Self =
+        Self(Self::LONG.0 | Self::BIG.0 | Self::DOUBLE.0 | Self::DATE.0 | Self::TIMESTAMP.0 | Self::TEXT.0);
+
     /// The kinds of either set.
     pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -45,8 +49,8 @@ impl Kinds {
         self.0 == 0
     }
 
-    /// The kinds in words, for a conflict.
-    pub(crate) fn in_words(self) -> String {
+    /// Each kind of this set by itself, with its name.
+    fn each(self) -> impl Iterator<Item = (Self, &'static str)> {
         let words = [
             (Self::BOOLEAN, "booleans"),
             (Self::LONG, "integers"),
@@ -58,8 +62,7 @@ impl Kinds {
             (Self::OBJECT, "objects"),
             (Self::ARRAY, "arrays"),
         ];
-        let seen: Vec<_> = words.into_iter().filter(|(kind, _)| self.has(*kind)).map(|(_, word)| word).collect();
-        seen.join(", ")
+        words.into_iter().filter(move |(kind, _)| self.has(*kind))
     }
 }
 
@@ -109,7 +112,12 @@ pub(crate) struct Seen {
     pub(crate) fields: Fields,
     /// The elements of the arrays, once there was one.
     pub(crate) element: Option<Box<Seen>>,
+    /// The first value of each kind of number or text, cut: what a conflict is shown by.
+    examples: Vec<(Kinds, Box<str>)>,
 }
+
+/// How much of an example is kept, in characters.
+const EXAMPLE: usize = 30;
 
 impl Seen {
     /// Takes in the JSON value at node `index`.
@@ -139,7 +147,7 @@ impl Seen {
                 Kinds::ARRAY
             }
         };
-        self.kinds = self.kinds.or(kind);
+        self.add(kind, node.inner(text));
     }
 
     /// Takes in a CSV field. Only an empty one tells by its quotes: it is the empty string, without them null.
@@ -152,7 +160,26 @@ impl Seen {
             (text, None) if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => Kinds::BOOLEAN,
             (text, None) => text_kind(text),
         };
-        self.kinds = self.kinds.or(kind);
+        self.add(kind, field.text);
+    }
+
+    fn add(&mut self, kind: Kinds, value: &str) {
+        if !self.kinds.has(kind) {
+            self.kinds = self.kinds.or(kind);
+            if kind.has(Kinds::SHOWN) {
+                let end = value.char_indices().nth(EXAMPLE).map_or(value.len(), |(end, _)| end);
+                self.examples.push((kind, value[..end].into()));
+            }
+        }
+    }
+
+    /// What was seen in words, each kind with its first value.
+    pub(crate) fn in_words(&self) -> String {
+        let words = self.kinds.each().map(|(kind, word)| {
+            let example = self.examples.iter().find(|(of, _)| *of == kind);
+            example.map_or_else(|| word.to_owned(), |(_, value)| format!("{word} ({value})"))
+        });
+        words.collect::<Vec<_>>().join(", ")
     }
 
     fn integer(&mut self, text: &str) -> Kinds {
@@ -161,6 +188,8 @@ impl Seen {
     }
 
     pub(crate) fn merge(&mut self, other: &Self, room: &mut Room) {
+        let new = other.examples.iter().filter(|(kind, _)| !self.kinds.has(*kind));
+        self.examples.extend(new.cloned());
         self.kinds = self.kinds.or(other.kinds);
         self.inexact |= other.inexact;
         self.fields.merge(&other.fields, room);

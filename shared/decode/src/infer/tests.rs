@@ -174,7 +174,7 @@ fn conflicts_name_the_column_what_was_seen_and_the_setting() {
     let resolved = fresh(&observed(&[json!({"a": {"unit price": [1]}}), json!({"a": {"unit price": ["x"]}})]));
     let [conflict] = &resolved.conflicts[..] else { panic!("{resolved:?}") };
     assert_eq!(conflict.column, "a.`unit price`.element");
-    assert!(conflict.reason.contains("integers, other text"), "{}", conflict.reason);
+    assert!(conflict.reason.contains("integers (1), other text (x)"), "{}", conflict.reason);
     assert!(conflict.remedy.contains("schema_hints = \"a.`unit price`.element bigint\""), "{}", conflict.remedy);
     // The remedy is one.
     let hints = Hints::parse("a.`unit price`.element bigint").unwrap();
