@@ -34,6 +34,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Show what the ledger and the table hold.
     Status(StatusArgs),
+    /// Prove that nothing was lost or doubled: hold every row against manifests, ledger, log and audit table.
+    Reconcile(ReconcileArgs),
     /// Print completions for a shell.
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -46,6 +48,15 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = help::STATUS)]
 pub struct StatusArgs {
+    /// The folder of the Delta table.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub table: String,
+}
+
+/// `lithify reconcile`.
+#[derive(Debug, Args)]
+#[command(after_help = help::RECONCILE)]
+pub struct ReconcileArgs {
     /// The folder of the Delta table.
     #[arg(value_hint = ValueHint::DirPath)]
     pub table: String,

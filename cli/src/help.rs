@@ -6,6 +6,7 @@ Examples:
   lithify run drops/ tables/orders            a folder of JSON or CSV files into a Delta table
   lithify run drops/ tables/orders --watch    and go on with each file that arrives
   lithify status tables/orders                what the ledger and the table hold
+  lithify reconcile tables/orders             prove that nothing was lost or doubled
 
 Exit codes:
     0  everything is final
@@ -46,6 +47,17 @@ Examples:
   lithify status tables/orders --json | jq '.pipelines[].waiting'
 
 Exit codes: 0, or 1 if the table or its ledger cannot be read.";
+
+/// The end of `lithify reconcile --help`.
+pub const RECONCILE: &str = "\
+Examples:
+  lithify reconcile tables/orders
+  lithify reconcile tables/orders --json | jq '.findings[]'
+
+It reads the table's columns _source_file, _source_version and _source_row whole, and writes nothing.
+Judge a table at rest: while a run goes on, it says so and gives no verdict.
+
+Exit codes: 0 if every invariant holds, 1 if one is broken or the table cannot be read.";
 
 /// The end of `lithify completions --help`.
 pub const COMPLETIONS: &str = "\

@@ -8,6 +8,7 @@ mod exit;
 mod help;
 mod human;
 mod progress;
+mod reconcile;
 mod report;
 mod run;
 mod status;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         match command {
             Command::Run(args) => run::command(&args, json).await,
             Command::Status(args) => status::command(&args, json).await,
+            Command::Reconcile(args) => reconcile::command(&args, json).await,
             Command::Completions { shell } => match completions::write(shell, json, &mut std::io::stdout()) {
                 Ok(()) => exit::FINAL,
                 Err(_) => exit::FAILED,

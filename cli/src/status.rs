@@ -145,7 +145,7 @@ async fn still_quarantined(
     Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
 }
 
-fn no_ledger(table: &Path, is_table: bool) -> Failure {
+pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
     let folder = table.display();
     if is_table {
         Failure::new(
@@ -158,7 +158,7 @@ fn no_ledger(table: &Path, is_table: bool) -> Failure {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn of_ledger(error: LedgerError) -> Failure {
+pub(crate) fn of_ledger(error: LedgerError) -> Failure {
     Failure::new(
         error.to_string(),
         "see whether the disk is full or another program holds the ledger; nothing was changed",
@@ -166,7 +166,7 @@ fn of_ledger(error: LedgerError) -> Failure {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn of_lake(error: LakeError) -> Failure {
+pub(crate) fn of_lake(error: LakeError) -> Failure {
     Failure::new(
         error.to_string(),
         "see whether the folder is a Delta table that this user may read; nothing was changed",

@@ -69,6 +69,8 @@ fn fifty_kills_over_one_source_then_each_row_exactly_once() {
     // All is final: another run finds nothing, and the table stays as it is.
     place.run(&[]).expect(&[exit::FINAL]);
     assert_eq!(check::exactly_once(&place, &drops), version);
+    // The auditor of the house says the same as the readers of others.
+    place.lithify(&["reconcile", place.table().to_str().unwrap()]).expect(&[exit::FINAL]);
 }
 
 /// Kills within 12 ms after something appeared in, or vanished from, `folder`.

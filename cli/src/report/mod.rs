@@ -68,6 +68,22 @@ pub(crate) fn show_failure_object(failure: &Failure, out: &mut dyn Write) -> io:
     write_object(failure, out)
 }
 
+/// Prints a result as one JSON object.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub(crate) fn show_object(value: &impl Serialize) -> io::Result<()> {
+    object(value)
+}
+
+/// Prints a result for people.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub(crate) fn show_text(words: &str) -> io::Result<()> {
+    text(words)
+}
+
 fn object(value: &impl Serialize) -> io::Result<()> {
     write_object(value, &mut io::stdout().lock())
 }

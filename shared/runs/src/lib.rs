@@ -17,7 +17,7 @@ mod testing;
 mod text;
 
 pub use error::{ManifestError, RunsError};
-pub use files::{FinishedRun, RowGroupFacts, TableFileWriter, WriteSettings, WrittenFile, write_run};
+pub use files::{FinishedRun, RowGroupFacts, TableFileWriter, WriteSettings, WrittenFile, read_columns, write_run};
 pub use manifest::{Fate, HeldDrop, IntentList, Manifest, StagedRun};
 pub use merge::{FinishedFile, MergeStores, MergeTarget, RunInput, merge};
 pub use order::{ClusterKey, Keys, Order};

@@ -3,6 +3,7 @@
 mod copy;
 mod facts;
 mod properties;
+mod read;
 mod run;
 mod table_file;
 #[cfg(test)]
@@ -13,5 +14,6 @@ pub(crate) use copy::{Chunks, CopySource};
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
 pub use properties::WriteSettings;
+pub use read::read_columns;
 pub use run::{FinishedRun, write_run};
 pub use table_file::{TableFileWriter, WrittenFile};

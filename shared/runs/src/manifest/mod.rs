@@ -200,6 +200,16 @@ impl Manifest {
 }
 
 impl HeldDrop {
+    /// What `_source_file` says of it: its S3 address, or its path relative to the source.
+    pub fn source_file(&self) -> String {
+        if self.bucket.is_empty() { self.key.clone() } else { format!("s3://{}/{}", self.bucket, self.key) }
+    }
+
+    /// What `_source_version` says of it: its version where the pipeline's identity holds it, else the etag.
+    pub fn source_version(&self) -> &str {
+        self.version.as_deref().unwrap_or(&self.etag)
+    }
+
     fn identity(&self) -> (&str, &str, Option<&str>) {
         (&self.bucket, &self.key, self.version.as_deref())
     }

@@ -1,0 +1,112 @@
+//! `lithify reconcile`: the auditor's verdict on a table and its ledger. It reads only.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use auditor::{AuditError, Invariant, Subject, Verdict, audit};
+use lake::DeltaLake;
+use ledger::EmbeddedLedger;
+use serde::Serialize;
+use store::LocalStore;
+
+use crate::args::ReconcileArgs;
+use crate::human::{number, plain};
+use crate::report::{Failure, show_failure, show_object, show_text};
+use crate::run::{audit_folder, ledger_file, state_folder};
+use crate::{exit, status};
+
+/// How many findings of each invariant people are shown; `--json` has more.
+const SHOWN: usize = 20;
+
+/// The verdict as one JSON object.
+#[derive(Serialize)]
+struct Report<'a> {
+    format_version: u32,
+    table: &'a str,
+    holds: bool,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+}
+
+/// Carries `lithify reconcile` out; returns the exit code.
+pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
+    let table = Path::new(&args.table);
+    let verdict = match judge(table).await {
+        Ok(verdict) => verdict,
+        Err(failure) => return show_failure(&failure, json).map_or(exit::FAILED, |()| exit::FAILED),
+    };
+    let report = Report { format_version: 1, table: &args.table, holds: verdict.holds(), verdict: &verdict };
+    let printed = if json { show_object(&report) } else { show_text(&text(&args.table, &verdict)) };
+    let code = if verdict.holds() { exit::FINAL } else { exit::FAILED };
+    printed.map_or(exit::FAILED, |()| code)
+}
+
+async fn judge(table: &Path) -> Result<Verdict, Failure> {
+    let lake = Arc::new(DeltaLake::local(table).map_err(status::of_lake)?);
+    if !ledger_file(table).exists() {
+        use lake::Lake as _;
+        let there = lake.head(&[]).await.map_err(status::of_lake)?.is_some();
+        return Err(status::no_ledger(table, there));
+    }
+    let subject = Subject {
+        ledger: Arc::new(EmbeddedLedger::look(&ledger_file(table)).map_err(status::of_ledger)?),
+        lake,
+        audit: Arc::new(DeltaLake::local(&audit_folder(table)).map_err(status::of_lake)?),
+        state: Arc::new(LocalStore::new(&state_folder(table), "reconcile")),
+        table_store: Arc::new(LocalStore::new(table, "reconcile")),
+        audit_store: Arc::new(LocalStore::new(&audit_folder(table), "reconcile")),
+    };
+    audit(&subject, &[]).await.map_err(|e| of_audit(&e))
+}
+
+fn of_audit(error: &AuditError) -> Failure {
+    let help = match error {
+        AuditError::Moving => "ask again when no lithify run and no other writer is at work",
+        AuditError::Store(_) => {
+            "a file that the log or the ledger names cannot be read: restore it, or the table to an earlier version"
+        }
+        _ => "nothing was changed; mend the cause and ask again",
+    };
+    Failure::new(error.to_string(), help)
+}
+
+fn text(table: &str, verdict: &Verdict) -> String {
+    let counts = &verdict.counts;
+    let mut text = format!(
+        "{}: {} drops in {} batches, {} commits, {} rows in {} files, {} audit rows\n",
+        plain(table),
+        number(counts.drops),
+        number(counts.batches),
+        number(counts.commits),
+        number(counts.rows),
+        number(counts.files),
+        number(counts.audit_rows),
+    );
+    if counts.foreign_rows > 0 {
+        text += &format!("  {} of the rows were written by others\n", number(counts.foreign_rows));
+    }
+    for invariant in Invariant::ALL {
+        let found: Vec<_> = verdict.findings.iter().filter(|finding| finding.invariant == invariant).collect();
+        // What was acknowledged is known to whoever acknowledged it, not to a folder.
+        if invariant == Invariant::AcknowledgedIsFinal && found.is_empty() {
+            continue;
+        }
+        let word = if found.is_empty() { "holds " } else { "BROKEN" };
+        text += &format!("  {invariant} {word} {}\n", invariant.sentence());
+        for finding in found.iter().take(SHOWN) {
+            text += &format!("      {}: {}\n", plain(&finding.object), plain(&finding.what));
+        }
+        if found.len() > SHOWN {
+            text += &format!("      and {} more\n", number((found.len() - SHOWN) as u64));
+        }
+    }
+    for unchecked in &verdict.unchecked {
+        text += &format!("  not checked: {}\n", plain(unchecked));
+    }
+    text += match (verdict.holds(), verdict.unchecked.is_empty()) {
+        (true, true) => "Nothing is lost and nothing is doubled.\n",
+        (true, false) => "Nothing was found lost or doubled in what could be checked.\n",
+        (false, _) => "Ledger, log and rows do not agree.\n",
+    };
+    text
+}

@@ -1,0 +1,150 @@
+//! What ledger and manifests say: every sealed batch with what it holds, and the intents that the log has.
+
+use std::collections::BTreeMap;
+
+use drops::{BatchId, PipelineName};
+use ledger::{BatchRecord, Intent};
+use runs::{IntentList, Manifest};
+
+use crate::{AuditError, Invariant, Subject, Verdict};
+
+/// What the application ids of our commits begin with.
+pub(crate) const APP_PREFIX: &str = "lithify/";
+
+/// How many batches are asked for at once.
+const PAGE: usize = 1_000;
+
+/// A batch that was sealed.
+pub(crate) struct SealedBatch {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// The version of the table that carries it; `None` while it is staged.
+    pub version: Option<u64>,
+}
+
+/// An intent whose number is in the log, or below one that is.
+pub(crate) struct Landed {
+    pub number: u64,
+    pub batches: Vec<BatchId>,
+}
+
+/// One pipeline's past.
+pub(crate) struct PipelineHistory {
+    pub name: PipelineName,
+    pub batches: BTreeMap<BatchId, SealedBatch>,
+    /// The intents of its commits, oldest first.
+    pub landed: Vec<Landed>,
+    /// The number of the last settled intent.
+    pub settled: Option<u64>,
+}
+
+/// Every pipeline of the table.
+pub(crate) struct History {
+    pub pipelines: Vec<PipelineHistory>,
+}
+
+impl History {
+    pub(crate) async fn read(subject: &Subject, verdict: &mut Verdict) -> Result<Self, AuditError> {
+        let mut pipelines = Vec::new();
+        for name in subject.ledger.pipelines().await? {
+            verdict.counts.pipelines += 1;
+            let batches = batches(subject, &name, verdict).await?;
+            let (landed, settled) = landed(subject, &name, verdict).await?;
+            pipelines.push(PipelineHistory { name, batches, landed, settled });
+        }
+        Ok(Self { pipelines })
+    }
+}
+
+async fn batches(
+    subject: &Subject,
+    name: &PipelineName,
+    verdict: &mut Verdict,
+) -> Result<BTreeMap<BatchId, SealedBatch>, AuditError> {
+    let (mut found, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = subject.ledger.batches(name, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        after = Some(*last);
+        for (id, record) in page {
+            let Some(sealed) = record.sealed() else {
+                verdict.counts.aborted += 1;
+                continue;
+            };
+            verdict.counts.batches += 1;
+            let version = match record {
+                BatchRecord::Committed { version, .. } => Some(version),
+                BatchRecord::Staged(_) | BatchRecord::Aborted => None,
+            };
+            let manifest = match subject.state.get(&sealed.manifest).await {
+                Ok(content) => Manifest::decode(&content, &sealed.digest).map_err(|e| e.to_string()),
+                Err(e) => Err(e.to_string()),
+            };
+            match manifest {
+                Ok(manifest) => {
+                    balance(&manifest, sealed, verdict);
+                    found.insert(id, SealedBatch { manifest, version });
+                }
+                Err(reason) => verdict.find(
+                    Invariant::Balance,
+                    format!("batch {id}"),
+                    format!("its manifest {} cannot be read: {reason}", sealed.manifest),
+                ),
+            }
+        }
+    }
+}
+
+/// The record says of the batch what its manifest says.
+fn balance(manifest: &Manifest, sealed: &ledger::Sealed, verdict: &mut Verdict) {
+    let sum = |of: fn(&runs::HeldDrop) -> u64| manifest.held.iter().map(of).sum::<u64>();
+    let told = (sealed.drops, sealed.rows, sealed.quarantined_records);
+    let held = (manifest.held.len() as u64, sum(|d| d.rows), sum(|d| d.quarantined_records));
+    verdict.counts.drops += held.0;
+    if told != held {
+        let what = format!("the ledger says (drops, rows, quarantined records) {told:?}, its manifest holds {held:?}");
+        verdict.find(Invariant::Balance, format!("batch {}", manifest.batch), what);
+    }
+}
+
+/// The intents that landed, from the log's `txn` back: each names its predecessor.
+async fn landed(
+    subject: &Subject,
+    name: &PipelineName,
+    verdict: &mut Verdict,
+) -> Result<(Vec<Landed>, Option<u64>), AuditError> {
+    let app_id = format!("{APP_PREFIX}{name}");
+    let head = subject.lake.head(&[&app_id]).await?;
+    let mut at = head.and_then(|head| head.txns.get(&app_id).copied());
+    let settled = subject.ledger.head(name).await?;
+    if settled > at {
+        let what = format!(
+            "the ledger has settled intent {settled:?}, the log goes to {at:?}: one of them was lost or restored"
+        );
+        verdict.find(Invariant::CommittedByIntent, format!("pipeline {name}"), what);
+    }
+    let mut landed = Vec::new();
+    while let Some(number) = at {
+        let Some(intent) = subject.ledger.intent(name, number).await? else {
+            let what = format!("the log carries intent {number}, which the ledger does not know");
+            verdict.find(Invariant::CommittedByIntent, format!("pipeline {name}"), what);
+            break;
+        };
+        at = intent.predecessor.filter(|before| *before < number);
+        match list(subject, &intent).await {
+            Ok(batches) => landed.push(Landed { number, batches }),
+            Err(reason) => verdict.find(
+                Invariant::CommittedByIntent,
+                format!("intent {number} of pipeline {name}"),
+                format!("its list {} cannot be read: {reason}", intent.list),
+            ),
+        }
+    }
+    landed.reverse();
+    Ok((landed, settled))
+}
+
+async fn list(subject: &Subject, intent: &Intent) -> Result<Vec<BatchId>, String> {
+    let content = subject.state.get(&intent.list).await.map_err(|e| e.to_string())?;
+    Ok(IntentList::decode(&content, &intent.digest).map_err(|e| e.to_string())?.batches)
+}

@@ -1,0 +1,81 @@
+//! I-2 and I-4: who holds which drop; and what rows the table must have for it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use drops::{BatchId, DropId};
+use runs::Fate;
+
+use crate::history::History;
+use crate::{Invariant, Verdict};
+
+/// What the table must hold of one content of one file: the sums over its holders, more than one only where two pipelines have files
+/// of the same name and content.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// Rows that must be there.
+    pub rows: u64,
+    /// Records that were read: every `_source_row` is below.
+    pub records: u64,
+    /// How often each ordinal may stand.
+    pub copies: usize,
+    /// A batch that holds it, for messages.
+    pub batch: Option<BatchId>,
+    /// Whether a holder is still staged: its rows are not there yet.
+    pub staged: bool,
+}
+
+/// Every content of every file that sealed batches hold, by `_source_file` and `_source_version`.
+#[derive(Default)]
+pub(crate) struct Holdings {
+    pub files: HashMap<String, BTreeMap<String, Expected>>,
+}
+
+impl Holdings {
+    pub(crate) fn of(history: &History, acknowledged: &[DropId], verdict: &mut Verdict) -> Self {
+        let mut files: HashMap<String, BTreeMap<String, Expected>> = HashMap::new();
+        let mut holders: HashMap<DropId, Vec<(BatchId, bool)>> = HashMap::new();
+        for pipeline in &history.pipelines {
+            // What landed is in the table, whether or not it was settled.
+            let landed: std::collections::HashSet<&BatchId> =
+                pipeline.landed.iter().flat_map(|intent| &intent.batches).collect();
+            for (id, batch) in &pipeline.batches {
+                for held in &batch.manifest.held {
+                    let drop = DropId {
+                        pipeline: pipeline.name.clone(),
+                        bucket: held.bucket.clone(),
+                        key: held.key.clone(),
+                        version: held.version.clone(),
+                    };
+                    let ingested = held.fate == Fate::Ingested;
+                    holders.entry(drop).or_default().push((*id, ingested));
+                    let contents = files.entry(held.source_file()).or_default();
+                    let expected = contents.entry(held.source_version().to_owned()).or_default();
+                    expected.batch = Some(*id);
+                    let in_table = batch.version.is_some() || landed.contains(id);
+                    expected.staged |= ingested && !in_table;
+                    if ingested && in_table {
+                        expected.rows += held.rows;
+                        expected.records = expected.records.max(held.records);
+                        expected.copies += 1;
+                    }
+                }
+            }
+        }
+        one_holder_each(&holders, verdict);
+        for drop in acknowledged.iter().filter(|drop| !holders.contains_key(drop)) {
+            verdict.find(Invariant::AcknowledgedIsFinal, drop.to_string(), "no sealed batch holds it");
+        }
+        Self { files }
+    }
+}
+
+fn one_holder_each(holders: &HashMap<DropId, Vec<(BatchId, bool)>>, verdict: &mut Verdict) {
+    for (drop, batches) in holders {
+        let with_rows: Vec<String> =
+            batches.iter().filter(|(_, ingested)| *ingested).map(|(id, _)| id.to_string()).collect();
+        if with_rows.len() > 1 {
+            let what = format!("the sealed batches {} hold its rows", with_rows.join(", "));
+            verdict.find(Invariant::OneHolder, drop.to_string(), what);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Reading some columns of a table file, whoever wrote it.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use store::RandomRead;
+
+use super::copy::Chunks;
+use crate::error::RunsError;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+/// The named top-level columns of a Parquet file, those of them that it has, in batches. Types are Parquet's own: a writer's hints (views,
+/// dictionaries) are passed over. Blocks: call it on a thread that may wait.
+///
+/// # Errors
+/// [`RunsError::Damaged`] where the file is no Parquet, or a page cannot be read.
+pub fn read_columns(
+    address: &str,
+    object: Arc<dyn RandomRead>,
+    columns: &[&str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, RunsError>> + use<>, RunsError> {
+    let damaged = RunsError::damaged(address);
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(Chunks::of_pages(object), options);
+    let builder = builder.map_err(&damaged)?;
+    let roots = builder.schema().fields().iter().enumerate();
+    let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
+    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(&damaged)?;
+    let address = address.to_owned();
+    Ok(reader.map(move |batch| batch.map_err(RunsError::damaged(&address))))
+}

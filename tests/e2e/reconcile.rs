@@ -1,0 +1,74 @@
+//! `lithify reconcile` on tables that are right, and on tables that were damaged in one way each: the auditor must see every one.
+
+use std::path::Path;
+use std::process::Command;
+
+use end_to_end::drops::Drops;
+use end_to_end::place::{self, Place};
+use serde_json::Value;
+
+use crate::exit;
+
+/// How a table is damaged (a function of `tamper.py`), and the invariant that this breaks.
+const DAMAGES: [(&str, &str); 11] = [
+    ("delete_a_row", "I-1"),
+    ("double_a_file", "I-1"),
+    ("invent_a_file", "I-1"),
+    ("hold_twice", "I-2"),
+    ("misplace_a_batch", "I-3"),
+    ("forget_an_intent", "I-3"),
+    ("stage_again", "I-5"),
+    ("forget_an_account", "I-6"),
+    ("double_the_accounts", "I-6"),
+    ("change_an_account", "I-6"),
+    ("lose_a_manifest", "I-6"),
+];
+
+/// A table of several commits, with quarantined records.
+fn table_of_three_commits(name: &str) -> Place {
+    let place = Place::new(name);
+    let mut drops = Drops::new(&place.source(), 7);
+    for _ in 0..3 {
+        drops.add(30);
+        place.run(&[]).expect(&[exit::QUARANTINED]);
+    }
+    place
+}
+
+fn verdict(place: &Place, expected: i32) -> Value {
+    let table = place.table();
+    let ended = place.lithify(&["reconcile", table.to_str().unwrap(), "--json"]).expect(&[expected]);
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+#[test]
+fn a_table_that_is_right_is_called_right() {
+    let place = table_of_three_commits("reconcile");
+    let verdict = verdict(&place, exit::FINAL);
+    assert_eq!((verdict["holds"].as_bool(), verdict["found"].as_u64()), (Some(true), Some(0)), "{verdict}");
+    let counts = &verdict["counts"];
+    assert_eq!((counts["drops"].as_u64(), counts["audit_rows"].as_u64()), (Some(90), Some(90)), "{verdict}");
+    assert_eq!(counts["commits"].as_u64(), Some(3), "{verdict}");
+    let said = place.lithify(&["reconcile", place.table().to_str().unwrap()]).expect(&[exit::FINAL]);
+    assert!(said.stdout.contains("Nothing is lost and nothing is doubled."), "{}", said.stdout);
+}
+
+#[test]
+fn each_damage_is_seen_and_named_by_its_invariant() {
+    for (how, invariant) in DAMAGES {
+        let place = table_of_three_commits(how);
+        tamper(how, &place.table());
+        let verdict = verdict(&place, exit::FAILED);
+        let found = verdict["findings"].as_array().unwrap();
+        assert!(
+            found.iter().any(|finding| finding["invariant"] == invariant),
+            "{how} must break {invariant}: {verdict}"
+        );
+    }
+}
+
+fn tamper(how: &str, table: &Path) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tamper.py");
+    let output = Command::new(place::python()).arg(script).arg(how).arg(table).output().unwrap();
+    assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
+}

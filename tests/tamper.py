@@ -1,0 +1,99 @@
+"""Damages a table, its audit table or its ledger in one way, as a bug or a careless hand would: `tamper.py HOW TABLE`.
+
+What each way does is told by its function's first line; the end-to-end tests ask for the invariant that it breaks.
+"""
+
+import pathlib
+import sqlite3
+import sys
+
+import deltalake
+import pyarrow
+
+PLAIN = {pyarrow.string_view(): pyarrow.string(), pyarrow.large_string(): pyarrow.string()}
+
+
+def rows_of_one_file(table):
+    """All rows of the file that comes first, as Arrow."""
+    rows = pyarrow.table(deltalake.DeltaTable(table).to_pyarrow_table())
+    files = rows.column("_source_file")
+    first = min(files.to_pylist())
+    return rows.filter(pyarrow.array([file == first for file in files.to_pylist()]))
+
+
+def delete_a_row(table):
+    """One row is gone."""
+    deltalake.DeltaTable(table).delete("_source_row = 0")
+
+
+def double_a_file(table):
+    """All rows of one file are there twice."""
+    deltalake.write_deltalake(table, rows_of_one_file(table), mode="append")
+
+
+def invent_a_file(table):
+    """Rows name a file that nobody has ingested."""
+    rows = rows_of_one_file(table)
+    at = rows.schema.get_field_index("_source_file")
+    invented = pyarrow.array(["nobody/has/this.json"] * len(rows), type=rows.schema.field(at).type)
+    deltalake.write_deltalake(table, rows.set_column(at, rows.schema.field(at), invented), mode="append")
+
+
+def forget_an_account(table):
+    """The audit table lacks a drop."""
+    audit = table + "_drops"
+    first = min(deltalake.DeltaTable(audit).to_pyarrow_table().column("source_file").to_pylist())
+    deltalake.DeltaTable(audit).delete(f"source_file = '{first}'")
+
+
+def double_the_accounts(table):
+    """The audit table has everything twice."""
+    audit = table + "_drops"
+    deltalake.write_deltalake(audit, deltalake.DeltaTable(audit).to_pyarrow_table(), mode="append")
+
+
+def change_an_account(table):
+    """The audit table counts a record more than there was."""
+    deltalake.DeltaTable(table + "_drops").update(updates={"records": "records + 1"}, predicate="rows > 0")
+
+
+def lose_a_manifest(table):
+    """A manifest is gone."""
+    min(pathlib.Path(table, "_lithify", "staging").rglob("*-manifest.jsonl.zst")).unlink()
+
+
+def ledger(table, *statements):
+    """Carries out SQL on the ledger."""
+    connection = sqlite3.connect(pathlib.Path(table, "_lithify", "ledger.db"))
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+FIRST = "id = (SELECT min(id) FROM batches WHERE sealed IS NOT NULL)"
+
+
+def stage_again(table):
+    """A batch that is in the table is called staged: the next commit would double it."""
+    staged = f"INSERT INTO staged SELECT pipeline_no, id, 1, 1, 1, 1 FROM batches WHERE {FIRST}"
+    ledger(table, staged, f"UPDATE batches SET version = NULL WHERE {FIRST}")
+
+
+def misplace_a_batch(table):
+    """A batch is said to be in another version than the one that carries it."""
+    ledger(table, f"UPDATE batches SET version = version + 1 WHERE {FIRST}")
+
+
+def hold_twice(table):
+    """Two sealed batches hold the same drops."""
+    twin = f"SELECT x'019A0000000000000000000000000000', pipeline_no, sealed, version FROM batches WHERE {FIRST}"
+    ledger(table, f"INSERT INTO batches {twin}")
+
+
+def forget_an_intent(table):
+    """The log carries an intent that the ledger does not know."""
+    ledger(table, "DELETE FROM intents WHERE number = (SELECT max(number) FROM intents)")
+
+
+globals()[sys.argv[1]](sys.argv[2])
