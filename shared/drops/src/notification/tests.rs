@@ -101,7 +101,7 @@ fn counts_what_is_no_drop() {
     for (name, message, test_events, others) in [
         ("a test", TEST_EVENT.to_owned(), 1, 0),
         ("a test in SNS", sns_in_sqs(TEST_EVENT), 1, 0),
-        ("removed", s3(&[removed.clone()]), 0, 1),
+        ("removed", s3(std::slice::from_ref(&removed)), 0, 1),
         ("a folder marker", s3(&[marker, removed]), 0, 2),
         ("no records", s3(&[]), 0, 0),
         ("another event of EventBridge", bridge("aws.s3", "Object Deleted"), 0, 1),
