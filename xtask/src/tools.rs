@@ -30,6 +30,11 @@ pub fn check() -> Outcome {
             found: answers("python3", &["-c", "import venv, ensurepip"]),
             from: "python3-venv",
         },
+        Tool {
+            name: "go, which builds the tests' S3 server".into(),
+            found: answers("go", &["version"]),
+            from: "golang",
+        },
     ])
 }
 

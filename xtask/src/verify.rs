@@ -2,7 +2,7 @@
 
 use crate::cargo::{cargo, counted, phase, succeed};
 use crate::e2e::{self, FEATURE};
-use crate::{Outcome, tools};
+use crate::{Outcome, tools, versitygw};
 
 /// Runs every phase; stops at the first that fails.
 ///
@@ -19,6 +19,8 @@ pub fn run() -> Outcome {
             "--all-targets",
             "--features",
             FEATURE,
+            "--features",
+            versitygw::FEATURES,
             "--",
             "--deny",
             "warnings",
@@ -30,6 +32,7 @@ pub fn run() -> Outcome {
         totals.check("tests", succeeded)?;
         Ok(totals)
     })?;
+    totals.add(phase("S3", versitygw::checks)?);
     totals.add(phase("end to end", || e2e::checks(None))?);
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
