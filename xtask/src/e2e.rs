@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cargo::{cargo, counted, phase, succeed};
 use crate::summary::Totals;
-use crate::{Outcome, place, python, tools};
+use crate::{Outcome, place, python, tools, verify};
 
 /// The package's feature without which its tests are no targets: `cargo test` alone has neither the binary nor the readers.
 const FEATURE: &str = "end-to-end/e2e";
@@ -15,10 +15,15 @@ const FEATURE: &str = "end-to-end/e2e";
 /// The phase that failed.
 pub fn run(filter: Option<&str>) -> Outcome {
     tools::check()?;
-    phase("compile", || build(FEATURE))?;
-    let totals = phase("end to end", || checks(FEATURE, filter))?;
+    phase("compile", build)?;
+    let totals = phase("end to end", || checks(filter))?;
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
+}
+
+/// The features of every phase: those of the other tests too, so that nothing is compiled twice.
+pub fn features() -> String {
+    format!("{FEATURE},{}", verify::FEATURES)
 }
 
 /// Builds all that any test needs. `--all-targets` gives the tests and the binary one set of features, so that no
@@ -26,18 +31,18 @@ pub fn run(filter: Option<&str>) -> Outcome {
 ///
 /// # Errors
 /// When it does not compile.
-pub fn build(features: &str) -> Outcome {
-    succeed(&mut cargo(&["build", "--workspace", "--all-targets", "--features", features])?)
+pub fn build() -> Outcome {
+    succeed(&mut cargo(&["build", "--workspace", "--all-targets", "--features", &features()])?)
 }
 
-/// Runs the end-to-end tests on what [`build`] built with the same features, [`FEATURE`] among them.
+/// Runs the end-to-end tests on what [`build`] built.
 ///
 /// # Errors
 /// When one failed or none ran.
-pub fn checks(features: &str, filter: Option<&str>) -> Outcome<Totals> {
+pub fn checks(filter: Option<&str>) -> Outcome<Totals> {
     let binary = binary("debug")?;
     let reader = python::environment("tests/requirements.txt")?;
-    let mut command = cargo(&["test", "--workspace", "--features", features, "--test", "e2e", "--no-fail-fast"])?;
+    let mut command = cargo(&["test", "--workspace", "--features", &features(), "--test", "e2e", "--no-fail-fast"])?;
     command.env("LITHIFY_BIN", binary).env("LITHIFY_PYTHON", reader);
     // The binary's own defaults are what is tested.
     command.env_remove("RUST_LOG");

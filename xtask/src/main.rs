@@ -3,8 +3,8 @@
 //! * [`verify`]: `test`, everything that must pass before a change lands
 //! * [`e2e`]: the end-to-end tests alone
 //! * [`bench`]: Lithify beside its peers
-//! * [`cargo`], [`tools`], [`python`], [`dynamodb`]: what these stand on: one target folder, a check of what the machine
-//!   has, Python environments that hold exactly what their files of requirements say, and a DynamoDB for tests
+//! * [`cargo`], [`tools`], [`python`], [`dynamodb`], [`versitygw`]: what these stand on: one target folder, a check of what
+//!   the machine has, Python environments that hold exactly what their files of requirements say, a DynamoDB and an S3 for tests
 //!
 //! Only the standard library is used, so that the first answer comes seconds after the clone.
 
@@ -19,6 +19,7 @@ mod python;
 mod summary;
 mod tools;
 mod verify;
+mod versitygw;
 
 use std::process::ExitCode;
 

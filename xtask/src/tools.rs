@@ -35,6 +35,11 @@ pub fn check_for_tests() -> Outcome {
         found: answers("javac", &["--release", "17", "--version"]),
         from: "default-jdk-headless",
     });
+    tools.push(Tool {
+        name: "go, which builds the tests' S3 server".into(),
+        found: answers("go", &["version"]),
+        from: "golang",
+    });
     tools.push(Tool { name: "mvn, Maven 3".into(), found: answers("mvn", &["--version"]), from: "maven" });
     verdict(&tools)
 }

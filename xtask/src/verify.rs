@@ -1,13 +1,10 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, dynamodb, e2e, tools};
+use crate::{Outcome, dynamodb, e2e, tools, versitygw};
 
-/// All features that tests need. Every phase has the same set, so that nothing is compiled twice.
-const FEATURES: &str = "end-to-end/e2e,ledger/conformance,ledger/dynamodb,ledger/embedded";
-
-/// Those of them whose tests need no more than the phase of tests gives.
-const UNIT_FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded";
+/// All features that tests need, but for the end-to-end tests'. Every phase has them, so that nothing is compiled twice.
+pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3";
 
 /// Runs every phase; stops at the first that fails.
 ///
@@ -17,28 +14,23 @@ pub fn run() -> Outcome {
     phase("tools", tools::check_for_tests)?;
     phase("formatting", || succeed(&mut cargo(&["fmt", "--all", "--check"])?))
         .map_err(|problem| format!("{problem}\nTo repair it: cargo fmt --all"))?;
+    let all = e2e::features();
     phase("lints", || {
-        succeed(&mut cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--features",
-            FEATURES,
-            "--",
-            "--deny",
-            "warnings",
-        ])?)
+        let command = ["clippy", "--workspace", "--all-targets", "--features", &all, "--", "--deny", "warnings"];
+        succeed(&mut cargo(&command)?)
     })?;
-    phase("compile", || e2e::build(FEATURES))?;
-    let server = phase("DynamoDB Local", dynamodb::start)?;
+    phase("compile", e2e::build)?;
+    let ledger = phase("DynamoDB Local", dynamodb::start)?;
+    let s3 = phase("S3 server", versitygw::Server::start)?;
     let mut totals = phase("tests", || {
-        let mut command = cargo(&["test", "--workspace", "--features", UNIT_FEATURES, "--no-fail-fast"])?;
-        let (totals, succeeded) = counted(command.env(dynamodb::VARIABLE, &server.endpoint))?;
+        let mut command = cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"])?;
+        command.env(dynamodb::VARIABLE, &ledger.endpoint).env(versitygw::VARIABLE, &s3.endpoint);
+        let (totals, succeeded) = counted(&mut command)?;
         totals.check("tests", succeeded)?;
         Ok(totals)
     })?;
-    drop(server);
-    totals.add(phase("end to end", || e2e::checks(FEATURES, None))?);
+    drop((ledger, s3));
+    totals.add(phase("end to end", || e2e::checks(None))?);
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
 }
