@@ -48,28 +48,34 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = help::STATUS)]
 pub struct StatusArgs {
-    /// The folder of the Delta table.
+    /// The folder of the Delta table, or its s3:// address.
     #[arg(value_hint = ValueHint::DirPath)]
     pub table: String,
+    /// The ledger of a table on S3: dynamodb://NAME.
+    #[arg(long, value_name = "LEDGER")]
+    pub ledger: Option<String>,
 }
 
 /// `lithify reconcile`.
 #[derive(Debug, Args)]
 #[command(after_help = help::RECONCILE)]
 pub struct ReconcileArgs {
-    /// The folder of the Delta table.
+    /// The folder of the Delta table, or its s3:// address.
     #[arg(value_hint = ValueHint::DirPath)]
     pub table: String,
+    /// The ledger of a table on S3: dynamodb://NAME.
+    #[arg(long, value_name = "LEDGER")]
+    pub ledger: Option<String>,
 }
 
 /// `lithify run`.
 #[derive(Debug, Default, Args)]
 #[command(after_help = help::RUN)]
 pub struct RunArgs {
-    /// The folder that drops arrive in, with all folders below it.
+    /// The folder that drops arrive in, with all folders below it, or s3://BUCKET/PREFIX/.
     #[arg(value_hint = ValueHint::DirPath)]
     pub source: Option<String>,
-    /// The folder of the Delta table; made if it is not there.
+    /// The folder of the Delta table, or its s3:// address; made if it is not there.
     #[arg(value_hint = ValueHint::DirPath)]
     pub table: Option<String>,
     /// Read pipelines and settings from a TOML file, in place of SOURCE and TABLE.
@@ -118,6 +124,9 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Watching", value_name = "DURATION")]
     pub longest_delay: Option<String>,
 
+    /// The ledger of tables on S3: dynamodb://NAME. Tables in folders keep their own.
+    #[arg(long, help_heading = "Process", value_name = "LEDGER")]
+    pub ledger: Option<String>,
     /// The bound on memory [default: 512MiB].
     #[arg(long, help_heading = "Process", value_name = "SIZE")]
     pub memory: Option<String>,

@@ -50,7 +50,7 @@ fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> R
         Err(errors) => return Err(every.into_iter().chain(errors).collect()),
     };
     raw.faults.extend(every);
-    settings::check(&raw, &Surroundings { processors, s3: false, look })
+    settings::check(&raw, &Surroundings { processors, s3: cfg!(feature = "aws"), look })
 }
 
 /// What flags and file say, the flags being stronger.
@@ -67,6 +67,7 @@ fn raw(args: &RunArgs) -> Result<RawSettings, Vec<SettingError>> {
     };
     raw.memory = by_flag("--memory", &args.memory).or(raw.memory);
     raw.workers = by_flag("--workers", &args.workers).or(raw.workers);
+    raw.aws.ledger = by_flag("--ledger", &args.ledger).or(raw.aws.ledger);
     Ok(raw)
 }
 

@@ -1,19 +1,13 @@
 //! `lithify reconcile`: the auditor's verdict on a table and its ledger. It reads only.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use auditor::{AuditError, Invariant, Subject, Verdict, audit};
-use lake::DeltaLake;
-use ledger::EmbeddedLedger;
+use auditor::{AuditError, Invariant, Subject, Verdict};
 use serde::Serialize;
-use store::LocalStore;
 
 use crate::args::ReconcileArgs;
+use crate::exit;
 use crate::human::{number, plain};
 use crate::report::{Failure, show_failure, show_object, show_text};
-use crate::run::{audit_folder, ledger_file, state_folder};
-use crate::{exit, status};
+use crate::run::Look;
 
 /// How many findings of each invariant people are shown; `--json` has more.
 const SHOWN: usize = 20;
@@ -30,8 +24,7 @@ struct Report<'a> {
 
 /// Carries `lithify reconcile` out; returns the exit code.
 pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
-    let table = Path::new(&args.table);
-    let verdict = match judge(table).await {
+    let verdict = match judge(&args.table, args.ledger.as_deref()).await {
         Ok(verdict) => verdict,
         Err(failure) => return show_failure(&failure, json).map_or(exit::FAILED, |()| exit::FAILED),
     };
@@ -41,22 +34,10 @@ pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
     printed.map_or(exit::FAILED, |()| code)
 }
 
-async fn judge(table: &Path) -> Result<Verdict, Failure> {
-    let lake = Arc::new(DeltaLake::local(table).map_err(status::of_lake)?);
-    if !ledger_file(table).exists() {
-        use lake::Lake as _;
-        let there = lake.head(&[]).await.map_err(status::of_lake)?.is_some();
-        return Err(status::no_ledger(table, there));
-    }
-    let subject = Subject {
-        ledger: Arc::new(EmbeddedLedger::look(&ledger_file(table)).map_err(status::of_ledger)?),
-        lake,
-        audit: Arc::new(DeltaLake::local(&audit_folder(table)).map_err(status::of_lake)?),
-        state: Arc::new(LocalStore::new(&state_folder(table), "reconcile")),
-        table_store: Arc::new(LocalStore::new(table, "reconcile")),
-        audit_store: Arc::new(LocalStore::new(&audit_folder(table), "reconcile")),
-    };
-    audit(&subject, &[]).await.map_err(|e| of_audit(&e))
+async fn judge(table: &str, ledger: Option<&str>) -> Result<Verdict, Failure> {
+    let Look { ledger, lake, audit, state, table_store, audit_store } = Look::at(table, ledger).await?;
+    let subject = Subject { ledger, lake, audit, state, table_store, audit_store };
+    auditor::audit(&subject, &[]).await.map_err(|e| of_audit(&e))
 }
 
 fn of_audit(error: &AuditError) -> Failure {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use drops::{BatchId, DropId, PipelineName};
-use lake::{DeltaLake, Lake, LakeError, LiveFile};
-use ledger::{BatchRecord, EmbeddedLedger, Ledger, LedgerError, Sealed};
+use lake::{LakeError, LiveFile};
+use ledger::{BatchRecord, Ledger, LedgerError, PipelineSettings, Sealed};
 use runs::{Fate, Manifest};
-use store::{LocalStore, Store};
+use store::Store;
 
 use crate::args::StatusArgs;
 use crate::report::{Failure, Moment, PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
-use crate::run::{Machine, audit_folder, ledger_file, state_folder};
+use crate::run::{Look, Machine};
 use crate::{exit, report};
 
 /// How many batches are read at once.
@@ -18,30 +18,30 @@ const PAGE: usize = 1_000;
 
 /// Carries `lithify status` out; returns the exit code.
 pub(crate) async fn command(args: &StatusArgs, json: bool) -> u8 {
-    let printed = match status(Path::new(&args.table)).await {
+    let printed = match status(&args.table, args.ledger.as_deref()).await {
         Ok(report) => report::show_status(&report, json).map(|()| exit::FINAL),
         Err(failure) => report::show_failure(&failure, json).map(|()| exit::FAILED),
     };
     printed.unwrap_or(exit::FAILED)
 }
 
-async fn status(table: &Path) -> Result<StatusReport, Failure> {
+async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failure> {
     let now = Machine::new().clock.now();
-    let lake = DeltaLake::local(table).map_err(of_lake)?;
+    let Look { ledger, lake, audit, state, .. } = Look::at(table, ledger).await?;
     let head = lake.head(&[]).await.map_err(of_lake)?;
-    if !ledger_file(table).exists() {
-        return Err(no_ledger(table, head.is_some()));
-    }
-    let ledger = EmbeddedLedger::look(&ledger_file(table)).map_err(of_ledger)?;
-    let state = LocalStore::new(&state_folder(table), "status");
+    let table_id = head.as_ref().map(|head| head.table_id.as_str());
     let mut pipelines = Vec::new();
     for name in ledger.pipelines().await.map_err(of_ledger)? {
-        pipelines.push(pipeline(&ledger, &state, &name, now).await?);
+        // A ledger in DynamoDB has the pipelines of other tables too.
+        let settings = ledger.settings(&name).await.map_err(of_ledger)?;
+        let feeds = settings.filter(|settings| table_id.is_none_or(|id| settings.table_id == id));
+        if let Some(settings) = feeds {
+            pipelines.push(pipeline(ledger.as_ref(), state.as_ref(), &name, settings, now).await?);
+        }
     }
-    let audit = DeltaLake::local(&audit_folder(table)).map_err(of_lake)?;
     let files = if head.is_some() { lake.live_files().await.map_err(of_lake)? } else { Vec::new() };
     let table = TableStatus {
-        path: table.display().to_string(),
+        path: table.to_owned(),
         version: head.map(|head| head.version),
         last_commit_at: pipelines.iter().filter_map(|p| p.last_commit_at).max(),
         rows: rows(&files),
@@ -56,12 +56,12 @@ fn rows(files: &[LiveFile]) -> Option<u64> {
 }
 
 async fn pipeline(
-    ledger: &EmbeddedLedger,
-    state: &LocalStore,
+    ledger: &dyn Ledger,
+    state: &dyn Store,
     name: &PipelineName,
+    settings: PipelineSettings,
     now: drops::Timestamp,
 ) -> Result<PipelineStatus, Failure> {
-    let settings = ledger.settings(name).await.map_err(of_ledger)?;
     let head = ledger.head(name).await.map_err(of_ledger)?;
     let intent = match head {
         Some(number) => ledger.intent(name, number).await.map_err(of_ledger)?,
@@ -77,7 +77,7 @@ async fn pipeline(
     };
     let mut status = PipelineStatus {
         name: name.to_string(),
-        source: settings.map(|settings| settings.source).unwrap_or_default(),
+        source: settings.source,
         waiting: waiting.with_oldest(totals.oldest, now),
         head,
         last_commit_at: intent.map(|intent| Moment(intent.at)),
@@ -99,8 +99,8 @@ async fn pipeline(
 
 async fn add(
     status: &mut PipelineStatus,
-    ledger: &EmbeddedLedger,
-    state: &LocalStore,
+    ledger: &dyn Ledger,
+    state: &dyn Store,
     id: BatchId,
     record: &BatchRecord,
 ) -> Result<(), Failure> {
@@ -122,8 +122,8 @@ async fn add(
 
 /// How many of a batch's quarantined drops no later batch has taken over as repaired.
 async fn still_quarantined(
-    ledger: &EmbeddedLedger,
-    state: &LocalStore,
+    ledger: &dyn Ledger,
+    state: &dyn Store,
     id: BatchId,
     sealed: &Sealed,
 ) -> Result<u64, Failure> {

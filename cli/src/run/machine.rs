@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use compactor::{APP_PREFIX, CREATED_BY, NotOpened};
 use lake::{DeltaLake, Lake};
-use ledger::{EmbeddedLedger, Holder, Liveness, ProcessLock, ProcessLocks};
+use ledger::{EmbeddedLedger, Holder, Ledger, Liveness, ProcessLocks};
 use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
-use store::{LocalStore, create_folder};
+use store::{LocalStore, Store, create_folder};
 
 use super::RunError;
 
@@ -24,18 +24,23 @@ impl Machine {
     }
 }
 
-/// A table on this machine with everything that Lithify keeps about it.
+/// A table with everything that Lithify keeps about it, on this machine or on S3.
 #[derive(Clone)]
-pub(crate) struct LocalTable {
-    pub(crate) folder: PathBuf,
-    pub(crate) ledger: Arc<EmbeddedLedger>,
-    pub(crate) locks: Arc<ProcessLocks>,
-    pub(crate) lock: Arc<ProcessLock>,
-    pub(crate) lake: Arc<DeltaLake>,
-    pub(crate) audit: Arc<DeltaLake>,
-    pub(crate) state: Arc<LocalStore>,
-    pub(crate) table_store: Arc<LocalStore>,
-    pub(crate) audit_store: Arc<LocalStore>,
+pub(crate) struct Table {
+    /// Where it is: a folder, or `s3://bucket/path`.
+    pub(crate) address: String,
+    /// Where its state is, for messages.
+    pub(crate) state_address: String,
+    /// What the ledger calls it.
+    pub(crate) name: String,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) liveness: Arc<dyn Liveness>,
+    pub(crate) holder: Arc<dyn Holder>,
+    pub(crate) lake: Arc<dyn Lake>,
+    pub(crate) audit: Arc<dyn Lake>,
+    pub(crate) state: Arc<dyn Store>,
+    pub(crate) table_store: Arc<dyn Store>,
+    pub(crate) audit_store: Arc<dyn Store>,
 }
 
 /// Where a table's state lies.
@@ -55,9 +60,9 @@ pub(crate) fn ledger_file(table: &Path) -> PathBuf {
     state_folder(table).join("ledger.db")
 }
 
-impl LocalTable {
-    /// Opens a table's parts, making what is missing. Refuses, before it makes anything, a table that has no ledger and should have one.
-    pub(crate) async fn open(folder: &Path, append_existing: bool, machine: &Machine) -> Result<Self, RunError> {
+impl Table {
+    /// Opens a table in a folder, making what is missing. Refuses, before it makes anything, a table that has no ledger and should have one.
+    pub(crate) async fn local(folder: &Path, append_existing: bool, machine: &Machine) -> Result<Self, RunError> {
         let (lake, audit) = (Arc::new(DeltaLake::local(folder)?), Arc::new(DeltaLake::local(&audit_folder(folder))?));
         if !ledger_file(folder).exists() {
             refuse_without_ledger(folder, lake.as_ref(), append_existing).await?;
@@ -80,17 +85,19 @@ impl LocalTable {
         if let Err(e) = locks.sweep_dead(&[], now) {
             tracing::warn!(error = %e, "locks of dead processes were not swept");
         }
-        let [state_store, table_store, audit_store] = stores.map(Arc::new);
+        let [state_store, table_store, audit_store] = stores.map(|store| -> Arc<dyn Store> { Arc::new(store) });
         Ok(Self {
+            address: folder.display().to_string(),
+            state_address: state.display().to_string(),
+            name: "table".to_owned(),
             ledger: Arc::new(ledger),
-            locks: Arc::new(locks),
-            lock: Arc::new(lock),
+            liveness: Arc::new(locks),
+            holder: Arc::new(lock),
             lake,
             audit,
             state: state_store,
             table_store,
             audit_store,
-            folder: folder.to_owned(),
         })
     }
 }

@@ -4,17 +4,19 @@ mod discover;
 mod machine;
 mod pending;
 mod pipeline;
+mod place;
+#[cfg(feature = "aws")]
+mod remote;
 mod tally;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compactor::{CompactError, NotOpened};
-use ledger::{Holder, ProcessLock};
+use ledger::Holder;
 use runtime::settings::{Pipeline, Settings};
 
 use crate::args::RunArgs;
@@ -22,13 +24,15 @@ use crate::progress::{Progress, Show};
 use crate::report::{Failure, PipelineSummary, RunSummary};
 use crate::{config, exit, report};
 
-pub(crate) use machine::{LocalTable, Machine, audit_folder, ledger_file, state_folder};
+pub(crate) use machine::{Machine, audit_folder};
 pub(crate) use pipeline::{PipelineRun, RunError};
 use pipeline::{Surroundings, lock};
+pub(crate) use place::Look;
+use place::Places;
 pub(crate) use tally::Tally;
 
-/// The locks that this process holds.
-type Locks = Arc<Mutex<Vec<Arc<ProcessLock>>>>;
+/// Who this process is in its tables' claims.
+type Holders = Arc<Mutex<Vec<Arc<dyn Holder>>>>;
 
 /// Carries `lithify run` out; returns the exit code.
 pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
@@ -49,7 +53,7 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     let progress = Progress::start(Show::choose(json, args.quiet), machine.clock.clone());
     log_to(&progress);
     let stop = Arc::new(AtomicBool::new(false));
-    let locks = Locks::default();
+    let locks = Holders::default();
     stop_on_signals(&stop, &progress, locks.clone(), settings.workers);
     let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop, &locks).await;
     progress.finish();
@@ -81,18 +85,18 @@ async fn run_all(
     machine: &Machine,
     progress: &Progress,
     stop: &Arc<AtomicBool>,
-    locks: &Locks,
+    locks: &Holders,
 ) -> (Vec<PipelineSummary>, bool) {
     let excluded = table_folders(settings);
-    let mut tables: BTreeMap<PathBuf, LocalTable> = BTreeMap::new();
+    let mut places = Places::new(settings, excluded);
     let (mut summaries, mut watched, mut wrong) = (Vec::new(), Vec::new(), false);
     for pipeline in &settings.pipelines {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         progress.counts().set_phase("ingesting");
-        let opened = open(pipeline, settings, &excluded, &mut tables, machine, progress, stop).await;
-        lock(locks).extend(tables.values().map(|table| table.lock.clone()));
+        let opened = open(pipeline, settings, &mut places, machine, progress, stop).await;
+        lock(locks).extend(places.holders());
         let result = match opened {
             Ok(run) if every.is_some() => {
                 watched.push(run);
@@ -126,22 +130,17 @@ async fn run_all(
 async fn open(
     pipeline: &Pipeline,
     settings: &Settings,
-    excluded: &[PathBuf],
-    tables: &mut BTreeMap<PathBuf, LocalTable>,
+    places: &mut Places,
     machine: &Machine,
     progress: &Progress,
     stop: &Arc<AtomicBool>,
 ) -> Result<Arc<PipelineRun>, RunError> {
-    let folder = PathBuf::from(&pipeline.table);
-    let table = match tables.get(&folder) {
-        Some(table) => table.clone(),
-        None => LocalTable::open(&folder, pipeline.append_existing, machine).await?,
-    };
-    tables.insert(folder, table.clone());
+    let table = places.table(pipeline, machine).await?;
+    let source = places.source(pipeline).await?;
     let around = Surroundings {
         machine,
         table,
-        excluded: excluded.to_vec(),
+        source,
         workers: settings.workers,
         memory: settings.memory,
         counts: progress.counts().clone(),
@@ -158,7 +157,7 @@ fn table_folders(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The first signal ends the run after the drops at hand, the second one at once: nothing is lost either way.
-fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Locks, workers: usize) {
+fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Holders, workers: usize) {
     let (stop, messages) = (stop.clone(), progress.messages().clone());
     tokio::spawn(async move {
         loop {

@@ -1,6 +1,6 @@
 //! One pipeline on one machine: passes over its source, with workers that ingest and a task that compacts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, O
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
 use lake::LakeError;
-use ledger::{Holder, LedgerError, LivenessError};
+use ledger::{LedgerError, LivenessError};
 use runs::{ClusterKey, Order, WriteSettings, data_schema};
 use runtime::Clock;
 use runtime::settings::{ClusterBy, Pipeline};
-use store::LocalSource;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::Tally;
 use super::discover::Discovery;
-use super::machine::{LocalTable, Machine};
+use super::machine::{Machine, Table};
 use super::pending::{Pending, Verdict};
+use super::place::SourcePlace;
 use crate::progress::{Counts, Messages};
 use crate::report::PipelineSummary;
 
@@ -77,7 +77,7 @@ pub(crate) struct PipelineRun {
     pub(crate) settings: Pipeline,
     pub(crate) workers: usize,
     pub(crate) ingest: Ingest,
-    pub(super) source: LocalSource,
+    pub(super) source: SourcePlace,
     compactor: Compactor,
     schemas: Arc<Schemas>,
     pub(super) clock: Arc<dyn Clock>,
@@ -99,9 +99,9 @@ pub(crate) struct PipelineRun {
 /// What a run of a pipeline is given besides its settings.
 pub(crate) struct Surroundings<'a> {
     pub(crate) machine: &'a Machine,
-    pub(crate) table: LocalTable,
-    /// The folders of all tables, which are no drops.
-    pub(crate) excluded: Vec<PathBuf>,
+    pub(crate) table: Table,
+    /// Where its drops are.
+    pub(crate) source: SourcePlace,
     pub(crate) workers: usize,
     /// Bytes that the process may take.
     pub(crate) memory: u64,
@@ -114,28 +114,24 @@ pub(crate) struct Surroundings<'a> {
 impl PipelineRun {
     /// Opens a pipeline: its ledger and its table must belong together, and what an earlier process left unsettled is settled.
     pub(crate) async fn open(settings: Pipeline, around: Surroundings<'_>) -> Result<Self, RunError> {
-        let Surroundings { machine, table, excluded, workers, memory, counts, messages, stop } = around;
+        let Surroundings { machine, table, source, workers, memory, counts, messages, stop } = around;
         let workers = workers.min(in_memory(memory / WORKER_MEMORY)).max(1);
-        let root = Path::new(&settings.source);
-        let source = |_| LocalSource::new(root, settings.name.clone(), excluded.clone());
-        let folder = |e: std::io::Error| RunError::Folder { folder: root.to_owned(), reason: e.to_string() };
-        let (listed, read) = (source(()).map_err(folder)?, source(()).map_err(folder)?);
         let budget = Budget::of(memory, workers);
         let defaults = WriteSettings::default();
         // Table files are cut between row groups, so that a row group is what a file may miss its target by.
         let row_group_bytes = defaults.row_group_bytes.min(in_memory(settings.target_file_size / 8));
         let write = WriteSettings { order: order(&settings), row_group_bytes, ..defaults };
-        let ledger_table = "table".to_owned();
+        let ledger_table = table.name.clone();
         let schemas = Arc::new(Schemas::new(table.ledger.clone(), ledger_table.clone(), settings.schema_hints.clone()));
         let ingest = Ingest::new(
             ingest::Parts {
                 ledger: table.ledger.clone(),
-                liveness: table.locks.clone(),
-                source: Arc::new(read),
+                liveness: table.liveness.clone(),
+                source: source.reader(),
                 state: table.state.clone(),
                 clock: machine.clock.clone(),
                 entropy: machine.entropy.clone(),
-                holder: table.lock.clone(),
+                holder: table.holder.clone(),
                 schemas: schemas.clone(),
             },
             IngestSettings {
@@ -148,7 +144,7 @@ impl PipelineRun {
         let compactor = Compactor::new(
             compactor::Parts {
                 ledger: table.ledger.clone(),
-                liveness: table.locks.clone(),
+                liveness: table.liveness.clone(),
                 lake: table.lake.clone(),
                 audit: table.audit.clone(),
                 state: table.state.clone(),
@@ -156,13 +152,13 @@ impl PipelineRun {
                 audit_store: table.audit_store.clone(),
                 clock: machine.clock.clone(),
                 entropy: machine.entropy.clone(),
-                owner: table.lock.name().to_owned(),
+                owner: table.holder.name().to_owned(),
             },
             CompactorSettings {
                 pipeline: settings.name.clone(),
                 table: ledger_table,
-                table_address: table.folder.display().to_string(),
-                source: listed.root().display().to_string(),
+                table_address: table.address.clone(),
+                source: source.address(),
                 write,
                 target_file_size: settings.target_file_size,
                 longest_delay: settings.longest_delay,
@@ -174,13 +170,13 @@ impl PipelineRun {
         let run = Self {
             workers,
             ingest,
-            source: listed,
+            source,
             compactor,
             schemas,
             clock: machine.clock.clone(),
             counts,
             messages,
-            state: super::machine::state_folder(&table.folder).display().to_string(),
+            state: table.state_address.clone(),
             stop,
             failed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -375,11 +371,13 @@ impl PipelineRun {
         if self.tally().waits_for(holder, what) {
             self.messages.warn("waiting: another lithify process is ingesting some of these files");
         }
-        lock(&self.pending).busy(object, holder, self.clock.now());
+        let wait = i64::try_from(self.source.patience().as_micros()).unwrap_or(i64::MAX);
+        let later = Timestamp(self.clock.now().0.saturating_add(wait));
+        lock(&self.pending).busy(object, holder, later);
     }
 
     pub(super) fn is_young(&self, object: &DroppedObject) -> bool {
-        self.settled(object) > self.clock.now()
+        self.source.is_folder() && self.settled(object) > self.clock.now()
     }
 
     pub(super) fn wait_until_settled(&self, object: DroppedObject) {

@@ -63,7 +63,7 @@ impl Watched {
         let changes = Arc::<Mutex<Changes>>::default();
         let watcher = begin_watching(run, &changes, changed);
         let watcher = match watcher {
-            Ok(watcher) => Some(watcher),
+            Ok(watcher) => watcher,
             Err(e) => {
                 let source = &run.settings.source;
                 run.messages().warn(&format!(
@@ -99,14 +99,17 @@ fn begin_watching(
     run: &Arc<PipelineRun>,
     changes: &Arc<Mutex<Changes>>,
     changed: &Arc<Notify>,
-) -> notify::Result<RecommendedWatcher> {
+) -> notify::Result<Option<RecommendedWatcher>> {
+    // A bucket names no changes to a process like this one: it is listed.
+    let Some(root) = run.source.folder() else { return Ok(None) };
+    let root = root.to_owned();
     let (changes, changed, of) = (changes.clone(), changed.clone(), run.clone());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         note(&of, &mut lock(&changes), event);
         changed.notify_one();
     })?;
-    watcher.watch(run.source.root(), RecursiveMode::Recursive)?;
-    Ok(watcher)
+    watcher.watch(&root, RecursiveMode::Recursive)?;
+    Ok(Some(watcher))
 }
 
 fn note(run: &PipelineRun, changes: &mut Changes, event: notify::Result<Event>) {
@@ -140,6 +143,6 @@ fn key_of(run: &PipelineRun, path: &Path) -> Option<String> {
     if run.source.excludes(path) {
         return None;
     }
-    let key = path.strip_prefix(run.source.root()).ok()?.to_str()?;
+    let key = path.strip_prefix(run.source.folder()?).ok()?.to_str()?;
     (!is_hidden_or_temporary(key)).then(|| key.to_owned())
 }

@@ -46,7 +46,13 @@ pub(crate) struct History {
 impl History {
     pub(crate) async fn read(subject: &Subject, verdict: &mut Verdict) -> Result<Self, AuditError> {
         let mut pipelines = Vec::new();
+        let table_id = subject.lake.head(&[]).await?.map(|head| head.table_id);
         for name in subject.ledger.pipelines().await? {
+            // A ledger can have the pipelines of several tables.
+            let settings = subject.ledger.settings(&name).await?;
+            if settings.is_none_or(|settings| table_id.as_ref().is_some_and(|id| *id != settings.table_id)) {
+                continue;
+            }
             verdict.counts.pipelines += 1;
             let batches = batches(subject, &name, verdict).await?;
             let (landed, settled) = landed(subject, &name, verdict).await?;

@@ -35,6 +35,8 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// What was sent.
     pub requests: Requests,
+    /// What they were made with: for others who speak to the same services.
+    pub config: SdkConfig,
 }
 
 impl Clients {
@@ -69,6 +71,7 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             requests,
+            config: config.clone(),
         }
     }
 }

@@ -94,7 +94,10 @@ fn check_bucket(name: &str) -> Result<(), String> {
 }
 
 /// Reads a ledger's address, `dynamodb://NAME`; gives the name.
-pub(super) fn dynamodb_table(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn dynamodb_table(text: &str) -> Result<String, String> {
     let name =
         text.strip_prefix("dynamodb://").ok_or_else(|| format!("'{text}' is no ledger: write dynamodb://NAME"))?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -26,7 +26,7 @@ use std::{fmt, time::Duration};
 
 use drops::PipelineName;
 
-pub use address::S3Address;
+pub use address::{S3Address, dynamodb_table as ledger_table};
 pub use aws::{Aws, Queues};
 pub use check::{Place, Surroundings, check};
 pub use raw::{Given, RawAws, RawPipeline, RawSettings};

@@ -1,0 +1,207 @@
+//! Where sources and tables are: in folders, or on S3 (cargo feature `aws`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lake::{DeltaLake, Lake};
+use ledger::{EmbeddedLedger, Holder, Ledger};
+use runtime::settings::{Pipeline, Settings};
+use store::{ListError, Listed, LocalSource, LocalStore, Source, Store};
+
+use super::RunError;
+use super::machine::{Machine, Table, audit_folder, ledger_file, state_folder};
+#[cfg(feature = "aws")]
+use super::remote::{Bucket, Remote};
+use crate::report::Failure;
+use crate::status::{no_ledger, of_lake, of_ledger};
+
+/// What an address on S3 begins with.
+const S3: &str = "s3://";
+
+/// A listing of a source.
+pub(super) type Listing<'a> = Box<dyn Iterator<Item = Result<Listed, ListError>> + 'a>;
+
+/// Where a pipeline's drops are.
+pub(crate) enum SourcePlace {
+    /// In a folder: one to list, one to read.
+    Folder(LocalSource, Arc<LocalSource>),
+    /// In a bucket.
+    #[cfg(feature = "aws")]
+    Bucket(Bucket),
+}
+
+impl SourcePlace {
+    fn local(pipeline: &Pipeline, excluded: &[PathBuf]) -> Result<Self, RunError> {
+        let root = Path::new(&pipeline.source);
+        let open = || {
+            let source = LocalSource::new(root, pipeline.name.clone(), excluded.to_vec());
+            source.map_err(|e| RunError::Folder { folder: root.to_owned(), reason: e.to_string() })
+        };
+        Ok(Self::Folder(open()?, Arc::new(open()?)))
+    }
+
+    /// What opens its drops.
+    pub(super) fn reader(&self) -> Arc<dyn Source> {
+        match self {
+            Self::Folder(_, reader) => reader.clone(),
+            #[cfg(feature = "aws")]
+            Self::Bucket(bucket) => bucket.reader(),
+        }
+    }
+
+    /// Its canonical address.
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Folder(listed, _) => listed.root().display().to_string(),
+            #[cfg(feature = "aws")]
+            Self::Bucket(bucket) => bucket.address(),
+        }
+    }
+
+    /// Its canonical folder, if it is one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(listed, _) => Some(listed.root()),
+            #[cfg(feature = "aws")]
+            Self::Bucket(_) => None,
+        }
+    }
+
+    /// Whether it is a folder, where a file can be half written.
+    pub(super) fn is_folder(&self) -> bool {
+        self.folder().is_some()
+    }
+
+    /// Whether a path in it is not listed.
+    pub(super) fn excludes(&self, path: &Path) -> bool {
+        match self {
+            Self::Folder(listed, _) => listed.excludes(path),
+            #[cfg(feature = "aws")]
+            Self::Bucket(_) => false,
+        }
+    }
+
+    /// How much longer than on one machine to wait for what another process works on: there its death is seen at once.
+    pub(super) fn patience(&self) -> Duration {
+        if self.is_folder() { Duration::ZERO } else { Duration::from_secs(2) }
+    }
+
+    /// Everything in it. Blocks.
+    pub(super) fn list(&self) -> Listing<'_> {
+        match self {
+            Self::Folder(listed, _) => Box::new(listed.list()),
+            #[cfg(feature = "aws")]
+            Self::Bucket(bucket) => Box::new(bucket.list()),
+        }
+    }
+
+    /// What is at these keys now. Blocks.
+    pub(super) fn list_at(&self, keys: Vec<String>) -> Listing<'_> {
+        match self {
+            Self::Folder(listed, _) => Box::new(listed.list_at(keys)),
+            #[cfg(feature = "aws")]
+            Self::Bucket(bucket) => Box::new(bucket.list_at(keys)),
+        }
+    }
+}
+
+/// The places of one run's settings. Each table is opened once, however many pipelines feed it.
+pub(super) struct Places {
+    excluded: Vec<PathBuf>,
+    tables: BTreeMap<String, Table>,
+    #[cfg(feature = "aws")]
+    remote: Remote,
+}
+
+impl Places {
+    /// `excluded` are folders in which no drops are.
+    pub(super) fn new(settings: &Settings, excluded: Vec<PathBuf>) -> Self {
+        #[cfg(not(feature = "aws"))]
+        let _ = settings;
+        Self {
+            excluded,
+            tables: BTreeMap::new(),
+            #[cfg(feature = "aws")]
+            remote: Remote::new(settings.aws.as_ref().map(|aws| aws.ledger.clone())),
+        }
+    }
+
+    /// A pipeline's table, opened.
+    pub(super) async fn table(&mut self, pipeline: &Pipeline, machine: &Machine) -> Result<Table, RunError> {
+        if let Some(table) = self.tables.get(&pipeline.table) {
+            return Ok(table.clone());
+        }
+        let table = match &pipeline.table {
+            #[cfg(feature = "aws")]
+            address if address.starts_with(S3) => self.remote.table(address, machine).await?,
+            folder => Table::local(Path::new(folder), pipeline.append_existing, machine).await?,
+        };
+        self.tables.insert(pipeline.table.clone(), table.clone());
+        Ok(table)
+    }
+
+    /// A pipeline's source.
+    pub(super) async fn source(&mut self, pipeline: &Pipeline) -> Result<SourcePlace, RunError> {
+        match &pipeline.source {
+            #[cfg(feature = "aws")]
+            address if address.starts_with(S3) => {
+                Ok(SourcePlace::Bucket(self.remote.source(address, &pipeline.name).await?))
+            }
+            _ => SourcePlace::local(pipeline, &self.excluded),
+        }
+    }
+
+    /// Who this process is in the opened tables' claims.
+    pub(super) fn holders(&self) -> impl Iterator<Item = Arc<dyn Holder>> + '_ {
+        self.tables.values().map(|table| table.holder.clone())
+    }
+}
+
+/// A table and its ledger, to be looked at and not written to.
+pub(crate) struct Look {
+    /// The record of drops and batches.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) lake: Arc<dyn Lake>,
+    pub(crate) audit: Arc<dyn Lake>,
+    pub(crate) state: Arc<dyn Store>,
+    pub(crate) table_store: Arc<dyn Store>,
+    pub(crate) audit_store: Arc<dyn Store>,
+}
+
+impl Look {
+    /// Opens a table for looking. `ledger` is that of a table on S3, `dynamodb://NAME`.
+    pub(crate) async fn at(table: &str, ledger: Option<&str>) -> Result<Self, Failure> {
+        if table.starts_with(S3) {
+            return Self::remote(table, ledger).await;
+        }
+        let folder = Path::new(table);
+        let lake = Arc::new(DeltaLake::local(folder).map_err(of_lake)?);
+        if !ledger_file(folder).exists() {
+            return Err(no_ledger(folder, lake.head(&[]).await.map_err(of_lake)?.is_some()));
+        }
+        let audit = audit_folder(folder);
+        Ok(Self {
+            ledger: Arc::new(EmbeddedLedger::look(&ledger_file(folder)).map_err(of_ledger)?),
+            lake,
+            audit: Arc::new(DeltaLake::local(&audit).map_err(of_lake)?),
+            state: Arc::new(LocalStore::new(&state_folder(folder), "look")),
+            table_store: Arc::new(LocalStore::new(folder, "look")),
+            audit_store: Arc::new(LocalStore::new(&audit, "look")),
+        })
+    }
+
+    #[cfg(feature = "aws")]
+    async fn remote(table: &str, ledger: Option<&str>) -> Result<Self, Failure> {
+        super::remote::look(table, ledger).await
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn remote(table: &str, _: Option<&str>) -> Result<Self, Failure> {
+        Err(Failure::new(
+            format!("this build of lithify cannot look at {table}"),
+            "install it with S3: cargo install --path cli --features aws",
+        ))
+    }
+}
