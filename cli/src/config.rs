@@ -50,7 +50,7 @@ fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> R
         Err(errors) => return Err(every.into_iter().chain(errors).collect()),
     };
     raw.faults.extend(every);
-    settings::check(&raw, &Surroundings { processors, look })
+    settings::check(&raw, &Surroundings { processors, s3: false, look })
 }
 
 /// What flags and file say, the flags being stronger.
@@ -94,6 +94,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         longest_delay: by_flag("--longest-delay", &args.longest_delay),
         settle_time: by_flag("--settle-time", &args.settle_time),
         append_existing: args.append_existing.then(|| Given::by_flag("--append-existing", true)),
+        overwrites: None,
     }
 }
 

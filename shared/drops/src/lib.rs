@@ -2,6 +2,7 @@
 
 mod batch;
 mod drop;
+pub mod notification;
 mod pipeline;
 mod skip;
 mod time;

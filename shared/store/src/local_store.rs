@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::store::{ObjectWriter, RandomRead, Store, StoreError};
+use crate::store::{ObjectWriter, RandomRead, Store, StoreError, is_address};
 
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
@@ -52,12 +52,7 @@ impl LocalStore {
     }
 
     fn path(&self, address: &str) -> Result<PathBuf, StoreError> {
-        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
-        if address.split('/').all(plain) {
-            Ok(self.root.join(address))
-        } else {
-            Err(StoreError::Address(address.to_owned()))
-        }
+        if is_address(address) { Ok(self.root.join(address)) } else { Err(StoreError::Address(address.to_owned())) }
     }
 
     fn begin(&self, address: &str) -> Result<LocalWriter, StoreError> {

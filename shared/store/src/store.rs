@@ -56,3 +56,8 @@ pub trait Store: Send + Sync {
     /// The addresses below a prefix that ends at a `/`, with sizes in bytes, sorted by address.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError>;
 }
+
+/// Whether a text is an address: see [`Store`]. What a folder cannot hold is an address nowhere.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']))
+}

@@ -1,6 +1,8 @@
 //! From settings as they were written to settings that can be used, or to all that is wrong with them.
 
-use super::{Given, Origin, Pipeline, RawPipeline, RawSettings, SettingError, Settings, relations, values};
+use super::{
+    Given, Origin, Pipeline, RawPipeline, RawSettings, S3Address, SettingError, Settings, aws, relations, values,
+};
 
 /// What stands at an address, as far as the settings must know. The texts are canonical addresses: two addresses of one
 /// place (a relative path, a symbolic link) give one text.
@@ -20,7 +22,9 @@ pub enum Place {
 pub struct Surroundings<'a> {
     /// The machine's processors: the default of `workers`.
     pub processors: usize,
-    /// Looks at an address.
+    /// Whether places on S3 can be worked with.
+    pub s3: bool,
+    /// Looks at an address that is not on S3.
     pub look: &'a dyn Fn(&str) -> Place,
 }
 
@@ -50,6 +54,7 @@ pub fn check(raw: &RawSettings, around: &Surroundings<'_>) -> Result<Settings, V
     let mut errors = raw.faults.clone();
     let memory = values::memory(raw.memory.as_ref(), &mut errors);
     let workers = values::workers(raw.workers.as_ref(), around.processors, &mut errors);
+    let aws = aws::check(raw, &mut errors);
     let mut pipelines = Vec::new();
     let mut candidates = Vec::new();
     for whole in raw.whole_pipelines() {
@@ -60,14 +65,26 @@ pub fn check(raw: &RawSettings, around: &Surroundings<'_>) -> Result<Settings, V
     if raw.pipelines.is_empty() {
         shared_alone(&raw.shared, &mut errors);
         if raw.faults.iter().all(|fault| fault.setting != "pipeline") {
-            let problem = "there is no pipeline: write [[pipeline]], and below it source = \"...\" and table = \"...\"";
-            errors.push(SettingError::new(&raw.origin, "pipeline", problem));
+            errors.push(no_pipeline(&raw.origin));
         }
     }
     relations::check(&candidates, &mut errors);
+    relations::ledger(raw, &candidates, &mut errors);
     match (memory, workers) {
-        (Some(memory), Some(workers)) if errors.is_empty() => Ok(Settings { pipelines, memory, workers }),
+        (Some(memory), Some(workers)) if errors.is_empty() => Ok(Settings { pipelines, memory, workers, aws }),
         _ => Err(in_order(errors)),
+    }
+}
+
+fn no_pipeline(origin: &Origin) -> SettingError {
+    match origin {
+        Origin::Object { .. } => {
+            SettingError::new(origin, "pipelines", "there is no pipeline: each has a name, a source and a table")
+        }
+        _ => {
+            let problem = "there is no pipeline: write [[pipeline]], and below it source = \"...\" and table = \"...\"";
+            SettingError::new(origin, "pipeline", problem)
+        }
     }
 }
 
@@ -82,6 +99,7 @@ fn pipeline(
     let schema_hints = values::schema_hints(&raw, errors);
     let longest_delay = values::longest_delay(&raw, errors);
     let settle_time = values::settle_time(&raw, errors);
+    let overwrites = values::overwrites(&raw, errors);
     let candidate = Candidate {
         name: values::name(&raw, errors),
         source: source(&raw, around, errors),
@@ -105,6 +123,7 @@ fn pipeline(
             longest_delay: longest_delay?,
             settle_time: settle_time?,
             append_existing: candidate.raw.append_existing.as_ref().is_some_and(|given| given.value),
+            overwrites: overwrites?,
         })
     };
     let pipeline = build();
@@ -113,6 +132,9 @@ fn pipeline(
 
 fn source(raw: &RawPipeline, around: &Surroundings<'_>, errors: &mut Vec<SettingError>) -> Option<String> {
     let given = address(raw.source.as_ref(), raw, "source", "the folder that drops arrive in", errors)?;
+    if let Some(parsed) = on_s3(given, around, S3Address::source) {
+        return parsed.or_else(|problem| values::wrong(errors, given, "source", problem).ok_or(())).ok();
+    }
     let problem = match (around.look)(&given.value) {
         Place::Folder(canonical) => return Some(canonical),
         Place::Vacant(_) => format!("there is no folder {}{}", given.value, tilde(&given.value)),
@@ -130,6 +152,9 @@ fn table(raw: &RawPipeline, around: &Surroundings<'_>, errors: &mut Vec<SettingE
         "the folder of the Delta table, which is made if it is not there",
         errors,
     )?;
+    if let Some(parsed) = on_s3(given, around, S3Address::table) {
+        return parsed.or_else(|problem| values::wrong(errors, given, "table", problem).ok_or(())).ok();
+    }
     let problem = match (around.look)(&given.value) {
         Place::Folder(canonical) => return Some(canonical),
         Place::Vacant(canonical) if tilde(&given.value).is_empty() => return Some(canonical),
@@ -138,6 +163,21 @@ fn table(raw: &RawPipeline, around: &Surroundings<'_>, errors: &mut Vec<SettingE
         Place::Unknown(reason) => format!("cannot look at {}: {reason}", given.value),
     };
     values::wrong(errors, given, "table", problem)
+}
+
+/// The canonical text of an address on S3, or what is wrong with it; nothing where a folder is meant.
+fn on_s3(
+    given: &Given<String>,
+    around: &Surroundings<'_>,
+    parse: fn(&str) -> Result<S3Address, String>,
+) -> Option<Result<String, String>> {
+    let functions = matches!(given.origin, Origin::Object { .. });
+    match S3Address::is_meant(&given.value) {
+        true if around.s3 => Some(parse(&given.value).map(|address| address.to_string())),
+        true => Some(Err(format!("{} is on S3, and this build works on folders only", given.value))),
+        false if functions => Some(Err(format!("{} is not on S3: write s3://BUCKET/PREFIX/", given.value))),
+        false => None,
+    }
 }
 
 /// An address that must be given.
@@ -181,6 +221,7 @@ fn in_order(mut errors: Vec<SettingError>) -> Vec<SettingError> {
     errors.sort_by_key(|error| match &error.origin {
         Origin::Flag(_) => (0, String::new(), 0),
         Origin::Line { file, line } => (1, file.clone(), *line),
+        Origin::Object { file, pipeline } => (1, file.clone(), pipeline.map_or(0, |at| at + 1)),
         Origin::Absent => (2, String::new(), 0),
     });
     let mut once: Vec<SettingError> = Vec::with_capacity(errors.len());

@@ -3,6 +3,7 @@
 //! ```toml
 //! memory = "512MiB"            # of the process
 //! workers = 2
+//! ledger = "dynamodb://NAME"   # of tables on S3
 //! target_file_size = "128MiB"  # shared: for each pipeline that does not say otherwise;
 //! longest_delay = "5m"         # so are longest_delay
 //! settle_time = "2s"           # and settle_time
@@ -17,33 +18,37 @@
 //! cluster_by = ["customer", "day"]   # or z_order_by
 //! partition_columns = ["day"]
 //! append_existing = false
+//! overwrites = "ignore"        # of keys of a source on S3; or "ingest"
 //! ```
 
 use std::path::Path;
 
-use toml_edit::{Document, Item, Key, TableLike, Value};
+use toml_edit::{Document, Item, Key, TableLike};
 
-use super::{Given, Origin, RawPipeline, RawSettings, SettingError, suggest::did_you_mean};
+use super::read::{Entry, Language, Reader, Value};
+use super::{Origin, RawPipeline, RawSettings, SettingError};
 
-/// The names that stand outside of every pipeline.
-const TOP_KEYS: [&str; 6] = ["memory", "workers", "target_file_size", "longest_delay", "settle_time", "pipeline"];
-
-/// The names that stand in a `[[pipeline]]`.
-const PIPELINE_KEYS: [&str; 13] = [
-    "name",
-    "source",
-    "table",
-    "format",
-    "compression",
-    "schema_hints",
-    "cluster_by",
-    "z_order_by",
-    "partition_columns",
-    "target_file_size",
-    "longest_delay",
-    "settle_time",
-    "append_existing",
-];
+const TOML: Language = Language {
+    top: &["memory", "workers", "target_file_size", "longest_delay", "settle_time", "ledger", "pipeline"],
+    pipeline: &[
+        "name",
+        "source",
+        "table",
+        "format",
+        "compression",
+        "schema_hints",
+        "cluster_by",
+        "z_order_by",
+        "partition_columns",
+        "target_file_size",
+        "longest_delay",
+        "settle_time",
+        "append_existing",
+        "overwrites",
+    ],
+    belongs_inside: "belongs to one pipeline: write it below a [[pipeline]] line",
+    belongs_outside: "is of the whole process: write it at the top of the file, above every [[pipeline]]",
+};
 
 /// Reads a settings file. `file_name` is what messages call it and what relative paths in it begin at (its folder).
 ///
@@ -56,13 +61,45 @@ pub fn read(text: &str, file_name: &str) -> Result<RawSettings, Vec<SettingError
         let origin = lines.origin(error.span().map(|span| span.start));
         vec![SettingError::new(&origin, "file", format!("this is no TOML: {}", error.message().trim()))]
     })?;
-    let mut reader = Reader { lines, faults: Vec::new() };
-    let mut raw = RawSettings::new(reader.lines.origin(None));
+    let mut raw = RawSettings::new(lines.origin(None));
+    let mut reader = Reader::new(&TOML, Path::new(file_name).parent());
     for (key, item) in entries(document.as_table()) {
-        reader.top(&mut raw, key, item);
+        let entry = lines.entry(key, item);
+        match key.get() {
+            "pipeline" => pipelines(&mut reader, &lines, &mut raw, &entry, item),
+            _ => reader.top(&mut raw, &entry),
+        }
     }
     raw.faults = reader.faults;
     Ok(raw)
+}
+
+fn pipelines(reader: &mut Reader<'_>, lines: &Lines<'_>, raw: &mut RawSettings, entry: &Entry<'_>, item: &Item) {
+    if let Some(tables) = item.as_array_of_tables() {
+        for table in tables {
+            raw.pipelines.push(pipeline(reader, lines, lines.origin(table.span().map(|span| span.start)), table));
+        }
+    } else if let Some(inline) = item.as_array().filter(|array| array.iter().all(toml_edit::Value::is_inline_table)) {
+        for table in inline.iter().filter_map(toml_edit::Value::as_inline_table) {
+            raw.pipelines.push(pipeline(reader, lines, lines.origin(table.span().map(|span| span.start)), table));
+        }
+    } else {
+        let how = "write [[pipeline]] with two brackets, once for each pipeline, and below it name = \"...\"";
+        reader.fault(entry, how.to_owned());
+    }
+}
+
+fn pipeline(reader: &mut Reader<'_>, lines: &Lines<'_>, origin: Origin, table: &dyn TableLike) -> RawPipeline {
+    let mut raw = RawPipeline::new(origin);
+    for (key, item) in entries(table) {
+        reader.pipeline(&mut raw, &lines.entry(key, item));
+    }
+    raw
+}
+
+/// A table's keys and values, in the file's order.
+fn entries(table: &dyn TableLike) -> impl Iterator<Item = (&Key, &Item)> {
+    table.iter().filter_map(|(name, _)| table.get_key_value(name))
 }
 
 /// The lines of a file: which one a byte stands on.
@@ -82,162 +119,35 @@ impl<'a> Lines<'a> {
         let line = byte.map_or(1, |byte| self.starts.partition_point(|start| *start <= byte));
         Origin::Line { file: self.file.to_owned(), line }
     }
+
+    fn entry<'e>(&self, key: &'e Key, item: &'e Item) -> Entry<'e> {
+        Entry { name: key.get(), origin: self.origin(key.span().map(|span| span.start)), value: item }
+    }
 }
 
-/// A table's keys and values, in the file's order.
-fn entries(table: &dyn TableLike) -> impl Iterator<Item = (&Key, &Item)> {
-    table.iter().filter_map(|(name, _)| table.get_key_value(name))
-}
-
-struct Reader<'a> {
-    lines: Lines<'a>,
-    faults: Vec<SettingError>,
-}
-
-impl Reader<'_> {
-    fn top(&mut self, raw: &mut RawSettings, key: &Key, item: &Item) {
-        match key.get() {
-            "memory" => raw.memory = self.size(key, item),
-            "workers" => raw.workers = self.number(key, item),
-            "target_file_size" => raw.shared.target_file_size = self.size(key, item),
-            "longest_delay" => raw.shared.longest_delay = self.duration(key, item),
-            "settle_time" => raw.shared.settle_time = self.duration(key, item),
-            "pipeline" => self.pipelines(raw, key, item),
-            name if PIPELINE_KEYS.contains(&name) => {
-                self.fault(key, "belongs to one pipeline: write it below a [[pipeline]] line".to_owned());
-            }
-            name => self.unknown(key, did_you_mean(name, &TOP_KEYS)),
-        }
+impl Value for Item {
+    fn text(&self) -> Option<&str> {
+        self.as_str()
     }
 
-    fn pipelines(&mut self, raw: &mut RawSettings, key: &Key, item: &Item) {
-        if let Some(tables) = item.as_array_of_tables() {
-            for table in tables {
-                let origin = self.lines.origin(table.span().map(|span| span.start));
-                raw.pipelines.push(self.pipeline(origin, table));
-            }
-        } else if let Some(inline) = item.as_array().filter(|array| array.iter().all(Value::is_inline_table)) {
-            for table in inline.iter().filter_map(Value::as_inline_table) {
-                let origin = self.lines.origin(table.span().map(|span| span.start));
-                raw.pipelines.push(self.pipeline(origin, table));
-            }
-        } else {
-            let how = "write [[pipeline]] with two brackets, once for each pipeline, and below it name = \"...\"";
-            self.fault(key, how.to_owned());
-        }
+    fn integer(&self) -> Option<i64> {
+        self.as_integer()
     }
 
-    fn pipeline(&mut self, origin: Origin, table: &dyn TableLike) -> RawPipeline {
-        let mut raw = RawPipeline::new(origin);
-        for (key, item) in entries(table) {
-            match key.get() {
-                "name" => raw.name = self.text(key, item),
-                "source" => raw.source = self.path(key, item),
-                "table" => raw.table = self.path(key, item),
-                "format" => raw.format = self.text(key, item),
-                "compression" => raw.compression = self.text(key, item),
-                "schema_hints" => raw.schema_hints = self.text(key, item),
-                "cluster_by" => raw.cluster_by = self.list(key, item),
-                "z_order_by" => raw.z_order_by = self.list(key, item),
-                "partition_columns" => raw.partition_columns = self.list(key, item),
-                "target_file_size" => raw.target_file_size = self.size(key, item),
-                "longest_delay" => raw.longest_delay = self.duration(key, item),
-                "settle_time" => raw.settle_time = self.duration(key, item),
-                "append_existing" => raw.append_existing = self.truth(key, item),
-                "memory" | "workers" => {
-                    let how = "is of the whole process: write it at the top of the file, above every [[pipeline]]";
-                    self.fault(key, how.to_owned());
-                }
-                name => self.unknown(key, did_you_mean(name, &PIPELINE_KEYS)),
-            }
-        }
-        raw
+    fn truth(&self) -> Option<bool> {
+        self.as_bool()
     }
 
-    fn text(&mut self, key: &Key, item: &Item) -> Option<Given<String>> {
-        match item.as_str() {
-            Some(text) => Some(self.given(key, text.to_owned())),
-            None => self.wrong_kind(key, item, "a text in quotes"),
-        }
+    fn texts(&self) -> Option<Vec<String>> {
+        self.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
     }
 
-    /// A path; a relative one is taken from the file's folder. An address with a scheme (`s3://...`) stays as it is.
-    fn path(&mut self, key: &Key, item: &Item) -> Option<Given<String>> {
-        let mut given = self.text(key, item)?;
-        if let Some(folder) = Path::new(self.lines.file).parent()
-            && !given.value.is_empty()
-            && !given.value.contains("://")
-        {
-            given.value = folder.join(&given.value).to_string_lossy().into_owned();
-        }
-        Some(given)
-    }
-
-    fn size(&mut self, key: &Key, item: &Item) -> Option<Given<String>> {
-        self.text_or_number(key, item, "a size such as \"128MiB\"")
-    }
-
-    fn number(&mut self, key: &Key, item: &Item) -> Option<Given<String>> {
-        self.text_or_number(key, item, "a number such as 4")
-    }
-
-    fn duration(&mut self, key: &Key, item: &Item) -> Option<Given<String>> {
-        self.text_or_number(key, item, "a duration such as \"5m\"")
-    }
-
-    fn text_or_number(&mut self, key: &Key, item: &Item, wanted: &str) -> Option<Given<String>> {
-        match item.as_integer() {
-            Some(number) => Some(self.given(key, number.to_string())),
-            None if item.is_str() => self.text(key, item),
-            None => self.wrong_kind(key, item, wanted),
-        }
-    }
-
-    fn truth(&mut self, key: &Key, item: &Item) -> Option<Given<bool>> {
-        match item.as_bool() {
-            Some(truth) => Some(self.given(key, truth)),
-            None => self.wrong_kind(key, item, "true or false, without quotes"),
-        }
-    }
-
-    /// A list of names: an array of texts, or one text with commas.
-    fn list(&mut self, key: &Key, item: &Item) -> Option<Given<Vec<String>>> {
-        let wanted = "a list of names such as [\"day\", \"customer\"]";
-        if let Some(text) = item.as_str() {
-            return Some(self.given(key, text.split(',').map(|name| name.trim().to_owned()).collect()));
-        }
-        let Some(array) = item.as_array() else { return self.wrong_kind(key, item, wanted) };
-        let names: Option<Vec<String>> = array.iter().map(|value| value.as_str().map(str::to_owned)).collect();
-        match names {
-            Some(names) => Some(self.given(key, names)),
-            None => self.wrong_kind(key, item, wanted),
-        }
-    }
-
-    fn given<T>(&self, key: &Key, value: T) -> Given<T> {
-        Given { value, origin: self.origin(key) }
-    }
-
-    fn origin(&self, key: &Key) -> Origin {
-        self.lines.origin(key.span().map(|span| span.start))
-    }
-
-    fn fault(&mut self, key: &Key, problem: String) {
-        self.faults.push(SettingError::new(&self.origin(key), key.get(), problem));
-    }
-
-    fn unknown(&mut self, key: &Key, suggestion: String) {
-        self.fault(key, format!("there is no such setting{suggestion}"));
-    }
-
-    fn wrong_kind<T>(&mut self, key: &Key, item: &Item, wanted: &str) -> Option<T> {
-        let found = match item.type_name() {
+    fn kind(&self) -> &'static str {
+        match self.type_name() {
             "string" => "a text",
             "array" => "a list of other things",
             "float" => "a number with a point",
             other => other,
-        };
-        self.fault(key, format!("must be {wanted}, but this is {found}"));
-        None
+        }
     }
 }

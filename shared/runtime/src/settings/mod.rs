@@ -1,14 +1,20 @@
 //! The settings of pipelines: plain values, checked together. The command line and the functions read the same type.
 //!
 //! They come in two steps, so that everything that is wrong is reported at once, wherever it was written:
-//! 1. *Raw*: [`file::read`] (a settings file) and the command line (its flags) each make a [`RawSettings`]: texts with their
-//!    [`Origin`], not yet judged. Flags are laid over a file's values with [`RawPipeline::overlay`].
+//! 1. *Raw*: `file::read` (a settings file in TOML, cargo feature `toml`), [`json::read`] (the functions' settings object) and the command
+//!    line (its flags) each make a [`RawSettings`]: texts with their [`Origin`], not yet judged. Flags are laid over a file's values
+//!    with [`RawPipeline::overlay`].
 //! 2. *Checked*: [`check`] parses every value, holds them against each other and against the folders (which it sees only
 //!    through [`Surroundings`]: there is no I/O here), and gives either [`Settings`] or every [`SettingError`].
 
+mod address;
+mod aws;
 mod check;
+#[cfg(any(feature = "toml", test))]
 pub mod file;
+pub mod json;
 mod raw;
+mod read;
 mod relations;
 mod suggest;
 #[cfg(test)]
@@ -20,8 +26,10 @@ use std::{fmt, time::Duration};
 
 use drops::PipelineName;
 
+pub use address::S3Address;
+pub use aws::{Aws, Queues};
 pub use check::{Place, Surroundings, check};
-pub use raw::{Given, RawPipeline, RawSettings};
+pub use raw::{Given, RawAws, RawPipeline, RawSettings};
 pub use suggest::nearest;
 pub use units::{InvalidUnit, parse_duration, parse_size};
 
@@ -55,6 +63,9 @@ pub const DEFAULT_SETTLE_TIME: Duration = Duration::from_secs(2);
 /// The longest time that any setting may name: 30 days. What is longer is a slip.
 pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The default of [`Queues::large_drop_size`]: 64 MiB, which a function of two minutes decodes with room to spare.
+pub const DEFAULT_LARGE_DROP_SIZE: u64 = 64 << 20;
+
 /// The columns that every row carries beside its data: where it came from, and what did not fit.
 pub const ROW_COLUMNS: [&str; 6] =
     ["_source_file", "_source_version", "_source_row", "_source_time", "_ingested_at", "_rescued_data"];
@@ -71,16 +82,25 @@ pub enum Origin {
         /// The line, from 1.
         line: usize,
     },
+    /// A place in a settings object.
+    Object {
+        /// The object's address.
+        file: String,
+        /// Which of its pipelines, from 0; absent outside of them.
+        pipeline: Option<usize>,
+    },
     /// Nothing the user wrote: a default, or an absence.
     Absent,
 }
 
 impl fmt::Display for Origin {
-    /// `--flag`, `file:line`, or nothing.
+    /// `--flag`, `file:line`, `object: pipelines[2]`, or nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => f.write_str(flag),
             Self::Line { file, line } => write!(f, "{file}:{line}"),
+            Self::Object { file, pipeline: None } => f.write_str(file),
+            Self::Object { file, pipeline: Some(at) } => write!(f, "{file}: pipelines[{at}]"),
             Self::Absent => Ok(()),
         }
     }
@@ -108,7 +128,10 @@ impl SettingError {
     fn place(&self) -> String {
         match &self.origin {
             Origin::Flag(flag) => format!("{flag}: "),
-            Origin::Line { .. } => format!("{}: {}: ", self.origin, self.setting),
+            Origin::Line { .. } | Origin::Object { pipeline: None, .. } => {
+                format!("{}: {}: ", self.origin, self.setting)
+            }
+            Origin::Object { .. } => format!("{}.{}: ", self.origin, self.setting),
             Origin::Absent => format!("{}: ", self.setting),
         }
     }
@@ -131,9 +154,9 @@ pub enum ClusterBy {
 pub struct Pipeline {
     /// Its name: `default` unless given.
     pub name: PipelineName,
-    /// The source: a folder, canonical.
+    /// The source, canonical: a folder, or `s3://bucket/prefix/`.
     pub source: String,
-    /// The table: a folder, canonical as far as it exists.
+    /// The table: a folder, canonical as far as it exists, or `s3://bucket/path`. Also what a ledger of several tables calls it.
     pub table: String,
     /// The files' format; told by name and first bytes if absent.
     pub format: Option<decode::format::Format>,
@@ -153,6 +176,18 @@ pub struct Pipeline {
     pub settle_time: Duration,
     /// Whether rows may be appended to a table that Lithify did not make.
     pub append_existing: bool,
+    /// What is done with an overwritten key.
+    pub overwrites: Overwrites,
+}
+
+/// What is done when an object is written over one that was ingested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrites {
+    /// The rows stay as they were read; it is counted.
+    #[default]
+    Ignore,
+    /// It is a drop of its own: the object's version is part of a drop's identity.
+    Ingest,
 }
 
 /// The settings of one process.
@@ -164,4 +199,6 @@ pub struct Settings {
     pub memory: u64,
     /// Worker threads.
     pub workers: usize,
+    /// The services of AWS, where a ledger is named.
+    pub aws: Option<Aws>,
 }

@@ -49,6 +49,23 @@ pub struct RawPipeline {
     pub settle_time: Option<Given<String>>,
     /// Whether to append to a table that Lithify did not make.
     pub append_existing: Option<Given<bool>>,
+    /// What is done with an overwritten key: `ignore` or `ingest`.
+    pub overwrites: Option<Given<String>>,
+}
+
+/// The services of AWS that work is done with, as they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawAws {
+    /// The ledger's address, `dynamodb://NAME`.
+    pub ledger: Option<Given<String>>,
+    /// The address of the queue that notifications come through.
+    pub queue: Option<Given<String>>,
+    /// The address of the queue for drops that are too large for that.
+    pub large_queue: Option<Given<String>>,
+    /// The address of the queue for what cannot be understood.
+    pub dead_letter_queue: Option<Given<String>>,
+    /// A size.
+    pub large_drop_size: Option<Given<String>>,
 }
 
 /// The settings of one process as they were written.
@@ -64,6 +81,8 @@ pub struct RawSettings {
     pub shared: RawPipeline,
     /// The pipelines.
     pub pipelines: Vec<RawPipeline>,
+    /// The services of AWS.
+    pub aws: RawAws,
     /// What was wrong already while reading (unknown names, wrong kinds of values): reported by the check with the rest.
     pub faults: Vec<SettingError>,
 }
@@ -86,6 +105,7 @@ impl RawPipeline {
             longest_delay: None,
             settle_time: None,
             append_existing: None,
+            overwrites: None,
         }
     }
 
@@ -112,6 +132,7 @@ impl RawPipeline {
             longest_delay: pick(&over.longest_delay, self.longest_delay),
             settle_time: pick(&over.settle_time, self.settle_time),
             append_existing: pick(&over.append_existing, self.append_existing),
+            overwrites: pick(&over.overwrites, self.overwrites),
         }
     }
 }
@@ -125,6 +146,7 @@ impl RawSettings {
             workers: None,
             shared: RawPipeline::new(Origin::Absent),
             pipelines: Vec::new(),
+            aws: RawAws::default(),
             faults: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Origin, SettingError, check::Candidate};
+use super::{Origin, RawSettings, S3Address, SettingError, check::Candidate};
 
 /// Checks every pipeline against itself and against each one before it.
 pub(super) fn check(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
@@ -41,6 +41,29 @@ fn own_places(one: &Candidate, errors: &mut Vec<SettingError>) {
         errors.push(SettingError::new(table_origin(one), "table", problem));
     } else {
         source_inside_table(one, source, one, table, errors);
+        table_inside_s3(one, source, one, table, errors);
+    }
+}
+
+/// S3 notifies of everything below a source's prefix, so nothing of ours may be written there.
+fn table_inside_s3(reader: &Candidate, source: &str, writer: &Candidate, table: &str, errors: &mut Vec<SettingError>) {
+    let written = [table.to_owned(), audit_table(table)].into_iter().find(|written| within(written, source));
+    if let Some(written) = written.filter(|_| S3Address::is_meant(source)) {
+        let of = at(origin(reader, |raw| raw.source.as_ref().map(|given| &given.origin)));
+        let problem = format!("{written} lies inside the source {source}{of}: on S3 a source holds drops only");
+        errors.push(SettingError::new(table_origin(writer), "table", problem));
+    }
+}
+
+/// A ledger of its own lies beside a table in a folder only.
+pub(super) fn ledger(raw: &RawSettings, candidates: &[Candidate], errors: &mut Vec<SettingError>) {
+    if raw.aws.ledger.is_some() || matches!(raw.origin, Origin::Object { .. }) {
+        return;
+    }
+    for one in candidates.iter().filter(|one| one.table.as_deref().is_some_and(S3Address::is_meant)) {
+        let problem =
+            "is on S3, where a table has no ledger of its own: name one as well, ledger = \"dynamodb://NAME\"";
+        errors.push(SettingError::new(table_origin(one), "table", problem));
     }
 }
 
@@ -51,8 +74,10 @@ fn places(earlier: &Candidate, later: &Candidate, errors: &mut Vec<SettingError>
             && reader.table.as_ref() != Some(table)
         {
             source_inside_table(reader, source, writer, table, errors);
+            table_inside_s3(reader, source, writer, table, errors);
         }
     }
+    sources_on_s3(earlier, later, errors);
     let (Some(first), Some(second)) = (&earlier.table, &later.table) else { return };
     let overlap = first != second
         && [(first, second), (second, first)].iter().any(|(a, b)| within(a, b) || within(a, &audit_table(b)));
@@ -61,6 +86,18 @@ fn places(earlier: &Candidate, later: &Candidate, errors: &mut Vec<SettingError>
         let problem =
             format!("overlaps the table {first}{other}, or its audit table {}: keep them apart", audit_table(first));
         errors.push(SettingError::new(table_origin(later), "table", problem));
+    }
+}
+
+/// A notification belongs to one pipeline. Pipelines of one table are told so with all else that they must agree on.
+fn sources_on_s3(earlier: &Candidate, later: &Candidate, errors: &mut Vec<SettingError>) {
+    let (Some(a), Some(b)) = (&earlier.source, &later.source) else { return };
+    let one_table = earlier.table.is_some() && earlier.table == later.table;
+    if S3Address::is_meant(a) && !one_table && (within(a, b) || within(b, a)) {
+        let other = at(origin(earlier, |raw| raw.source.as_ref().map(|given| &given.origin)));
+        let problem = format!("overlaps the source {a}{other}: a drop on S3 belongs to one pipeline");
+        let own = origin(later, |raw| raw.source.as_ref().map(|given| &given.origin));
+        errors.push(SettingError::new(own, "source", problem));
     }
 }
 
@@ -149,6 +186,7 @@ fn origin<'a>(one: &'a Candidate, of: impl Fn(&'a super::RawPipeline) -> Option<
 fn at(origin: &Origin) -> String {
     match origin {
         Origin::Absent => String::new(),
+        Origin::Object { pipeline: Some(at), .. } => format!(" (pipelines[{at}])"),
         other => format!(" ({other})"),
     }
 }

@@ -10,8 +10,8 @@ use drops::PipelineName;
 
 use super::{
     ClusterBy, DEFAULT_LONGEST_DELAY, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_SETTLE_TIME, DEFAULT_TARGET_FILE_SIZE,
-    Given, MAX_DELAY, MAX_TARGET_FILE_SIZE, MAX_WORKERS, MIN_MEMORY, MIN_TARGET_FILE_SIZE, ROW_COLUMNS, RawPipeline,
-    SettingError,
+    Given, MAX_DELAY, MAX_TARGET_FILE_SIZE, MAX_WORKERS, MIN_MEMORY, MIN_TARGET_FILE_SIZE, Overwrites, ROW_COLUMNS,
+    RawPipeline, S3Address, SettingError,
     suggest::did_you_mean,
     units::{duration_text, parse_duration, parse_size, size_text},
 };
@@ -46,6 +46,26 @@ pub(super) fn format(raw: &RawPipeline, errors: &mut Errors) -> Option<Option<Fo
 
 pub(super) fn compression(raw: &RawPipeline, errors: &mut Errors) -> Option<Option<Compression>> {
     one_of(raw.compression.as_ref(), "compression", &words(Compression::ALL.iter()), errors)
+}
+
+pub(super) fn overwrites(raw: &RawPipeline, errors: &mut Errors) -> Option<Overwrites> {
+    let Some(given) = &raw.overwrites else { return Some(Overwrites::Ignore) };
+    match given.value.trim().to_ascii_lowercase().as_str() {
+        "ignore" => Some(Overwrites::Ignore),
+        "ingest" if raw.source.as_ref().is_some_and(|source| !S3Address::is_meant(&source.value)) => wrong(
+            errors,
+            given,
+            "overwrites",
+            "'ingest' is for sources on S3: what is written over in a folder is gone",
+        ),
+        "ingest" => Some(Overwrites::Ingest),
+        _ => {
+            let known = ["ignore", "ingest"];
+            let suggestion = did_you_mean(&given.value, &known);
+            let problem = format!("'{}' is nothing to do{suggestion} (known: {})", given.value, known.join(", "));
+            wrong(errors, given, "overwrites", problem)
+        }
+    }
 }
 
 fn words(known: impl Iterator<Item = impl ToString>) -> Vec<String> {
@@ -166,7 +186,7 @@ pub(super) fn workers(given: Option<&Given<String>>, processors: usize, errors: 
     }
 }
 
-fn size(given: &Given<String>, setting: &str, errors: &mut Errors) -> Option<u64> {
+pub(super) fn size(given: &Given<String>, setting: &str, errors: &mut Errors) -> Option<u64> {
     match parse_size(&given.value) {
         Ok(bytes) => Some(bytes),
         Err(error) => wrong(errors, given, setting, error.to_string()),

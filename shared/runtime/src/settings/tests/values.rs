@@ -78,7 +78,7 @@ fn memory_and_workers_have_bounds() {
 fn the_number_of_processors_is_the_default_within_bounds() {
     for (processors, workers) in [(0, 1), (2, 2), (1_000, MAX_WORKERS)] {
         let raw = file::read("[[pipeline]]\nsource = '/d/a'\ntable = '/t'\n", "x.toml").expect("TOML");
-        let settings = check(&raw, &Surroundings { processors, look: &look }).expect("right");
+        let settings = check(&raw, &Surroundings { processors, s3: true, look: &look }).expect("right");
         assert_eq!(settings.workers, workers);
     }
 }

@@ -1,0 +1,213 @@
+//! From an envelope's JSON to notifications. Only what is used is looked at: AWS adds fields without asking.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::{MAX_DEPTH, MAX_NOTIFICATIONS, NotUnderstood, Notification, Told, decode_key};
+use crate::Timestamp;
+
+/// The outermost fields of every envelope.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    /// S3's own, or SNS's for functions.
+    #[serde(rename = "Records", borrow)]
+    records: Option<Vec<&'a RawValue>>,
+    /// SNS's for queues.
+    #[serde(rename = "Type")]
+    kind: Option<String>,
+    #[serde(rename = "Message")]
+    message: Option<String>,
+    /// S3's test.
+    #[serde(rename = "Event")]
+    event: Option<String>,
+    /// EventBridge's.
+    #[serde(rename = "detail-type")]
+    detail_type: Option<String>,
+    source: Option<String>,
+    time: Option<String>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+}
+
+/// What tells a record's sender: S3 writes `eventSource`, SNS `EventSource`.
+#[derive(Deserialize)]
+struct Sender {
+    #[serde(rename = "eventSource", alias = "EventSource")]
+    event_source: String,
+}
+
+#[derive(Deserialize)]
+struct SnsRecord {
+    #[serde(rename = "Sns")]
+    sns: SnsMessage,
+}
+
+#[derive(Deserialize)]
+struct SnsMessage {
+    #[serde(rename = "Message")]
+    message: String,
+}
+
+/// A record of S3's own. What it is about is read only once its name says that an object was created.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct S3Record<'a> {
+    event_version: String,
+    event_name: String,
+    event_time: Option<String>,
+    #[serde(borrow)]
+    s3: Option<&'a RawValue>,
+}
+
+/// `s3` of S3's own records, and `detail` of EventBridge's.
+#[derive(Deserialize)]
+struct Subject {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    key: String,
+    #[serde(default, deserialize_with = "number")]
+    size: Option<u64>,
+    #[serde(rename = "eTag", alias = "etag")]
+    etag: Option<String>,
+    #[serde(rename = "versionId", alias = "version-id")]
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+/// A number, which some senders write as text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Number(u64),
+        Text(String),
+    }
+    match Option::<Number>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Number::Number(number)) => Ok(Some(number)),
+        Some(Number::Text(text)) => text.trim().parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+fn not_understood(why: impl Into<String>) -> NotUnderstood {
+    NotUnderstood(why.into())
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, NotUnderstood> {
+    // serde_json names line and column, never the content.
+    serde_json::from_str(text).map_err(|e| not_understood(format!("{what}: {e}")))
+}
+
+pub(super) fn read(text: &str, depth: usize, told: &mut Told) -> Result<(), NotUnderstood> {
+    if depth == MAX_DEPTH {
+        return Err(not_understood(format!("more than {MAX_DEPTH} envelopes lie inside each other")));
+    }
+    let envelope: Envelope<'_> = parse(text, "it is no JSON object of a known kind")?;
+    if let Some(records) = envelope.records {
+        return records.into_iter().try_for_each(|record| self::record(record.get(), depth, told));
+    }
+    match (envelope.kind.as_deref(), envelope.message) {
+        (Some("Notification"), Some(message)) => return read(&message, depth + 1, told),
+        (Some(kind), _) => return Err(not_understood(format!("it is SNS's, of type {}", shown(kind)))),
+        (None, _) => {}
+    }
+    if envelope.event.as_deref() == Some("s3:TestEvent") {
+        told.test_events += 1;
+        return Ok(());
+    }
+    let Some(detail_type) = envelope.detail_type else {
+        return Err(not_understood("it has neither Records nor Message nor detail-type: no notification of S3"));
+    };
+    match envelope.source.as_deref() {
+        Some("aws.s3") => {}
+        other => return Err(not_understood(format!("it is an event of {}", shown(other.unwrap_or("nobody"))))),
+    }
+    if detail_type != "Object Created" {
+        told.others += 1;
+        return Ok(());
+    }
+    let detail = envelope.detail.ok_or_else(|| not_understood("an event of EventBridge without detail"))?;
+    let subject: Subject = parse(detail.get(), "the detail of an event of EventBridge")?;
+    // EventBridge does not encode keys.
+    add(subject, Ok, envelope.time.as_deref(), told)
+}
+
+fn record(text: &str, depth: usize, told: &mut Told) -> Result<(), NotUnderstood> {
+    let sender: Sender = parse(text, "a record without eventSource")?;
+    match sender.event_source.as_str() {
+        "aws:s3" => s3_record(text, told),
+        "aws:sns" => {
+            let record: SnsRecord = parse(text, "a record of SNS")?;
+            read(&record.sns.message, depth + 1, told)
+        }
+        // Servers that speak S3's language name themselves: `minio:s3`, `ceph:s3`.
+        other if other.ends_with(":s3") => s3_record(text, told),
+        other => Err(not_understood(format!("a record of {}", shown(other)))),
+    }
+}
+
+fn s3_record(text: &str, told: &mut Told) -> Result<(), NotUnderstood> {
+    let record: S3Record<'_> = parse(text, "a record of S3")?;
+    // S3's promise: within a major version fields are only added.
+    if record.event_version.split('.').next() != Some("2") {
+        let why = format!("a record of S3 in version {}; 2.x is known", shown(&record.event_version));
+        return Err(not_understood(why));
+    }
+    let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
+    if name == "TestEvent" {
+        told.test_events += 1;
+        return Ok(());
+    }
+    if !name.starts_with("ObjectCreated:") {
+        told.others += 1;
+        return Ok(());
+    }
+    let s3 = record.s3.ok_or_else(|| not_understood("a record of S3 that names no object"))?;
+    let subject: Subject = parse(s3.get(), "a record of S3")?;
+    add(subject, |key| decode_key(&key), record.event_time.as_deref(), told)
+}
+
+fn add(
+    subject: Subject,
+    decode: impl FnOnce(String) -> Result<String, String>,
+    time: Option<&str>,
+    told: &mut Told,
+) -> Result<(), NotUnderstood> {
+    let Subject { bucket, object } = subject;
+    let key = decode(object.key).map_err(not_understood)?;
+    if bucket.name.is_empty() || key.is_empty() {
+        return Err(not_understood("an object without a bucket or a key"));
+    }
+    if key.ends_with('/') && object.size.unwrap_or(0) == 0 {
+        told.others += 1;
+        return Ok(());
+    }
+    if told.notifications.len() == MAX_NOTIFICATIONS {
+        return Err(not_understood(format!("it names more than {MAX_NOTIFICATIONS} objects")));
+    }
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    told.notifications.push(Notification {
+        bucket: bucket.name,
+        key,
+        version_id: given(object.version_id),
+        etag: given(object.etag.map(|etag| etag.trim_matches('"').to_owned())),
+        size: object.size,
+        event_time: time.and_then(Timestamp::parse),
+        sequencer: given(object.sequencer),
+    });
+    Ok(())
+}
+
+/// A word of a stranger, for a message: short, and nothing that could be taken for our own text.
+fn shown(word: &str) -> String {
+    format!("{:?}", word.chars().take(60).collect::<String>())
+}

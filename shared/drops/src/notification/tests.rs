@@ -1,0 +1,182 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A record as S3's user guide shows it, with one thing or another in it changed.
+fn record(changed: &[(&str, serde_json::Value)]) -> serde_json::Value {
+    let mut record = json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
+        "eventTime": "1970-01-01T00:00:01.500Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "AIDAJDPLRKLG7UEXAMPLE" },
+        "s3": {
+            "s3SchemaVersion": "1.0", "configurationId": "c",
+            "bucket": { "name": "vendor", "ownerIdentity": { "principalId": "A3" }, "arn": "arn:aws:s3:::vendor" },
+            "object": {
+                "key": "orders/a%2Bb+c.json", "size": 1024, "eTag": "d41d8cd9", "versionId": "096f", "sequencer": "0055AED6DCD90281E5"
+            },
+        },
+    });
+    for (pointer, value) in changed {
+        match record.pointer_mut(pointer) {
+            Some(place) => *place = value.clone(),
+            None => record[pointer.trim_start_matches('/')] = value.clone(),
+        }
+    }
+    record
+}
+
+fn s3(records: &[serde_json::Value]) -> String {
+    json!({ "Records": records }).to_string()
+}
+
+fn sns_in_sqs(message: &str) -> String {
+    json!({ "Type": "Notification", "MessageId": "m", "TopicArn": "t", "Subject": "Amazon S3 Notification", "Message": message })
+        .to_string()
+}
+
+fn sns_to_function(message: &str) -> String {
+    json!({ "Records": [{ "EventVersion": "1.0", "EventSource": "aws:sns", "Sns": { "Type": "Notification", "Message": message } }] })
+        .to_string()
+}
+
+fn bridge(source: &str, detail_type: &str) -> String {
+    json!({
+        "version": "0", "id": "2d4e", "detail-type": detail_type, "source": source, "time": "1970-01-01T00:00:01Z",
+        "detail": {
+            "version": "0", "bucket": { "name": "vendor" }, "reason": "PutObject",
+            "object": { "key": "orders/a+b%20c.json", "size": 5, "etag": "b57f", "version-id": "IYV3", "sequencer": "00617F08299329D189" },
+        },
+    })
+    .to_string()
+}
+
+fn expected() -> Notification {
+    Notification {
+        bucket: "vendor".into(),
+        key: "orders/a+b c.json".into(),
+        version_id: Some("096f".into()),
+        etag: Some("d41d8cd9".into()),
+        size: Some(1024),
+        event_time: Some(Timestamp(1_500_000)),
+        sequencer: Some("0055AED6DCD90281E5".into()),
+    }
+}
+
+const TEST_EVENT: &str = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2014-10-13T15:57:02.089Z","Bucket":"vendor","RequestId":"5582"}"#;
+
+#[test]
+fn reads_every_envelope() {
+    let own = s3(&[record(&[])]);
+    let bridged = Notification {
+        key: "orders/a+b%20c.json".into(),
+        version_id: Some("IYV3".into()),
+        etag: Some("b57f".into()),
+        size: Some(5),
+        event_time: Some(Timestamp(1_000_000)),
+        sequencer: Some("00617F08299329D189".into()),
+        ..expected()
+    };
+    let created = bridge("aws.s3", "Object Created");
+    for (name, message, found) in [
+        ("S3's own", own.clone(), expected()),
+        ("SNS in SQS", sns_in_sqs(&own), expected()),
+        ("SNS to a function", sns_to_function(&own), expected()),
+        ("SNS in SNS", sns_in_sqs(&sns_in_sqs(&own)), expected()),
+        ("EventBridge", created.clone(), bridged.clone()),
+        ("EventBridge in SNS in SQS", sns_in_sqs(&created), bridged),
+        ("forwarded by us", forward(&expected()), expected()),
+        ("a size as text", s3(&[record(&[("/s3/object/size", json!("1024"))])]), expected()),
+        ("an etag in quotes", s3(&[record(&[("/s3/object/eTag", json!("\"d41d8cd9\""))])]), expected()),
+        ("a later minor version", s3(&[record(&[("/eventVersion", json!("2.9"))])]), expected()),
+    ] {
+        assert_eq!(read(&message), Ok(Told { notifications: vec![found], ..Told::default() }), "{name}");
+    }
+}
+
+#[test]
+fn counts_what_is_no_drop() {
+    let removed = record(&[("/eventName", json!("ObjectRemoved:Delete")), ("/s3", json!(null))]);
+    let marker = record(&[("/s3/object/key", json!("orders/")), ("/s3/object/size", json!(0))]);
+    for (name, message, test_events, others) in [
+        ("a test", TEST_EVENT.to_owned(), 1, 0),
+        ("a test in SNS", sns_in_sqs(TEST_EVENT), 1, 0),
+        ("removed", s3(std::slice::from_ref(&removed)), 0, 1),
+        ("a folder marker", s3(&[marker, removed]), 0, 2),
+        ("no records", s3(&[]), 0, 0),
+        ("another event of EventBridge", bridge("aws.s3", "Object Deleted"), 0, 1),
+    ] {
+        assert_eq!(read(&message), Ok(Told { notifications: vec![], test_events, others }), "{name}");
+    }
+}
+
+#[test]
+fn understands_nothing_by_halves() {
+    let mut deep = s3(&[record(&[])]);
+    for _ in 0..MAX_DEPTH {
+        deep = sns_in_sqs(&deep);
+    }
+    for (name, message) in [
+        ("no JSON", "hello".to_owned()),
+        ("no object", "[1]".to_owned()),
+        ("nothing known", r#"{"hello":"world"}"#.to_owned()),
+        ("cut", s3(&[record(&[])])[..200].to_owned()),
+        ("another major version", s3(&[record(&[("/eventVersion", json!("3.0"))])])),
+        ("another service", s3(&[record(&[("/eventSource", json!("aws:ses"))])])),
+        ("another service of EventBridge", bridge("aws.ec2", "Object Created")),
+        ("a subscription", json!({ "Type": "SubscriptionConfirmation", "Message": "You have chosen" }).to_string()),
+        ("a key that is no key", s3(&[record(&[("/s3/object/key", json!("100%"))])])),
+        ("no bucket", s3(&[record(&[("/s3/bucket", json!({}))])])),
+        ("a good one beside a bad one", s3(&[record(&[]), record(&[("/s3/object", json!({}))])])),
+        ("a size that is none", s3(&[record(&[("/s3/object/size", json!("big"))])])),
+        ("too deep", deep),
+        (
+            "too many",
+            s3(&vec![
+                json!({ "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } });
+                MAX_NOTIFICATIONS + 1
+            ]),
+        ),
+    ] {
+        assert!(read(&message).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn sequencers_order_events_of_one_key() {
+    let with = |sequencer: &str| Notification { sequencer: Some(sequencer.into()), ..Notification::default() };
+    assert!(with("0055AED6DCD90281E6").is_later_than(&with("0055AED6DCD90281E5")));
+    assert!(with("00B").is_later_than(&with("00A1")), "the shorter one is filled on its right");
+    assert!(!with("00A").is_later_than(&with("00A0")) && !with("00A0").is_later_than(&with("00A")));
+    let at = |time| Notification { event_time: Some(Timestamp(time)), ..Notification::default() };
+    assert!(at(2).is_later_than(&at(1)) && !Notification::default().is_later_than(&Notification::default()));
+}
+
+proptest! {
+    #[test]
+    fn what_is_forwarded_comes_back(
+        key in "[^/]{1,30}", version in proptest::option::of("[a-z.]{1,9}"), size in proptest::option::of(any::<u64>()),
+        seconds in proptest::option::of(0..253_402_300_799_i64),
+    ) {
+        let event_time = seconds.map(|s| Timestamp(s * 1_000_000));
+        let sent = Notification { bucket: "b".into(), key, version_id: version, size, event_time, ..Notification::default() };
+        prop_assert_eq!(read(&forward(&sent)).map(|told| told.notifications), Ok(vec![sent]));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text: String) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn no_cut_or_changed_message_makes_it_panic(cut in 0..900_usize, byte: u8) {
+        for whole in [s3(&[record(&[])]), sns_in_sqs(&s3(&[record(&[])])), bridge("aws.s3", "Object Created")] {
+            let mut bytes = whole.into_bytes();
+            let at = cut % bytes.len();
+            bytes[at] = byte;
+            let _ = read(&String::from_utf8_lossy(&bytes));
+            let _ = read(&String::from_utf8_lossy(&bytes[..at]));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use serde_json::json;
+
+use super::{Notification, encode_key};
+
+/// Writes a notification as S3 does, to be sent to a queue of ours: what reads S3's reads this as well.
+pub fn forward(notification: &Notification) -> String {
+    let Notification { bucket, key, version_id, etag, size, event_time, sequencer } = notification;
+    let mut object = json!({ "key": encode_key(key) });
+    let fields = [
+        ("size", size.map(|size| json!(size))),
+        ("eTag", etag.as_ref().map(|text| json!(text))),
+        ("versionId", version_id.as_ref().map(|text| json!(text))),
+        ("sequencer", sequencer.as_ref().map(|text| json!(text))),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            object[name] = value;
+        }
+    }
+    let mut record = json!({
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Forwarded",
+        "s3": { "bucket": { "name": bucket }, "object": object },
+    });
+    if let Some(time) = event_time {
+        record["eventTime"] = json!(time.to_string());
+    }
+    json!({ "Records": [record] }).to_string()
+}

@@ -1,0 +1,78 @@
+//! AWS's clients, made once per process, and their requests, counted.
+
+mod requests;
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+pub use requests::Requests;
+
+/// How often a request is sent at most, the first time included. What fails oftener is a passing cause for the caller.
+const ATTEMPTS: u32 = 5;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a service may take to begin an answer. DynamoDB and SQS answer in milliseconds: who waits longer waits in vain.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// S3 may take longer over a large object.
+const S3_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The clients. They share one pool of connections, and look for credentials when the first request is sent.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// What was sent.
+    pub requests: Requests,
+}
+
+impl Clients {
+    /// Makes the clients from the environment: AWS's own variables, and its files where they are set.
+    ///
+    /// An endpoint that is not AWS's (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`) is asked with the bucket in the path, as it seldom has a name
+    /// for each bucket.
+    pub async fn load() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let path_style = set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3");
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts(READ_TIMEOUT))
+            .load()
+            .await;
+        Self::new(&config, path_style)
+    }
+
+    /// Makes the clients from a configuration.
+    pub fn new(config: &SdkConfig, path_style: bool) -> Self {
+        let requests = Requests::default();
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(path_style)
+            .timeout_config(timeouts(S3_READ_TIMEOUT))
+            .interceptor(requests.clone());
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(config).interceptor(requests.clone());
+        let sqs = aws_sdk_sqs::config::Builder::from(config).interceptor(requests.clone());
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            requests,
+        }
+    }
+}
+
+fn timeouts(read: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read).build()
+}

@@ -1,0 +1,87 @@
+//! What S3's answers mean to us.
+
+use std::io;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+use super::Place;
+use crate::source::ReadError;
+use crate::store::StoreError;
+
+/// Why a request failed, as far as callers act on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is no such object or version; a delete marker is none.
+    Missing,
+    /// The object is not the one that was asked for by its etag.
+    Changed,
+    /// It has no such bytes.
+    OutOfRange,
+    /// Denied, throttled, broken off, ...: what was tried, on what, and S3's word for it.
+    Other(String),
+}
+
+impl Failure {
+    /// What a failed request means. `operation` is S3's name for it.
+    pub(super) fn of<E>(operation: &str, place: &Place, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let SdkError::ServiceError(answer) = &error else {
+            // A connection, a time-out, credentials: the chain of causes has the reason at its end.
+            return Self::Other(format!("{operation} {place}: {}", DisplayErrorContext(&error)));
+        };
+        let status = answer.raw().status().as_u16();
+        let code = answer.err().code();
+        match (status, code) {
+            (404, Some("NoSuchKey" | "NoSuchVersion" | "NotFound") | None) => Self::Missing,
+            // A version that is a delete marker cannot be read.
+            (405, Some("MethodNotAllowed") | None) => Self::Missing,
+            (412, _) => Self::Changed,
+            (416, _) => Self::OutOfRange,
+            _ => {
+                let message = answer.err().message().unwrap_or("it gives no reason");
+                let hint = if status == 403 {
+                    "; allow the action in the function's or user's policy and in the bucket's and key's (without s3:ListBucket S3 says \
+                     this of objects that do not exist, too)"
+                } else {
+                    ""
+                };
+                Self::Other(format!(
+                    "{operation} {place}: S3 answered {} ({status}): {message}{hint}",
+                    code.unwrap_or("without a code")
+                ))
+            }
+        }
+    }
+
+    /// For a reader of drops.
+    pub(super) fn to_read(&self) -> ReadError {
+        match self {
+            Self::Missing => ReadError::Gone,
+            Self::Changed => ReadError::Changed,
+            Self::OutOfRange => ReadError::Passing("S3 says that the object is shorter than it told before".to_owned()),
+            Self::Other(reason) => ReadError::Passing(reason.clone()),
+        }
+    }
+
+    /// For a user of a store.
+    pub(super) fn to_store(&self, action: &'static str, address: &str) -> StoreError {
+        match self {
+            Self::Missing => StoreError::Missing(address.to_owned()),
+            _ => StoreError::Io { action, address: address.to_owned(), source: self.to_io() },
+        }
+    }
+
+    /// For those who read through `std::io`.
+    pub(super) fn to_io(&self) -> io::Error {
+        match self {
+            Self::Missing => io::Error::new(io::ErrorKind::NotFound, "it is gone"),
+            Self::Changed => io::Error::other("it was replaced while it was read"),
+            Self::OutOfRange => io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than it was"),
+            Self::Other(reason) => io::Error::other(reason.clone()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Drops that are objects in a bucket.
+
+use std::io::{self, Read};
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use bytes::{Buf, Bytes};
+use drops::{DropId, DroppedObject};
+
+use super::content::{Content, Stretch, Wanted};
+use super::failure::Failure;
+use super::stream::{BUFFER_BYTES, StreamedObject};
+use super::{Place, quoted, timestamp, unquoted};
+use crate::source::{OpenObject, ReadAhead, ReadError, Source};
+
+/// Objects up to this size are read whole when they are opened.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// What a connection holds besides, in buffers of its own.
+const CONNECTION_BYTES: u64 = 512 << 10;
+
+/// Objects of S3 as a source. The bucket is each drop's own.
+///
+/// One request opens a drop: the version that its identity names, and only with the etag that it was notified or listed with.
+pub struct S3Source {
+    client: Client,
+    ahead: ReadAhead,
+}
+
+impl S3Source {
+    /// A source that opens so many objects ahead of their turn, which may hold so many bytes together.
+    pub fn new(client: Client, objects_ahead: usize, bytes_ahead: u64) -> Self {
+        let bytes_per_object = SMALL_BYTES.max(BUFFER_BYTES + CONNECTION_BYTES);
+        Self { client, ahead: ReadAhead { objects: objects_ahead, bytes: bytes_ahead, bytes_per_object } }
+    }
+
+    /// What an identity names now: its etag, size and time. `None` if there is no such object (or version).
+    ///
+    /// # Errors
+    /// [`ReadError::Passing`] if S3 does not say.
+    pub async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
+        let (version, etag) = match id.version.as_deref() {
+            Some(etag) if is_etag(etag) => (None, Some(etag)),
+            version => (version, None),
+        };
+        let place = place(id);
+        let request = self.client.head_object().bucket(&id.bucket).key(&id.key);
+        let request = request.set_version_id(version.map(str::to_owned)).set_if_match(etag.map(quoted));
+        match request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) {
+            Ok(head) => {
+                let size = head.content_length().and_then(|size| u64::try_from(size).ok());
+                let (Some(etag), Some(size), Some(modified)) = (head.e_tag(), size, head.last_modified()) else {
+                    return Err(ReadError::Passing(format!("HeadObject {place}: S3 did not tell etag, size and time")));
+                };
+                let (etag, modified) = (unquoted(etag).to_owned(), timestamp(modified));
+                Ok(Some(DroppedObject { id: id.clone(), etag, size, modified }))
+            }
+            // Another etag: the content that this identity names is gone.
+            Err(Failure::Missing | Failure::Changed) => Ok(None),
+            Err(failure) => Err(failure.to_read()),
+        }
+    }
+}
+
+fn place(id: &DropId) -> Place {
+    Place { bucket: id.bucket.clone(), key: id.key.clone() }
+}
+
+/// Whether the version of an identity is an etag, as it is where the bucket keeps no versions: 32 hexadecimal digits, and for an object
+/// that came in parts their number. No service makes its version ids like this.
+fn is_etag(version: &str) -> bool {
+    let (digest, parts) = version.split_once('-').unwrap_or((version, "1"));
+    let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    digest.len() == 32
+        && digest.bytes().all(is_hexadecimal)
+        && !parts.is_empty()
+        && parts.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[async_trait]
+impl Source for S3Source {
+    async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
+        let etag = unquoted(&object.etag);
+        let wanted = Wanted {
+            place: place(&object.id),
+            version: object.id.version.clone().filter(|version| version != etag),
+            etag: (!etag.is_empty()).then(|| etag.to_owned()),
+        };
+        let content = Content::open(&self.client, wanted, Stretch::Whole).await.map_err(|failure| failure.to_read())?;
+        if content.size() > SMALL_BYTES {
+            return Ok(Box::new(StreamedObject::begin(content)));
+        }
+        let bytes = content.rest().await.map_err(|failure| failure.to_read())?;
+        Ok(Box::new(SmallObject(bytes)))
+    }
+
+    fn read_ahead(&self) -> ReadAhead {
+        self.ahead
+    }
+}
+
+/// An object in memory: read to its end, under the etag that was asked for.
+struct SmallObject(Bytes);
+
+impl Read for SmallObject {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(self.0.len());
+        self.0.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+impl OpenObject for SmallObject {
+    fn verify(&mut self) -> Result<(), ReadError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_told_from_a_version() {
+        for etag in ["d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e-12"] {
+            assert!(is_etag(etag), "{etag}");
+        }
+        for version in [
+            "null",
+            "3HL4kqtJlcpXroDTDmJ.rmSpXd3dIbrH",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "d41d8cd98f00b204e9800998ecf8427e-",
+        ] {
+            assert!(!is_etag(version), "{version}");
+        }
+    }
+}
