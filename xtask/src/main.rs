@@ -3,6 +3,7 @@
 //! * [`verify`]: `test`, everything that must pass before a change lands
 //! * [`e2e`]: the end-to-end tests alone
 //! * [`bench`]: Lithify beside its peers
+//! * [`versitygw`]: the tests of what speaks to S3, against a real server
 //! * [`cargo`], [`tools`], [`python`], [`dynamodb`]: what these stand on: one target folder, a check of what the machine
 //!   has, Python environments that hold exactly what their files of requirements say, and a DynamoDB for tests
 //!
@@ -19,6 +20,7 @@ mod python;
 mod summary;
 mod tools;
 mod verify;
+mod versitygw;
 
 use std::process::ExitCode;
 

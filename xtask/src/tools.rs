@@ -36,6 +36,11 @@ pub fn check_for_tests() -> Outcome {
         from: "default-jdk-headless",
     });
     tools.push(Tool { name: "mvn, Maven 3".into(), found: answers("mvn", &["--version"]), from: "maven" });
+    tools.push(Tool {
+        name: "go, which builds the tests' S3 server".into(),
+        found: answers("go", &["version"]),
+        from: "golang",
+    });
     verdict(&tools)
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, dynamodb, e2e, tools};
+use crate::{Outcome, dynamodb, e2e, tools, versitygw};
 
 /// All features that tests need. Every phase has the same set, so that nothing is compiled twice.
 const FEATURES: &str = "end-to-end/e2e,ledger/conformance,ledger/dynamodb,ledger/embedded";
@@ -24,6 +24,8 @@ pub fn run() -> Outcome {
             "--all-targets",
             "--features",
             FEATURES,
+            "--features",
+            versitygw::FEATURES,
             "--",
             "--deny",
             "warnings",
@@ -38,6 +40,7 @@ pub fn run() -> Outcome {
         Ok(totals)
     })?;
     drop(server);
+    totals.add(phase("S3", versitygw::checks)?);
     totals.add(phase("end to end", || e2e::checks(FEATURES, None))?);
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())

@@ -55,6 +55,21 @@ impl DeltaLake {
         Ok(Self { log: Arc::new(Log { table, files, known: Mutex::new(None) }) })
     }
 
+    /// The table under a prefix of a bucket, where nothing need be: the first commit makes it. Requests are sent on the runtime that this
+    /// is called on.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`] if the settings can reach no bucket, or this is called outside of a runtime.
+    #[cfg(feature = "s3")]
+    pub fn s3(bucket: &str, prefix: &str, config: &crate::S3Config) -> Result<Self, LakeError> {
+        let table = format!("s3://{bucket}/{}", prefix.trim_end_matches('/'));
+        let files = tokio::runtime::Handle::try_current()
+            .map_err(|error| error.to_string())
+            .and_then(|runtime| crate::files::S3Log::new(bucket, prefix, config, runtime))
+            .map_err(|reason| LakeError::Unreadable { table: table.clone(), reason })?;
+        Ok(Self { log: Arc::new(Log { table, files: Box::new(files), known: Mutex::new(None) }) })
+    }
+
     /// Runs work that blocks where it may.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -134,7 +149,7 @@ impl Log {
     /// and cleaned up beyond it. What it wrote then is in no version of the table. Without a checkpoint at or above it, nothing below it
     /// was cleaned; with one, the table itself says whether it knows the commit's `txn`.
     fn goes_through(&self, version: u64, commit: &Commit) -> Result<bool, LakeError> {
-        if self.list()?.checkpoint_above(version).is_none() {
+        if self.list(version)?.checkpoint_above(version).is_none() {
             return Ok(true);
         }
         *self.known() = None;
@@ -147,7 +162,7 @@ impl Log {
         let body = match self.files.read(&name) {
             Ok(body) => body,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return match self.list()?.newest() {
+                return match self.list(version)?.newest() {
                     Some(newest) if newest >= version => Err(self.unreadable(format!(
                         "{name} was cleaned up or lost (the newest version is {newest}); read the newest version instead"
                     ))),
@@ -178,7 +193,7 @@ impl Log {
     }
 
     fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
-        let listing = self.list()?;
+        let listing = self.list(version)?;
         let name = checkpoint_name(version);
         if !listing.has_checkpoint(version) {
             let made = bulk::checkpoint(self.files.as_ref(), version)
@@ -224,8 +239,9 @@ impl Log {
         }
     }
 
-    fn list(&self) -> Result<Listing, LakeError> {
-        Ok(Listing::of(&self.files.names().map_err(|error| self.passing("be listed", error))?))
+    /// What stands in the log, from a version on at least.
+    fn list(&self, from: u64) -> Result<Listing, LakeError> {
+        self.files.names(from).map(Listing::of).map_err(|error| self.passing("be listed", error))
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Arc<TableState>>> {

@@ -1,9 +1,11 @@
-//! The files of a table's `_delta_log`, behind a seam: a local folder now.
+//! The files of a table's `_delta_log`, behind a seam: a local folder, or a prefix of a bucket.
 //!
 //! The one thing that a Delta log asks of its store is [`LogFiles::put_if_absent`]: of several writers of one name exactly one wins, and
 //! readers see all of its bytes or none. Everything here blocks; callers run it on a thread that may wait.
 
 mod local;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 
 pub(crate) use local::LocalLog;
+#[cfg(feature = "s3")]
+pub(crate) use s3::S3Log;
 
 /// Tells one content of a name from another, as well as the store can without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,26 @@ pub(crate) struct Stamp {
     pub size: u64,
     /// The store's word for when it was written.
     pub modified: Option<std::time::SystemTime>,
+    /// The store's word for its content.
+    pub etag: Option<String>,
+}
+
+/// A file in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its stamp, where the listing tells it.
+    pub stamp: Option<Stamp>,
+}
+
+/// A listing of a log.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// The files, in any order.
+    pub files: Vec<Named>,
+    /// Files of versions below this one may be missing from it.
+    pub from: u64,
 }
 
 /// What became of a conditional put.
@@ -32,8 +56,13 @@ pub(crate) enum Put {
 
 /// The files of one table's log, by their names within `_delta_log`. A missing file is [`io::ErrorKind::NotFound`].
 pub(crate) trait LogFiles: Send + Sync + std::fmt::Debug {
-    /// The names in the log, in any order; none if there is no log.
-    fn names(&self) -> io::Result<Vec<String>>;
+    /// Whether a listing costs more the more it tells, so that it is worth a request to know where to begin.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// The names in the log, or at least those of this version and above; none if there is no log.
+    fn names(&self, from: u64) -> io::Result<Names>;
 
     /// The stamp of a file; `None` if it is missing.
     fn stamp(&self, name: &str) -> io::Result<Option<Stamp>>;

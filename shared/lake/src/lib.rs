@@ -17,6 +17,8 @@ mod files;
 mod listing;
 mod memory;
 mod path;
+#[cfg(feature = "s3")]
+mod s3;
 mod schema;
 mod state;
 mod support;
@@ -29,6 +31,8 @@ use drops::Timestamp;
 
 pub use delta::DeltaLake;
 pub use memory::{Foreign, MemoryLake};
+#[cfg(feature = "s3")]
+pub use s3::{S3Config, S3Credentials, S3Key, S3Requests};
 
 /// What the log could not tell or take. After an error of `commit` other than [`LakeError::Unwritable`] it is *unknown* whether the
 /// commit landed: read the version.

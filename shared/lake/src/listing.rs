@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::files::{Named, Names, Stamp};
+
 /// The name of the hint that tells readers where the newest checkpoint is.
 pub(crate) const LAST_CHECKPOINT: &str = "_last_checkpoint";
 
@@ -21,8 +23,10 @@ pub(crate) fn checkpoint_name(version: u64) -> String {
 /// The versions that a log holds.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// The versions that have a commit, ascending.
-    commits: Vec<u64>,
+    /// What lies below this version was not looked at.
+    from: u64,
+    /// The versions that have a commit, with their stamps where the listing told them.
+    commits: BTreeMap<u64, Option<Stamp>>,
     /// The files of each version's checkpoint, where all of its parts are there.
     checkpoints: BTreeMap<u64, Vec<String>>,
     /// Whether the hint stands.
@@ -31,19 +35,20 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Reads the names of a log's files.
-    pub(crate) fn of(names: &[String]) -> Self {
-        let mut listing = Self::default();
+    pub(crate) fn of(names: Names) -> Self {
+        let mut listing = Self { from: names.from, ..Self::default() };
         let mut parts: BTreeMap<(u64, usize), Vec<String>> = BTreeMap::new();
-        for name in names {
-            match kind(name) {
-                Some(Kind::Commit(version)) => listing.commits.push(version),
+        for Named { name, stamp } in names.files {
+            match kind(&name) {
+                Some(Kind::Commit(version)) => {
+                    listing.commits.insert(version, stamp);
+                }
                 Some(Kind::Checkpoint { version, parts: total }) => {
-                    parts.entry((version, total)).or_default().push(name.clone());
+                    parts.entry((version, total)).or_default().push(name);
                 }
                 None => listing.hint |= name == LAST_CHECKPOINT,
             }
         }
-        listing.commits.sort_unstable();
         for ((version, total), mut files) in parts {
             if total == 1 {
                 // Several checkpoints of one version say the same.
@@ -57,14 +62,25 @@ impl Listing {
         listing
     }
 
+    /// Whether there may be more, below the version from which on it was looked.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.from > 0
+    }
+
     /// The newest version that a commit or a checkpoint stands for.
     pub(crate) fn newest(&self) -> Option<u64> {
-        self.commits.last().copied().max(self.checkpoints.last_key_value().map(|(version, _)| *version))
+        let commit = self.commits.last_key_value().map(|(version, _)| *version);
+        commit.max(self.checkpoints.last_key_value().map(|(version, _)| *version))
+    }
+
+    /// The stamp of a version's commit, if the listing told it.
+    pub(crate) fn stamp(&self, version: u64) -> Option<&Stamp> {
+        self.commits.get(&version)?.as_ref()
     }
 
     /// Whether a version has a commit.
     pub(crate) fn has_commit(&self, version: u64) -> bool {
-        self.commits.binary_search(&version).is_ok()
+        self.commits.contains_key(&version)
     }
 
     /// The newest whole checkpoint at or below a version, with its files.
@@ -115,7 +131,8 @@ mod tests {
     use super::*;
 
     fn listing(names: &[&str]) -> Listing {
-        Listing::of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        let files = names.iter().map(|name| Named { name: (*name).to_owned(), stamp: None }).collect();
+        Listing::of(Names { files, from: 0 })
     }
 
     #[test]

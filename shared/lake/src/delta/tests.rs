@@ -1,6 +1,7 @@
 //! The log on disk: what the conformance suite cannot see.
 
 mod model;
+mod remote;
 
 use std::fs;
 use std::path::PathBuf;

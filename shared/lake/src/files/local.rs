@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use super::{LogFiles, Put, Stamp};
+use super::{LogFiles, Named, Names, Put, Stamp};
 
 /// Tells the temporary files of this process apart.
 static TEMPORARIES: AtomicU64 = AtomicU64::new(0);
@@ -28,6 +28,16 @@ impl LocalLog {
     /// The log of the table at this absolute path, which need not exist.
     pub(crate) fn new(table: PathBuf) -> Self {
         Self { log: table.join("_delta_log"), table }
+    }
+
+    fn all_names(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.log) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        // A name that is no UTF-8 is no part of a Delta log.
+        entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
     }
 
     /// Writes a flushed file whose name no reader of a Delta log takes for a part of it, and gives its path.
@@ -57,19 +67,14 @@ impl LocalLog {
 }
 
 impl LogFiles for LocalLog {
-    fn names(&self) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(&self.log) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        // A name that is no UTF-8 is no part of a Delta log.
-        entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
+    fn names(&self, _from: u64) -> io::Result<Names> {
+        let files = self.all_names()?.into_iter().map(|name| Named { name, stamp: None }).collect();
+        Ok(Names { files, from: 0 })
     }
 
     fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
         match fs::metadata(self.log.join(name)) {
-            Ok(metadata) => Ok(Some(Stamp { size: metadata.len(), modified: metadata.modified().ok() })),
+            Ok(metadata) => Ok(Some(Stamp { size: metadata.len(), modified: metadata.modified().ok(), etag: None })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -131,7 +136,7 @@ impl LogFiles for LocalLog {
     }
 
     fn sweep(&self, newest: u64) -> io::Result<()> {
-        for name in self.names()? {
+        for name in self.all_names()? {
             let Some(version) = temporary_of_commit(&name) else { continue };
             // The commit that it was to become stands, so its writer can only lose.
             if version <= newest {
@@ -209,7 +214,7 @@ mod tests {
         assert_eq!(log.read("a.json").expect("read"), b"one");
         log.replace("a.json", b"three").expect("replaced");
         assert_eq!(log.read("a.json").expect("read"), b"three");
-        assert_eq!(log.names().expect("names"), ["a.json"]);
+        assert_eq!(log.all_names().expect("names"), ["a.json"]);
     }
 
     #[test]
@@ -245,7 +250,7 @@ mod tests {
             fs::write(log.log.join(name), b"").expect("written");
         }
         log.sweep(4).expect("swept");
-        let mut names = log.names().expect("names");
+        let mut names = log.all_names().expect("names");
         names.sort();
         assert_eq!(names, [".00000000000000000005.json.7.1.tmp", ".x.tmp", "_last_checkpoint"]);
     }
