@@ -6,7 +6,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger};
+use compactor::{
+    CompactError, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, NotOpened, Opened, Outcome, Trigger, Until,
+    Upkeep, UpkeepOutcome, UpkeepSettings,
+};
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
 use lake::LakeError;
@@ -165,6 +168,12 @@ impl PipelineRun {
                 merge_memory: budget.merge,
                 checkpoint_interval: CHECKPOINT_INTERVAL,
                 append_existing: settings.append_existing,
+                identity_holds_version: false,
+                key_columns_may_come: false,
+                commit_bytes: u64::MAX,
+                lease: LOCAL_LEASE,
+                leftover_age: LOCAL_LEFTOVER_AGE,
+                upkeep: UpkeepSettings::default(),
             },
         );
         let run = Self {

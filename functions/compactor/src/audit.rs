@@ -10,12 +10,17 @@ use decode::schema::timestamp_type;
 use drops::BatchId;
 use lake::{AddFile, Commit, CommitOutcome, LakeError, TableMetadata};
 use ledger::Intent;
-use runs::{Fate, HeldDrop, Manifest, Order, TableFileWriter, WriteSettings, statistics};
+use runs::{ClusterKey, Fate, HeldDrop, Manifest, Order, TableFileWriter, WriteSettings, statistics};
 
 use crate::{CREATED_BY, CompactError, Compactor};
 
 /// How often an append that gets no clear answer is tried again.
 const TRIES: u32 = 20;
+
+/// The order of the audit table's rows: a commit's batches come in the order in which they began.
+pub(crate) fn audit_order() -> Order {
+    Order { partition_columns: Vec::new(), cluster_key: ClusterKey::Sort(vec!["batch".to_owned()]) }
+}
 
 /// The columns of the audit table.
 pub fn audit_schema() -> SchemaRef {
@@ -81,6 +86,7 @@ impl Compactor {
                 txn: intent.number,
                 metadata,
                 adds: vec![add],
+                removes: Vec::new(),
                 operation: "LITHIFY AUDIT",
                 info: BTreeMap::new(),
                 at,
@@ -101,7 +107,7 @@ impl Compactor {
         Err(CompactError::Commit { pipeline: self.settings.pipeline.clone(), intent: intent.number, reason: last })
     }
 
-    async fn audit_checkpoint(&self, version: u64) {
+    pub(crate) async fn audit_checkpoint(&self, version: u64) {
         let due = version > 0 && version.is_multiple_of(self.settings.checkpoint_interval);
         if due && let Err(e) = self.parts.audit.checkpoint(version).await {
             tracing::warn!(version, error = %e, "no checkpoint of the audit table was written; it is complete without it");
@@ -116,7 +122,7 @@ impl Compactor {
             pipeline: self.settings.pipeline.clone(),
             reason: e.to_string(),
         };
-        let settings = WriteSettings { order: Order::default(), ..self.settings.write.clone() };
+        let settings = WriteSettings { order: audit_order(), ..self.settings.write.clone() };
         let schema = audit_schema();
         let mut writer: Option<TableFileWriter> = None;
         for id in batches {

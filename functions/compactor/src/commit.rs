@@ -79,6 +79,7 @@ impl Compactor {
             txn: intent.number,
             metadata: merged.metadata.clone(),
             adds: merged.adds.clone(),
+            removes: Vec::new(),
             operation: "LITHIFY APPEND",
             info: info.map(|(key, value): (&str, serde_json::Value)| (key.to_owned(), value)).into(),
             at: self.parts.clock.now(),

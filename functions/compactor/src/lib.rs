@@ -3,6 +3,7 @@
 //! [`Compactor::compact`] is the flow: lease, recover, choose, intent, merge, commit, settle. [`Compactor::open`] says, before anything
 //! is claimed, whether ledger and table belong together.
 
+mod adopt;
 mod audit;
 mod choose;
 mod commit;
@@ -11,6 +12,8 @@ mod open;
 mod recover;
 mod schema;
 mod settle;
+mod until;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +27,9 @@ use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
 
 pub use audit::audit_schema;
-pub use open::{NotOpened, Opened};
+pub use open::{NotOpened, Opened, first_columns};
+pub use until::Until;
+pub use upkeep::{UPKEEP_APP_ID, Upkeep, UpkeepOutcome, UpkeepReport, UpkeepSettings};
 
 /// What stops the compactor. What it has committed stays; whoever compacts next begins with recovery.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +74,14 @@ pub enum CompactError {
         /// What the last try said.
         reason: String,
     },
+    /// Small files of the table could not be merged. Its rows are as they were, or the merge is in it: either way all of them once.
+    #[error("small files of the table {table} could not be merged: {reason}; what was to be merged is still there, and the next upkeep tries again")]
+    Upkeep {
+        /// The table.
+        table: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A defect of Lithify.
     #[error("this is a defect of Lithify, please report it: {0}")]
     Internal(String),
@@ -97,7 +110,26 @@ pub struct CompactorSettings {
     pub checkpoint_interval: u64,
     /// Whether rows may be appended to a table that Lithify did not make.
     pub append_existing: bool,
+    /// Whether the object's version is part of a drop's identity. Fixed when the pipeline is opened for the first time.
+    pub identity_holds_version: bool,
+    /// Whether columns of the cluster key may be missing from the table, to come with the data: until then they count as null. Where a
+    /// table is made from a sample of its drops, a column that is missing is a slip.
+    pub key_columns_may_come: bool,
+    /// Bytes of runs that one commit takes, about, however many wait: what is lost if it cannot be finished.
+    pub commit_bytes: u64,
+    /// How long the lease is asked for; it is renewed at every step. Where death cannot be seen, as long as the process may live.
+    pub lease: Duration,
+    /// A batch that began longer ago than this and has no record never gets one: longer than any process works on a batch.
+    pub leftover_age: Duration,
+    /// When small files of the table are merged.
+    pub upkeep: UpkeepSettings,
 }
+
+/// How long a lease is asked for where the death of its owner is seen at once.
+pub const LOCAL_LEASE: Duration = Duration::from_secs(15 * 60);
+
+/// When a batch without a record is given up where processes may sleep for as long as their machine does.
+pub const LOCAL_LEFTOVER_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What [`Compactor`] works with.
 #[derive(Clone)]
@@ -164,6 +196,8 @@ pub enum Outcome {
         commits: Vec<CommitReport>,
         /// The table's columns now, if it was looked at: others may have changed them.
         schema: Option<SchemaRef>,
+        /// Whether more was due than there was time for.
+        unfinished: bool,
     },
     /// Another process compacts this table now.
     Busy {
@@ -171,9 +205,6 @@ pub enum Outcome {
         holder: String,
     },
 }
-
-/// How long a lease is asked for: it is renewed at every step.
-const LEASE: Duration = Duration::from_secs(15 * 60);
 
 impl Compactor {
     /// Puts the parts together.
@@ -193,53 +224,66 @@ impl Compactor {
 
     /// Commits what is due, with a lease on the table.
     pub async fn compact(&self, trigger: Trigger) -> Result<Outcome, CompactError> {
+        self.compact_until(trigger, &Until::never()).await
+    }
+
+    /// Commits what is due, as far as the time goes, with a lease on the table. One read of the ledger where nothing is.
+    pub async fn compact_until(&self, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
         if !self.due(&self.waiting().await?, trigger) {
-            return Ok(Outcome::Done { commits: Vec::new(), schema: None });
+            return Ok(Outcome::Done { commits: Vec::new(), schema: None, unfinished: false });
         }
         let lease = match self.take_lease().await? {
             LeaseOutcome::Granted(lease) => lease,
             LeaseOutcome::Held(lease) => return Ok(Outcome::Busy { holder: lease.owner }),
         };
-        let done = self.compact_with(&lease, trigger).await;
+        let done = self.compact_with(&lease, trigger, until).await;
         let released = self.parts.ledger.release_lease(&self.settings.table, &lease).await;
         let done = done?;
         released?;
         Ok(done)
     }
 
-    async fn compact_with(&self, lease: &Lease, trigger: Trigger) -> Result<Outcome, CompactError> {
+    async fn compact_with(&self, lease: &Lease, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
         let mut commits = Vec::new();
         loop {
             let head = self.recover().await?;
-            let chosen = self.choose(trigger).await?;
-            if chosen.is_empty() || !self.renew(lease).await? {
-                return Ok(Outcome::Done { commits, schema: Some(head.schema) });
+            let chosen = self.choose(trigger, until).await?;
+            let done = chosen.is_empty();
+            if done || until.is_over() || !self.renew(lease).await? {
+                return Ok(Outcome::Done { commits, schema: Some(head.schema), unfinished: !done });
             }
             let intent = self.write_intent(&head, &chosen).await?;
             tracing::debug!(intent = intent.number, batches = chosen.len(), after = head.version, "intent written");
-            let merged = self.merge(&head, &intent, &chosen).await?;
+            let merged = match self.merge(&head, &intent, &chosen, until).await {
+                Ok(Some(merged)) => merged,
+                Ok(None) => return Ok(Outcome::Done { commits, schema: Some(head.schema), unfinished: true }),
+                // Another process has committed these batches meanwhile, and deleted their runs.
+                Err(_) if self.is_behind(&head).await? => continue,
+                Err(error) => return Err(error),
+            };
             let Some(version) = self.commit(&head, &intent, &merged).await? else {
                 // Something else stands where this commit would have been: it never lands, so nothing will name its files.
                 self.discard(&merged).await;
                 continue;
             };
-            tracing::debug!(
-                intent = intent.number,
-                version,
-                files = merged.adds.len(),
-                rows = merged.rows,
-                "committed"
-            );
+            let (files, rows) = (merged.adds.len(), merged.rows);
+            tracing::info!(pipeline = %self.settings.pipeline, intent = intent.number, version, files, rows, "committed");
             self.settle(&intent, version).await?;
             self.checkpoint(version).await;
             commits.push(merged.report(version));
         }
     }
 
+    /// Whether the log holds a commit of this pipeline that it did not at `head`.
+    async fn is_behind(&self, head: &Head) -> Result<bool, CompactError> {
+        let now = self.parts.lake.head(&[&self.app_id()]).await?;
+        Ok(now.is_some_and(|now| self.txn(&now) > self.txn(head)))
+    }
+
     async fn take_lease(&self) -> Result<LeaseOutcome, CompactError> {
         let Parts { ledger, owner, .. } = &self.parts;
         let (table, now) = (&self.settings.table, self.parts.clock.now());
-        let expires = after(now, LEASE);
+        let expires = after(now, self.settings.lease);
         match ledger.acquire_lease(table, owner, expires, None).await? {
             LeaseOutcome::Held(held) if self.parts.liveness.is_dead(&held.owner, held.expires, now) => {
                 Ok(ledger.acquire_lease(table, owner, expires, Some(&held)).await?)
@@ -250,7 +294,7 @@ impl Compactor {
 
     /// False if the lease is another's now: it is theirs to go on.
     async fn renew(&self, lease: &Lease) -> Result<bool, CompactError> {
-        let expires = after(self.parts.clock.now(), LEASE);
+        let expires = after(self.parts.clock.now(), self.settings.lease);
         Ok(self.parts.ledger.renew_lease(&self.settings.table, lease, expires).await?)
     }
 

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use decode::schema::TableSchema;
 use drops::BatchId;
 use lake::{AddFile, Head, TableMetadata};
 use ledger::{Intent, Sealed};
@@ -15,7 +14,7 @@ use store::StoreError;
 use tokio::runtime::Handle;
 
 use crate::schema::widen;
-use crate::{CommitReport, CompactError, Compactor};
+use crate::{CommitReport, CompactError, Compactor, Until};
 
 /// Table files that wait for their commit.
 pub(crate) struct Merged {
@@ -34,13 +33,14 @@ impl Merged {
 }
 
 impl Compactor {
-    /// Merges the runs of the chosen batches into files of the target size.
+    /// Merges the runs of the chosen batches into files of the target size. `None` if the time ran out; nothing is left of it then.
     pub(crate) async fn merge(
         &self,
         head: &Head,
         intent: &Intent,
         chosen: &[(BatchId, Sealed)],
-    ) -> Result<Merged, CompactError> {
+        until: &Until,
+    ) -> Result<Option<Merged>, CompactError> {
         let mut versions: BTreeMap<u64, SchemaRef> = BTreeMap::new();
         let mut inputs = Vec::new();
         for (id, _) in chosen {
@@ -55,8 +55,14 @@ impl Compactor {
         let newest = versions.last_key_value().map_or_else(|| head.schema.clone(), |(_, schema)| schema.clone());
         let schema = widen(&head.schema, &newest);
         let expected: u64 = inputs.iter().map(|run| run.rows).sum();
-        let files =
-            if inputs.is_empty() { Vec::new() } else { self.merge_runs(inputs, schema.clone(), intent.number).await? };
+        let files = if inputs.is_empty() {
+            Vec::new()
+        } else {
+            match self.merge_runs(inputs, schema.clone(), intent.number, until).await? {
+                Some(files) => files,
+                None => return Ok(None),
+            }
+        };
         let (drops, rows) = (sum(chosen, |s| s.drops), files.iter().map(|file| file.rows).sum());
         if rows != expected || rows != sum(chosen, |s| s.rows) {
             return Err(CompactError::Internal(format!("{expected} rows were to be merged, {rows} were")));
@@ -68,7 +74,7 @@ impl Compactor {
             configuration: head.configuration.clone(),
             created: self.parts.clock.now(),
         });
-        Ok(Merged { adds: files.into_iter().map(|file| self.add(file)).collect(), metadata, drops, rows })
+        Ok(Some(Merged { adds: files.into_iter().map(|file| self.add(file)).collect(), metadata, drops, rows }))
     }
 
     async fn merge_runs(
@@ -76,13 +82,15 @@ impl Compactor {
         inputs: Vec<RunInput>,
         schema: SchemaRef,
         intent: u64,
-    ) -> Result<Vec<FinishedFile>, CompactError> {
+        until: &Until,
+    ) -> Result<Option<Vec<FinishedFile>>, CompactError> {
         let stores = MergeStores {
+            inputs: self.parts.state.clone(),
             staging: self.parts.state.clone(),
             table: self.parts.table_store.clone(),
             runtime: Handle::current(),
         };
-        let settings = self.settings.clone();
+        let (settings, until) = (self.settings.clone(), until.clone());
         // Another try of the same intent writes other files: the name is made anew each time.
         let attempt = self.parts.entropy.batch_id(self.parts.clock.now());
         let merging = tokio::task::spawn_blocking(move || {
@@ -100,16 +108,19 @@ impl Compactor {
                 file_name: &file_name,
                 scratch_name: &scratch_name,
             };
-            runs::merge(inputs, &stores, &target, &mut |_| ControlFlow::Continue(()))
+            let mut go_on = |_| if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            runs::merge(inputs, &stores, &target, &mut go_on)
         });
         let failed = |reason| CompactError::Merge { pipeline: self.settings.pipeline.clone(), reason };
-        merging.await.map_err(|e| failed(e.to_string()))?.map_err(|error| match error {
-            runs::RunsError::Store(StoreError::Missing(address)) => {
-                CompactError::Damaged { address, reason: "it is not there".to_owned() }
+        match merging.await.map_err(|e| failed(e.to_string()))? {
+            Ok(files) => Ok(Some(files)),
+            Err(runs::RunsError::Stopped) => Ok(None),
+            Err(runs::RunsError::Store(StoreError::Missing(address))) => {
+                Err(CompactError::Damaged { address, reason: "it is not there".to_owned() })
             }
-            runs::RunsError::Damaged { address, reason } => CompactError::Damaged { address, reason },
-            error => failed(error.to_string()),
-        })
+            Err(runs::RunsError::Damaged { address, reason }) => Err(CompactError::Damaged { address, reason }),
+            Err(error) => Err(failed(error.to_string())),
+        }
     }
 
     async fn schema_version(&self, number: u64) -> Result<SchemaRef, CompactError> {
@@ -117,9 +128,7 @@ impl Compactor {
         let text = text.ok_or_else(|| {
             CompactError::Internal(format!("a run names schema version {number}, which the ledger lacks"))
         })?;
-        let schema: TableSchema = serde_json::from_str(&text)
-            .map_err(|e| CompactError::Internal(format!("schema version {number} cannot be read: {e}")))?;
-        Ok(table_schema(&schema))
+        Ok(table_schema(&crate::adopt::parse(number, &text)?))
     }
 
     fn add(&self, file: FinishedFile) -> AddFile {

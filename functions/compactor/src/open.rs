@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
+use decode::hints::Hints;
+use decode::infer::Observed;
+use decode::schema::{Field, TableSchema, Type};
 use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
-use ledger::{BatchRecord, PipelineSettings};
-use runs::{data_schema, row_column_fields, table_schema};
+use ledger::PipelineSettings;
+use runs::{ClusterKey, Order, data_schema, row_column_fields, table_schema};
 
 use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
 
@@ -63,6 +66,20 @@ pub enum NotOpened {
     OtherLedger {
         /// The pipeline.
         pipeline: PipelineName,
+    },
+    /// What tells drops apart cannot change: drops that were ingested would be others.
+    #[error(
+        "pipeline {pipeline} of table {table} {} overwritten objects since it was made, and the settings say the opposite (overwrites); \
+         that cannot change: set it back, or ingest into a new table",
+        if *fixed { "ingests" } else { "ignores" }
+    )]
+    OtherIdentity {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The table.
+        table: String,
+        /// Whether the ledger says that versions are part of the identity.
+        fixed: bool,
     },
     /// The pipeline reads another source.
     #[error(
@@ -158,8 +175,40 @@ pub enum Opened {
 }
 
 impl Compactor {
-    /// Checks that ledger and table belong together and settles what a process before us left unsettled.
+    /// Checks that ledger and table belong together, settles what a process before us left unsettled, and sweeps staging.
     pub async fn open(&self) -> Result<Opened, CompactError> {
+        let opened = self.open_unswept().await?;
+        if matches!(opened, Opened::Table { .. }) {
+            self.sweep_staging(false).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Opens the pipeline whatever there is yet: a table that does not exist is made with the row columns and those of `first`, and all
+    /// others come with the data. For pipelines whose ingest begins only when they are open.
+    pub async fn ensure_open(&self, first: &TableSchema) -> Result<(u64, SchemaRef), CompactError> {
+        if let Opened::Table { version, schema } = self.open_unswept().await? {
+            self.adopt(&schema).await?;
+            return Ok((version, schema));
+        }
+        self.check_columns(&table_schema(first))?;
+        // The table's schema is in the ledger before there is a table: one without the other is a ledger that was lost.
+        let text = serde_json::to_string(first).map_err(|error| CompactError::Internal(error.to_string()))?;
+        let ledger = &self.parts.ledger;
+        // Another may have written one: what stands decides.
+        let _written = ledger.add_schema(&self.settings.table, 1, &text).await?;
+        let (number, newest) = ledger
+            .newest_schema(&self.settings.table)
+            .await?
+            .ok_or_else(|| CompactError::Internal("the schema that was written is not there".to_owned()))?;
+        self.create(&crate::adopt::parse(number, &newest)?).await?;
+        match self.open_unswept().await? {
+            Opened::Table { version, schema } => Ok((version, schema)),
+            Opened::NoTable => Err(self.table_gone().into()),
+        }
+    }
+
+    async fn open_unswept(&self) -> Result<Opened, CompactError> {
         let ledger = &self.parts.ledger;
         let fixed = ledger.settings(&self.settings.pipeline).await?;
         match &fixed {
@@ -178,13 +227,12 @@ impl Compactor {
         self.unsettled(self.txn(&head)).await?;
         self.check_audit(self.txn(&head)).await?;
         let head = self.recover().await?;
-        self.sweep_staging().await?;
         self.fix(&head.table_id).await?;
         Ok(Opened::Table { version: head.version, schema: head.schema })
     }
 
     /// Makes the table with these data columns, or finds that another process has. Nothing is claimed before this.
-    pub async fn create(&self, data: &decode::schema::TableSchema) -> Result<SchemaRef, CompactError> {
+    pub async fn create(&self, data: &TableSchema) -> Result<SchemaRef, CompactError> {
         let schema = table_schema(data);
         self.check_columns(&schema)?;
         self.check_audit(None).await?;
@@ -209,6 +257,7 @@ impl Compactor {
                 txn: 0,
                 metadata: Some(metadata),
                 adds: Vec::new(),
+                removes: Vec::new(),
                 operation: "CREATE TABLE",
                 info: BTreeMap::new(),
                 at,
@@ -225,7 +274,7 @@ impl Compactor {
     async fn fix(&self, table_id: &str) -> Result<(), CompactError> {
         let settings = PipelineSettings {
             source: self.settings.source.clone(),
-            identity_holds_version: false,
+            identity_holds_version: self.settings.identity_holds_version,
             ledger: self.parts.ledger.identity().await?,
             table_id: table_id.to_owned(),
             at: self.parts.clock.now(),
@@ -240,6 +289,10 @@ impl Compactor {
         if fixed.source != self.settings.source {
             let (table, asked) = (self.settings.table_address.clone(), self.settings.source.clone());
             return Err(NotOpened::OtherSource { pipeline, table, fixed: fixed.source.clone(), asked }.into());
+        }
+        if fixed.identity_holds_version != self.settings.identity_holds_version {
+            let (table, fixed) = (self.settings.table_address.clone(), fixed.identity_holds_version);
+            return Err(NotOpened::OtherIdentity { pipeline, table, fixed }.into());
         }
         if fixed.ledger != self.parts.ledger.identity().await? {
             return Err(NotOpened::OtherLedger { pipeline }.into());
@@ -263,20 +316,6 @@ impl Compactor {
                 self.settings.table_address,
                 show(audit)
             );
-        }
-        Ok(())
-    }
-
-    /// Deletes runs that their process had no time to delete: of batches that are committed, or void.
-    async fn sweep_staging(&self) -> Result<(), CompactError> {
-        let staged = self.parts.state.list(&format!("staging/{}/", self.settings.pipeline)).await?;
-        for (address, _) in staged.into_iter().filter(|(address, _)| address.ends_with(".parquet")) {
-            let name = address.rsplit('/').next().unwrap_or_default();
-            let Some(batch) = name.split('-').next().and_then(|id| id.parse().ok()) else { continue };
-            let record = self.parts.ledger.batch(batch).await?;
-            if matches!(record, Some(BatchRecord::Committed { .. } | BatchRecord::Aborted)) {
-                self.parts.state.delete(&address).await?;
-            }
         }
         Ok(())
     }
@@ -350,11 +389,39 @@ impl Compactor {
 
     /// The columns that the settings name must be there, and be such that rows can be ordered by them.
     fn check_columns(&self, schema: &SchemaRef) -> Result<(), CompactError> {
-        match self.settings.write.order.check(schema) {
+        let order = &self.settings.write.order;
+        let checked = if self.settings.key_columns_may_come { of_known_columns(order, schema) } else { order.clone() };
+        match checked.check(schema) {
             Ok(()) => Ok(()),
             Err(problems) => Err(NotOpened::Settings { table: self.settings.table_address.clone(), problems }.into()),
         }
     }
+}
+
+/// The data columns that a table is made with where no drop was seen yet: those of the hints, and the partition columns, which no table
+/// gets later; a partition column without a hint is text.
+pub fn first_columns(hints: &Hints, partition_columns: &[String]) -> TableSchema {
+    let mut schema = Observed::new().resolve(hints, None).schema;
+    for name in partition_columns {
+        if !schema.fields.iter().any(|field| field.name == *name) {
+            schema.fields.push(Field::new(name.as_str(), Type::String));
+        }
+    }
+    schema
+}
+
+/// The order without the key columns that the table lacks: in every row that there is they are null, so they order nothing yet.
+fn of_known_columns(order: &Order, schema: &Schema) -> Order {
+    let known = |columns: &[String]| -> Vec<String> {
+        columns.iter().filter(|name| schema.field_with_name(name).is_ok()).cloned().collect()
+    };
+    let cluster_key = match &order.cluster_key {
+        ClusterKey::SourceRow => ClusterKey::SourceRow,
+        key if known(key.columns()).is_empty() => ClusterKey::SourceRow,
+        ClusterKey::Sort(columns) => ClusterKey::Sort(known(columns)),
+        ClusterKey::ZOrder(columns) => ClusterKey::ZOrder(known(columns)),
+    };
+    Order { partition_columns: order.partition_columns.clone(), cluster_key }
 }
 
 /// A version 4 UUID (RFC 9562) of these random bits: what Delta uses as a table's id.
@@ -366,7 +433,26 @@ pub(crate) fn uuid(bits: u128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::uuid;
+    use super::*;
+
+    #[test]
+    fn a_table_begins_with_hinted_and_partition_columns() {
+        let hints = Hints::parse("day date, price double").expect("hints");
+        let columns = first_columns(&hints, &["day".to_owned(), "shop".to_owned()]);
+        let columns: Vec<_> = columns.fields.iter().map(|f| (f.name.as_str(), &f.data_type)).collect();
+        assert_eq!(columns, [("day", &Type::Date), ("price", &Type::Double), ("shop", &Type::String)]);
+        assert_eq!(first_columns(&Hints::default(), &[]).fields, []);
+    }
+
+    #[test]
+    fn key_columns_that_are_not_there_yet_order_nothing() {
+        let schema = table_schema(&first_columns(&Hints::parse("a bigint").expect("hints"), &[]));
+        let order = |cluster_key| Order { partition_columns: Vec::new(), cluster_key };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let both = of_known_columns(&order(ClusterKey::Sort(names(&["a", "b"]))), &schema);
+        assert_eq!(both, order(ClusterKey::Sort(names(&["a"]))));
+        assert_eq!(of_known_columns(&order(ClusterKey::ZOrder(names(&["b"]))), &schema), Order::default());
+    }
 
     #[test]
     fn a_uuid_says_its_version_and_variant() {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use read::{Line, lines};
+pub(crate) use read::{Line, files, lines};
 pub(crate) use write::{encode, rows_of};
 
 /// What a reader and a writer of the table must understand.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::actions::{Format, MetaData, OUR_PROTOCOL};
 use crate::state::TableState;
-use crate::{Commit, LakeError, TableMetadata, schema, support};
+use crate::{Commit, LakeError, TableMetadata, path, schema, support};
 
 /// A commit that may be tried, or one that need not be.
 pub(crate) enum Admission {
@@ -46,6 +46,7 @@ pub(crate) fn admit(
         (None, None) => &[],
     };
     check_adds(commit, partition_columns).map_err(unwritable)?;
+    check_removes(commit).map_err(unwritable)?;
     Ok(Admission::Try(metadata))
 }
 
@@ -78,6 +79,20 @@ pub(crate) fn metadata_action(newest: Option<&TableState>, ours: &TableMetadata)
         created_time: before
             .map_or_else(|| i64::try_from(ours.created.milliseconds()).ok(), |before| before.created_time),
     })
+}
+
+/// What leaves must be named once and stay away, and a table that is only made has nothing to lose.
+fn check_removes(commit: &Commit) -> Result<(), String> {
+    let mut paths: BTreeSet<String> = commit.adds.iter().map(|add| path::encode(&add.path)).collect();
+    for remove in &commit.removes {
+        if remove.spelled.is_empty() || !paths.insert(remove.spelled.clone()) {
+            return Err(format!("it removes the file {:?} twice, or adds it as well", remove.spelled));
+        }
+    }
+    match (&commit.metadata, commit.removes.is_empty()) {
+        (Some(_), false) => Err("what changes the table's metadata must not rewrite its files as well".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// A file named twice would be one file to some readers and two to others; a partition value too many or too few is no valid `add`.

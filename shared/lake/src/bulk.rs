@@ -3,15 +3,17 @@
 //! Delta's kernel reconciles adds and removes; it does not write here. Its own checkpoint writer flushes nothing, so that a power cut
 //! could leave a hint that points to half a file, and it does not compress.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array as _, MapArray, RecordBatch, StructArray};
 use buoyant_kernel::engine::arrow_data::ArrowEngineData;
 use buoyant_kernel::{Engine, EngineData, Error, Snapshot, SnapshotRef};
 use buoyant_kernel_engine::DefaultEngine;
 use buoyant_kernel_engine::executor::tokio::TokioMultiThreadExecutor;
+use drops::Timestamp;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -35,14 +37,14 @@ pub(crate) struct Checkpoint {
     pub adds: usize,
 }
 
-/// The live files of the table at a version.
-pub(crate) fn live_files(files: &dyn LogFiles, version: u64) -> Result<Vec<LiveFile>, Error> {
+/// The live files of the table at a version, those of fewer than `below` bytes.
+pub(crate) fn live_files(files: &dyn LogFiles, version: u64, below: u64) -> Result<Vec<LiveFile>, Error> {
     with_snapshot(files, version, |snapshot, engine| {
         let scan = snapshot.scan_builder().build()?;
         let mut live = Vec::new();
         for batch in scan.scan_metadata(engine)? {
             let batch = record_batch(batch?.scan_files.apply_selection_vector()?)?;
-            collect_live(&batch, &mut live)?;
+            collect_live(&batch, below, &mut live)?;
         }
         Ok(live)
     })
@@ -98,28 +100,66 @@ fn record_batch(data: Box<dyn EngineData>) -> Result<RecordBatch, Error> {
     Ok(ArrowEngineData::try_from_engine_data(data)?.record_batch().clone())
 }
 
-/// The rows of a scan, whose columns the kernel names `scan_row_schema`.
-fn collect_live(batch: &RecordBatch, live: &mut Vec<LiveFile>) -> Result<(), Error> {
-    let column =
-        |name: &str| batch.column_by_name(name).ok_or_else(|| Error::generic(format!("a scan without {name}")));
+/// The rows of a scan, whose columns the kernel names `scan_row_schema`. Files of `below` bytes and more are passed over.
+fn collect_live(batch: &RecordBatch, below: u64, live: &mut Vec<LiveFile>) -> Result<(), Error> {
+    let missing = |name: &str| Error::generic(format!("a scan without {name}"));
+    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
     let paths = column("path")?.as_string::<i32>();
     let sizes = column("size")?.as_primitive::<Int64Type>();
+    let modified = column("modificationTime")?.as_primitive::<Int64Type>();
     let stats = column("stats")?.as_string::<i32>();
-    let deletions = column("deletionVector")?.as_struct();
-    let deleted = deletions.column_by_name("cardinality").and_then(|column| column.as_primitive_opt::<Int64Type>());
-    live.reserve(batch.num_rows());
-    for row in (0..batch.num_rows()).filter(|row| paths.is_valid(*row)) {
+    let deletions = Deletions(column("deletionVector")?.as_struct());
+    let constants = column("fileConstantValues")?.as_struct();
+    let partitions = constants.column_by_name("partitionValues").ok_or_else(|| missing("partitionValues"))?.as_map();
+    let size_of = |row: usize| u64::try_from(sizes.value(row)).unwrap_or(0);
+    for row in (0..batch.num_rows()).filter(|row| paths.is_valid(*row) && size_of(*row) < below) {
         let rows = stats.is_valid(row).then(|| rows_of(stats.value(row))).flatten();
-        let gone = match (deletions.is_valid(row), deleted) {
-            (true, Some(deleted)) => u64::try_from(deleted.value(row)).unwrap_or(0),
-            _ => 0,
-        };
         live.push(LiveFile {
             path: path::decode(paths.value(row)),
-            size: u64::try_from(sizes.value(row)).unwrap_or(0),
+            spelled: paths.value(row).to_owned(),
+            size: size_of(row),
             // Statistics count the rows of the file; those that a deletion vector marks are not the table's any more.
-            rows: rows.map(|rows| rows.saturating_sub(gone)),
+            rows: rows.map(|rows| rows.saturating_sub(deletions.rows(row))),
+            modified: Timestamp(modified.value(row).saturating_mul(1000)),
+            partition_values: partition_values(partitions, row),
+            deletion_vector: deletions.id(row),
         });
     }
     Ok(())
+}
+
+fn partition_values(partitions: &MapArray, row: usize) -> BTreeMap<String, Option<String>> {
+    if partitions.is_null(row) {
+        return BTreeMap::new();
+    }
+    let entries = partitions.value(row);
+    let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
+    let value = |i: usize| values.is_valid(i).then(|| values.value(i).to_owned());
+    (0..entries.len()).map(|i| (keys.value(i).to_owned(), value(i))).collect()
+}
+
+/// The deletion vectors of a scan's files.
+struct Deletions<'a>(&'a StructArray);
+
+impl Deletions<'_> {
+    /// How many rows of a file its deletion vector marks.
+    fn rows(&self, row: usize) -> u64 {
+        let counts = self.0.column_by_name("cardinality").and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let count = counts.filter(|_| self.0.is_valid(row)).map(|counts| counts.value(row));
+        count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    }
+
+    /// The unique id of a file's deletion vector (Delta protocol, "Deletion Vector Descriptor Schema", derived fields).
+    fn id(&self, row: usize) -> Option<String> {
+        if self.0.is_null(row) {
+            return None;
+        }
+        let text = |name: &str| {
+            let column = self.0.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            column.filter(|column| column.is_valid(row)).map_or("", |column| column.value(row))
+        };
+        let offsets = self.0.column_by_name("offset").and_then(|column| column.as_primitive_opt::<Int32Type>());
+        let offset = offsets.filter(|offsets| offsets.is_valid(row)).map(|offsets| format!("@{}", offsets.value(row)));
+        Some(format!("{}{}{}", text("storageType"), text("pathOrInlineDv"), offset.unwrap_or_default()))
+    }
 }

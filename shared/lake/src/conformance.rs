@@ -10,7 +10,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use drops::Timestamp;
 
-use crate::{AddFile, Commit, CommitOutcome, CommitSummary, Head, Lake, LakeError, TableMetadata};
+use crate::{
+    AddFile, Commit, CommitOutcome, CommitSummary, Head, Lake, LakeError, LiveFile, RemoveFile, TableMetadata,
+};
 
 /// A table that a test has to itself.
 pub trait Place {
@@ -32,6 +34,8 @@ pub async fn all<P: Place>(make: impl Fn() -> P) {
     odd_paths_survive(&make()).await;
     partition_values_may_be_null(&make()).await;
     a_checkpoint_changes_nothing(&make()).await;
+    files_are_rewritten(&make()).await;
+    bad_rewrites_write_nothing(&make()).await;
 }
 
 /// Metadata of the suite's table: these columns, all of text, of which some partition.
@@ -64,6 +68,7 @@ pub fn commit(app_id: &str, txn: u64, metadata: Option<TableMetadata>, adds: Vec
         txn,
         metadata,
         adds,
+        removes: Vec::new(),
         operation: "WRITE",
         info: BTreeMap::from([("drops".to_owned(), serde_json::json!(3))]),
         at: Timestamp(1_700_000_001_000_000),
@@ -174,15 +179,16 @@ pub async fn a_log_has_no_gap(place: &impl Place) {
 pub async fn commits_are_read_back(place: &impl Place) {
     let lake = place.open();
     land(lake.as_ref(), 0, &commit("lithify/p", 3, Some(metadata(&["x"], &[])), vec![])).await;
-    land(lake.as_ref(), 1, &commit("lithify/q", 8, None, vec![file("f", 1)])).await;
+    land(lake.as_ref(), 1, &commit("lithify/q", 8, None, vec![file("f g", 1)])).await;
     for lake in [lake, place.open()] {
-        let summary = |version, app_id: &str, txn, changes_table| CommitSummary {
+        let summary = |version, app_id: &str, txn, changes_table, files: &[&str]| CommitSummary {
             version,
             txns: BTreeMap::from([(app_id.to_owned(), txn)]),
             changes_table,
+            files: files.iter().map(|path| (*path).to_owned()).collect(),
         };
-        assert_eq!(lake.read_commit(0).await.expect("read"), Some(summary(0, "lithify/p", 3, true)));
-        assert_eq!(lake.read_commit(1).await.expect("read"), Some(summary(1, "lithify/q", 8, false)));
+        assert_eq!(lake.read_commit(0).await.expect("read"), Some(summary(0, "lithify/p", 3, true, &[])));
+        assert_eq!(lake.read_commit(1).await.expect("read"), Some(summary(1, "lithify/q", 8, false, &["f g"])));
         assert_eq!(lake.read_commit(2).await.expect("read"), None);
     }
 }
@@ -337,4 +343,78 @@ pub async fn a_checkpoint_changes_nothing(place: &impl Place) {
     assert!(lake.checkpoint(8).await.is_err(), "no such version");
     land(lake.as_ref(), 8, &commit("lithify/p", 20, None, vec![])).await;
     assert_eq!(head(place.open().as_ref(), &["lithify/p"]).await.txns.get("lithify/p"), Some(&20));
+}
+
+/// The removal of a live file.
+pub fn removal(file: &LiveFile) -> RemoveFile {
+    RemoveFile {
+        spelled: file.spelled.clone(),
+        partition_values: file.partition_values.clone(),
+        size: file.size,
+    }
+}
+
+/// The files of a version below a size, by path.
+async fn small(lake: &dyn Lake, version: u64, below: u64) -> Vec<LiveFile> {
+    let mut files = lake.small_files(version, below).await.expect("the files are listed");
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// Files leave for files that hold their rows, whatever their names, and older versions keep them.
+pub async fn files_are_rewritten(place: &impl Place) {
+    let lake = place.open();
+    let odd = "day=2024-01-01 10%3A00/pärt #1.parquet";
+    let placed = |path: &str, rows| AddFile {
+        partition_values: BTreeMap::from([("day".to_owned(), (path != "none").then(|| "2024-01-01 10:00".to_owned()))]),
+        ..file(path, rows)
+    };
+    let files = vec![placed(odd, 1), placed("b.parquet", 2), placed("none", 3), placed("large", 900)];
+    land(lake.as_ref(), 0, &commit("a", 1, Some(metadata(&["x", "day"], &["day"])), files)).await;
+    land(lake.as_ref(), 1, &commit("a", 2, None, vec![placed("later", 4)])).await;
+
+    let before = small(lake.as_ref(), 0, 1_000).await;
+    assert_eq!(before.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["b.parquet", odd, "none"]);
+    assert_eq!(before[0].partition_values, placed("b.parquet", 2).partition_values);
+    assert_eq!(before[2].partition_values["day"], None);
+    assert!(before.iter().all(|file| file.deletion_vector.is_none()));
+    assert_eq!((before[1].size, before[1].rows, before[1].modified), (101, Some(1), file(odd, 1).modified));
+    assert_eq!(small(lake.as_ref(), 1, 102).await.len(), 1, "only {odd}");
+    assert_eq!(small(lake.as_ref(), 9, 1_000).await, []);
+
+    let mut rewrite = commit("lithify/#upkeep", 7, None, vec![placed("merged", 3)]);
+    rewrite.removes = before[..2].iter().map(removal).collect();
+    land(lake.as_ref(), 2, &rewrite).await;
+    let expected: Vec<(String, Option<u64>)> =
+        [("large", 900), ("later", 4), ("merged", 3), ("none", 3)].map(|(path, rows)| (path.to_owned(), Some(rows))).into();
+    for lake in [lake.clone(), place.open()] {
+        assert_eq!(live(lake.as_ref()).await, expected);
+        assert_eq!(small(lake.as_ref(), 1, 1_000).await.len(), 4, "an older version keeps its files");
+        let summary = lake.read_commit(2).await.expect("read").expect("a commit");
+        assert_eq!(summary.files.iter().map(String::as_str).collect::<Vec<_>>(), ["b.parquet", odd, "merged"]);
+        assert!(!summary.changes_table);
+        assert_eq!(head(lake.as_ref(), &["lithify/#upkeep"]).await.txns["lithify/#upkeep"], 7);
+    }
+    lake.checkpoint(2).await.expect("a checkpoint");
+    assert_eq!(live(place.open().as_ref()).await, expected);
+}
+
+/// A rewrite that contradicts itself is refused.
+pub async fn bad_rewrites_write_nothing(place: &impl Place) {
+    let lake = place.open();
+    land(lake.as_ref(), 0, &commit("a", 1, Some(metadata(&["x"], &[])), vec![file("one", 1), file("two", 1)])).await;
+    let files = small(lake.as_ref(), 0, 1_000).await;
+    let rewrite = |removes: &[&LiveFile], adds: Vec<AddFile>, metadata| Commit {
+        removes: removes.iter().map(|file| removal(file)).collect(),
+        ..commit("a", 2, metadata, adds)
+    };
+    for bad in [
+        rewrite(&[&files[0], &files[0]], vec![file("new", 2)], None),
+        rewrite(&[&files[0]], vec![file("one", 1)], None),
+        rewrite(&[&files[0]], vec![file("new", 1)], Some(metadata(&["x", "y"], &[]))),
+    ] {
+        let answer = lake.commit(1, &bad).await;
+        assert!(matches!(answer, Err(LakeError::Unwritable { .. })), "{bad:?}: {answer:?}");
+    }
+    assert_eq!(live(lake.as_ref()).await.len(), 2);
 }

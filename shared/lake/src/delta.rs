@@ -110,6 +110,10 @@ impl Lake for DeltaLake {
     async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
         self.blocking("be read", Log::live_files).await
     }
+
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        self.blocking("be read", move |log| log.small_files(version, below)).await
+    }
 }
 
 impl Log {
@@ -172,12 +176,20 @@ impl Log {
         let changes_table = lines.iter().any(|line| line.protocol.is_some() || line.metadata.is_some());
         let txns = lines.into_iter().filter_map(|line| line.txn);
         let txns = txns.filter_map(|txn| Some((txn.app_id, u64::try_from(txn.version).ok()?))).collect();
-        Ok(Some(CommitSummary { version, txns, changes_table }))
+        let files = actions::files(&body).map_err(|reason| self.damaged(&commit_name(version), &reason))?;
+        Ok(Some(CommitSummary { version, txns, changes_table, files }))
     }
 
     fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
         let Some(newest) = self.newest()? else { return Ok(Vec::new()) };
-        bulk::live_files(self.files.as_ref(), newest.version).map_err(|error| self.kernel("be read", error))
+        bulk::live_files(self.files.as_ref(), newest.version, u64::MAX).map_err(|error| self.kernel("be read", error))
+    }
+
+    fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        if self.newest()?.is_none_or(|newest| newest.version < version) {
+            return Ok(Vec::new());
+        }
+        bulk::live_files(self.files.as_ref(), version, below).map_err(|error| self.kernel("be read", error))
     }
 
     fn checkpoint(&self, version: u64) -> Result<(), LakeError> {

@@ -23,7 +23,7 @@ mod schema;
 mod state;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
@@ -118,6 +118,17 @@ pub struct AddFile {
     pub stats: String,
 }
 
+/// A data file that leaves the table, its rows being in files that the same commit adds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoveFile {
+    /// Its path as the log spells it ([`LiveFile::spelled`]): readers reconcile by that text.
+    pub spelled: String,
+    /// Its partition values.
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
 /// One commit of ours.
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -129,6 +140,9 @@ pub struct Commit {
     pub metadata: Option<TableMetadata>,
     /// The files that join.
     pub adds: Vec<AddFile>,
+    /// The files that leave, none of them with a deletion vector. Nothing here looks whether they are live: whoever commits has to.
+    /// A commit with any says that it changes no data (`dataChange` is false): its adds hold the rows of its removes.
+    pub removes: Vec<RemoveFile>,
     /// The operation's name for `DESCRIBE HISTORY`.
     pub operation: &'static str,
     /// Further facts for commitInfo: drops, rows, pipeline, intent.
@@ -156,6 +170,8 @@ pub struct CommitSummary {
     pub txns: BTreeMap<String, u64>,
     /// Whether it carries `metaData` or `protocol`.
     pub changes_table: bool,
+    /// The paths, decoded, of all files that it adds or removes. A file whose rows it marked as deleted is among them.
+    pub files: BTreeSet<String>,
 }
 
 /// A live file of the table.
@@ -165,8 +181,16 @@ pub struct LiveFile {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Its rows, where its statistics say so.
+    /// Its rows, where its statistics say so; without those that a deletion vector marks.
     pub rows: Option<u64>,
+    /// Its path as the log spells it, by which alone it can be removed.
+    pub spelled: String,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// The values of the partition columns, as Delta writes them.
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// The id of its deletion vector, if it has one. A file's identity in the log is its path and this.
+    pub deletion_vector: Option<String>,
 }
 
 /// The log of one Delta table.
@@ -190,4 +214,8 @@ pub trait Lake: Send + Sync {
 
     /// The files of the newest version, in any order.
     async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError>;
+
+    /// The files that were live at exactly this version and are smaller than `below` bytes, in any order. None if there is no such
+    /// version; one whose log was cleaned up is an error.
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError>;
 }

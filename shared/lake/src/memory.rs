@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use crate::actions::{Line, OUR_PROTOCOL, Txn, rows_of};
 use crate::admit::{Admission, admit};
 use crate::state::{Replay, TableState};
-use crate::{AddFile, Commit, CommitOutcome, CommitSummary, Head, Lake, LakeError, LiveFile, TableMetadata, actions};
+use crate::{
+    AddFile, Commit, CommitOutcome, CommitSummary, Head, Lake, LakeError, LiveFile, TableMetadata, actions, path,
+};
 
 const TABLE: &str = "memory";
 
@@ -26,6 +28,8 @@ pub struct Foreign {
     pub adds: Vec<AddFile>,
     /// The paths of the files that leave.
     pub removes: Vec<String>,
+    /// Live files that get a deletion vector, by path, with its id: some of their rows are deleted.
+    pub deletion_vectors: BTreeMap<String, String>,
     /// The table's new metadata, if it changes; an id of its own is kept as the table's.
     pub metadata: Option<TableMetadata>,
     /// The `txn`s.
@@ -43,6 +47,7 @@ struct Entry {
     commit: Option<Commit>,
     adds: Vec<AddFile>,
     removes: Vec<String>,
+    deletion_vectors: BTreeMap<String, String>,
     summary: CommitSummary,
     /// The table as it is with this version.
     state: TableState,
@@ -75,8 +80,11 @@ impl MemoryLake {
         let changes_table = metadata.is_some();
         let replay = advance(newest, Line { protocol, metadata, txn: None }, &foreign.txns);
         let state = TableState::new(version, None, replay, newest).map_err(unwritable)?;
-        let summary = CommitSummary { version, txns: foreign.txns, changes_table };
-        log.entries.push(Entry { commit: None, adds: foreign.adds, removes: foreign.removes, summary, state });
+        let Foreign { adds, removes, deletion_vectors, txns, .. } = foreign;
+        let added = adds.iter().map(|add| add.path.clone());
+        let files = added.chain(removes.iter().cloned()).chain(deletion_vectors.keys().cloned()).collect();
+        let summary = CommitSummary { version, txns, changes_table, files };
+        log.entries.push(Entry { commit: None, adds, removes, deletion_vectors, summary, state });
         Ok(version)
     }
 
@@ -85,13 +93,18 @@ impl MemoryLake {
         self.lock().at(version).and_then(|entry| entry.commit.clone())
     }
 
+    /// The paths that the commit at a version names, added or removed; `None` if there is no such version.
+    pub fn read_version(&self, version: u64) -> Option<BTreeSet<String>> {
+        self.lock().at(version).map(|entry| entry.summary.files.clone())
+    }
+
     /// The files that were live at a version, with their statistics and partition values; none if there is no such version.
     pub fn files_at(&self, version: u64) -> Vec<AddFile> {
         let log = self.lock();
         if log.at(version).is_none() {
             return Vec::new();
         }
-        log.files(version)
+        log.files(version).into_iter().map(|(add, _)| add.clone()).collect()
     }
 
     /// Loses every version above this one, as restoring an older copy of the table does.
@@ -118,19 +131,32 @@ impl Log {
         self.entries.get(usize::try_from(version).ok()?)
     }
 
-    fn files(&self, version: u64) -> Vec<AddFile> {
-        let mut removed = BTreeSet::new();
-        let mut files = BTreeMap::new();
-        // From the newest on: the last word on a path counts.
-        for entry in self.entries.iter().rev().skip_while(|entry| entry.summary.version > version) {
-            for add in &entry.adds {
-                if !removed.contains(add.path.as_str()) {
-                    files.entry(add.path.as_str()).or_insert(add);
-                }
+    /// The live files of a version, each with its deletion vector.
+    fn files(&self, version: u64) -> Vec<(&AddFile, Option<&str>)> {
+        let mut files: BTreeMap<&str, (&AddFile, Option<&str>)> = BTreeMap::new();
+        for entry in self.entries.iter().take_while(|entry| entry.summary.version <= version) {
+            for removed in &entry.removes {
+                files.remove(removed.as_str());
             }
-            removed.extend(entry.removes.iter().map(String::as_str));
+            files.extend(entry.adds.iter().map(|add| (add.path.as_str(), (add, None))));
+            for (path, id) in &entry.deletion_vectors {
+                files.entry(path).and_modify(|file| file.1 = Some(id));
+            }
         }
-        files.into_values().cloned().collect()
+        files.into_values().collect()
+    }
+
+    fn live(&self, version: u64) -> Vec<LiveFile> {
+        let live = |(add, deletion_vector): (&AddFile, Option<&str>)| LiveFile {
+            path: add.path.clone(),
+            spelled: path::encode(&add.path),
+            size: add.size,
+            rows: rows_of(&add.stats),
+            modified: add.modified,
+            partition_values: add.partition_values.clone(),
+            deletion_vector: deletion_vector.map(str::to_owned),
+        };
+        self.files(version).into_iter().map(live).collect()
     }
 }
 
@@ -173,9 +199,12 @@ impl Lake for MemoryLake {
         let line = Line { protocol, metadata: metadata.map(|metadata| *metadata), txn: None };
         let replay = advance(newest, line, &txns);
         let state = TableState::new(version, None, replay, newest).map_err(unwritable)?;
-        let summary = CommitSummary { version, txns, changes_table };
         let adds = commit.adds.clone();
-        log.entries.push(Entry { commit: Some(commit.clone()), adds, removes: Vec::new(), summary, state });
+        let removes: Vec<String> = commit.removes.iter().map(|remove| path::decode(&remove.spelled)).collect();
+        let files = adds.iter().map(|add| add.path.clone()).chain(removes.iter().cloned()).collect();
+        let summary = CommitSummary { version, txns, changes_table, files };
+        let (commit, deletion_vectors) = (Some(commit.clone()), BTreeMap::new());
+        log.entries.push(Entry { commit, adds, removes, deletion_vectors, summary, state });
         Ok(CommitOutcome::Landed)
     }
 
@@ -195,11 +224,13 @@ impl Lake for MemoryLake {
 
     async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
         let log = self.lock();
-        let files = log.newest().map_or_else(Vec::new, |newest| log.files(newest.version));
-        Ok(files
-            .into_iter()
-            .map(|add| LiveFile { rows: rows_of(&add.stats), path: add.path, size: add.size })
-            .collect())
+        Ok(log.newest().map_or_else(Vec::new, |newest| log.live(newest.version)))
+    }
+
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        let log = self.lock();
+        let files = if log.at(version).is_some() { log.live(version) } else { Vec::new() };
+        Ok(files.into_iter().filter(|file| file.size < below).collect())
     }
 }
 
@@ -238,6 +269,11 @@ mod tests {
         let names = |files: Vec<AddFile>| files.into_iter().map(|file| file.path).collect::<Vec<_>>();
         assert_eq!(names(lake.files_at(0)), ["one", "two"]);
         assert_eq!(names(lake.files_at(2)), ["two"]);
+        let deletion_vectors = BTreeMap::from([("two".to_owned(), "u1".to_owned())]);
+        assert_eq!(lake.append_foreign(Foreign { deletion_vectors, ..Foreign::default() }).expect("foreign"), 3);
+        let two = lake.live_files().await.expect("files").remove(0);
+        assert_eq!((two.path.as_str(), two.deletion_vector.as_deref()), ("two", Some("u1")));
+        assert!(lake.read_commit(3).await.expect("read").is_some_and(|commit| commit.files.contains("two")));
         lake.lose_after(0);
         assert_eq!(lake.head(&[]).await.expect("head").map(|head| head.version), Some(0));
         assert_eq!(lake.commit_at(0).map(|commit| commit.txn), Some(1));

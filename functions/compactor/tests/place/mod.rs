@@ -1,6 +1,11 @@
 //! A pipeline on a folder, with a log that can be made to fail.
 
-use std::collections::BTreeMap;
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod dying;
+pub mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +14,17 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use compactor::{Compactor, CompactorSettings, Parts};
+use compactor::{
+    Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep, UpkeepOutcome,
+    UpkeepReport, UpkeepSettings,
+};
 use decode::format::{Compression, Format, Packing};
 use decode::hints::Hints;
 use drops::{BatchId, PipelineName, Timestamp};
 use ingest::{Candidate, Ingest, IngestSettings, Schemas, Standing};
 use lake::{Commit, CommitOutcome, CommitSummary, Foreign, Head, Lake, LakeError, LiveFile, MemoryLake, TableMetadata};
 use ledger::{BatchRecord, EmbeddedLedger, Ledger, Liveness, ProcessLock, ProcessLocks, Suspect};
-use runs::{Manifest, WriteSettings};
+use runs::{Manifest, Order, WriteSettings};
 use runtime::{SystemClock, SystemEntropy};
 use store::{Listed, LocalSource, LocalStore, Store};
 
@@ -90,6 +98,73 @@ impl Lake for FaultyLake {
     async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
         self.inner.live_files().await
     }
+
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        self.inner.small_files(version, below).await
+    }
+}
+
+/// A log whose every call waits for a random while, so that two processes interleave in another way with each seed.
+pub struct Slow {
+    inner: Arc<dyn Lake>,
+    random: AtomicU64,
+}
+
+impl Slow {
+    pub fn new(inner: Arc<dyn Lake>, seed: u64) -> Self {
+        Self { inner, random: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1) }
+    }
+
+    async fn wait(&self) {
+        // Xorshift; `fetch_update` with a function that never refuses.
+        let step = |mut x: u64| {
+            (x ^= x << 13, x ^= x >> 7, x ^= x << 17);
+            Some(x)
+        };
+        let random = self.random.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap();
+        match random % 4 {
+            0 => {}
+            1 => tokio::task::yield_now().await,
+            _ => tokio::time::sleep(Duration::from_micros(random % 6_000)).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Lake for Slow {
+    async fn head(&self, app_ids: &[&str]) -> Result<Option<Head>, LakeError> {
+        self.wait().await;
+        self.inner.head(app_ids).await
+    }
+
+    async fn app_ids(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
+        self.inner.app_ids(prefix).await
+    }
+
+    async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError> {
+        self.wait().await;
+        let outcome = self.inner.commit(version, commit).await;
+        self.wait().await;
+        outcome
+    }
+
+    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
+        self.wait().await;
+        self.inner.read_commit(version).await
+    }
+
+    async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
+        self.inner.checkpoint(version).await
+    }
+
+    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
+        self.inner.live_files().await
+    }
+
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        self.wait().await;
+        self.inner.small_files(version, below).await
+    }
 }
 
 /// Takes everybody for dead.
@@ -113,7 +188,12 @@ pub struct Place {
     pub audit: Arc<FaultyLake>,
     locks: Arc<ProcessLocks>,
     lock: Arc<ProcessLock>,
-    state: Arc<LocalStore>,
+    pub state: Arc<LocalStore>,
+    /// The order of the table's rows.
+    pub order: Order,
+    /// How many small files upkeep merges.
+    pub small_files: usize,
+    pub merge_memory: usize,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -131,6 +211,9 @@ impl Place {
             lock: Arc::new(locks.hold("me".into()).unwrap()),
             locks: Arc::new(locks),
             state: Arc::new(LocalStore::new(&folder.path().join("state"), "me")),
+            order: Order::default(),
+            small_files: 50,
+            merge_memory: 64 << 20,
             folder,
         }
     }
@@ -147,7 +230,7 @@ impl Place {
 
     pub async fn drop_files(&self, numbers: Range<u32>) {
         for n in numbers {
-            let rows: String = (0..10).map(|row| format!("{{\"id\":{n},\"row\":{row}}}\n")).collect();
+            let rows: String = (0..10).map(|row| format!("{{\"id\":{n},\"row\":{row},\"shop\":{}}}\n", n % 3)).collect();
             std::fs::write(self.source().join(format!("{n:05}.json")), rows).unwrap();
         }
     }
@@ -166,7 +249,7 @@ impl Place {
             holder: self.lock.clone(),
             schemas: schemas.clone(),
         };
-        let write = WriteSettings::default();
+        let write = self.write();
         let settings =
             IngestSettings { pipeline: self.name.clone(), write, run_memory: 8 << 20, aborted_alone_limit: 3 };
         let ingest = Ingest::new(parts, settings);
@@ -197,32 +280,149 @@ impl Place {
     }
 
     fn compactor_of(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Compactor {
-        let store = |name: &str| Arc::new(LocalStore::new(&self.folder.path().join(name), "me"));
-        let parts = Parts {
+        Compactor::new(self.parts(owner, liveness), self.settings())
+    }
+
+    /// A compactor with other parts: some that die, for one.
+    pub fn compactor_with(&self, change: impl FnOnce(&mut Parts)) -> Compactor {
+        let mut parts = self.parts("another", Arc::new(AllDead));
+        change(&mut parts);
+        Compactor::new(parts, self.settings())
+    }
+
+    fn parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {
+        Parts {
             ledger: self.ledger.clone(),
             liveness,
             lake: self.lake.clone(),
             audit: self.audit.clone(),
             state: self.state.clone(),
-            table_store: store("table"),
-            audit_store: store("audit"),
+            table_store: self.store("table"),
+            audit_store: self.store("audit"),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
             owner: owner.into(),
-        };
-        let settings = CompactorSettings {
+        }
+    }
+
+    fn store(&self, name: &str) -> Arc<LocalStore> {
+        Arc::new(LocalStore::new(&self.folder.path().join(name), "me"))
+    }
+
+    fn write(&self) -> WriteSettings {
+        WriteSettings { order: self.order.clone(), ..WriteSettings::default() }
+    }
+
+    pub fn settings(&self) -> CompactorSettings {
+        CompactorSettings {
             pipeline: self.name.clone(),
             table: "table".into(),
             table_address: "table".into(),
             source: "source".into(),
-            write: WriteSettings::default(),
+            write: self.write(),
             target_file_size: 128 << 20,
             longest_delay: Duration::from_secs(300),
-            merge_memory: 64 << 20,
+            merge_memory: self.merge_memory,
             checkpoint_interval: 10,
             append_existing: false,
-        };
-        Compactor::new(parts, settings)
+            identity_holds_version: false,
+            key_columns_may_come: false,
+            commit_bytes: u64::MAX,
+            lease: LOCAL_LEASE,
+            leftover_age: LOCAL_LEFTOVER_AGE,
+            upkeep: UpkeepSettings { files: self.small_files, ..UpkeepSettings::default() },
+        }
+    }
+
+    /// Drops files and commits them, again and again: a small file for each partition every time.
+    pub async fn commit_often(&self, rounds: u32, each: u32) {
+        for round in 0..rounds {
+            self.commit_some(round * each..(round + 1) * each).await;
+        }
+    }
+
+    /// Commits this many more files, each by itself.
+    pub async fn commit_from(&self, first: u32, count: u32) {
+        for n in first..first + count {
+            self.commit_some(n..n + 1).await;
+        }
+    }
+
+    async fn commit_some(&self, numbers: Range<u32>) {
+        let at = |n: u32| self.source().join(format!("{n:05}.json")).exists();
+        if numbers.clone().all(at) {
+            return;
+        }
+        self.drop_files(numbers).await;
+        self.ingest().await;
+        let done = self.zombie().compact(Trigger::Now).await.unwrap();
+        assert!(matches!(done, Outcome::Done { commits, .. } if commits.len() == 1));
+    }
+
+    /// Drops a file of this content.
+    pub fn drop_file(&self, n: u32, content: &str) {
+        std::fs::write(self.source().join(format!("{n:05}.json")), content).unwrap();
+    }
+
+    /// Somebody else gives the table these columns.
+    pub fn change_schema(&self, schema: SchemaRef) {
+        self.foreign_before_next_commit(Some(schema));
+        let foreign = self.lake.foreign.lock().unwrap().take().unwrap();
+        self.lake.inner.append_foreign(foreign).unwrap();
+    }
+
+    pub fn table(&self) -> Arc<LocalStore> {
+        self.store("table")
+    }
+
+    /// Upkeep by a healthy process.
+    pub async fn upkeep(&self) -> UpkeepReport {
+        match self.zombie().upkeep(Upkeep::Merge, &Until::never()).await.unwrap() {
+            UpkeepOutcome::Done(report) => report,
+            UpkeepOutcome::Busy { holder } => panic!("{holder} holds the lease"),
+        }
+    }
+
+    /// The table's rows, sorted.
+    pub async fn rows(&self) -> Vec<rows::Row> {
+        rows::rows(self.lake.as_ref(), self.store("table")).await
+    }
+
+    /// The rows of each live file, in its order.
+    pub async fn rows_by_file(&self) -> Vec<Vec<rows::Row>> {
+        let store: Arc<dyn Store> = self.store("table");
+        let mut files = Vec::new();
+        for file in self.lake.live_files().await.unwrap() {
+            files.push(rows::rows_of(&store, &file).await);
+        }
+        files
+    }
+
+    /// The files below a folder of the place, of which no commit ever spoke.
+    pub fn unnamed(&self, folder: &str, lake: &FaultyLake) -> Vec<String> {
+        let root = self.folder.path().join(folder);
+        let named: BTreeSet<String> = (0..).map_while(|v| lake.inner.read_version(v)).flatten().collect();
+        let mut unnamed = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                if !named.contains(&name) {
+                    unnamed.push(name);
+                }
+            }
+        }
+        unnamed
+    }
+
+    /// Before the next commit lands, this one does.
+    pub fn foreign_next(&self, foreign: Foreign) {
+        *self.lake.foreign.lock().unwrap() = Some(foreign);
     }
 
     /// Before the next commit lands, somebody else's does: an empty one, or one that changes the schema.
@@ -234,7 +434,7 @@ impl Place {
             configuration: BTreeMap::new(),
             created: Timestamp(0),
         });
-        *self.lake.foreign.lock().unwrap() = Some(Foreign { metadata, ..Foreign::default() });
+        self.foreign_next(Foreign { metadata, ..Foreign::default() });
     }
 
     /// I-1, I-3, I-5 and I-6 by what is live in the two tables: each drop is in exactly one committed batch, and in the audit table once.

@@ -1,8 +1,11 @@
 //! Reading commits: only what a committer must know; the files that a commit names are passed over.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{MetaData, Protocol, Txn};
+use crate::path;
 
 /// One line of a commit or one row of a checkpoint: at most one of these is there.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +36,30 @@ pub(crate) fn lines(commit: &[u8]) -> Result<Vec<Line>, String> {
     if empty { Err("it holds no action".to_owned()) } else { Ok(found) }
 }
 
+/// A line of a commit that names a file.
+#[derive(Deserialize)]
+struct FileLine {
+    add: Option<Named>,
+    remove: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    path: String,
+}
+
+/// The decoded paths of all files that a commit adds or removes. The error says where and why the commit cannot be read.
+pub(crate) fn files(commit: &[u8]) -> Result<BTreeSet<String>, String> {
+    let mut found = BTreeSet::new();
+    let lines = commit.split(|byte| *byte == b'\n').enumerate();
+    for (number, line) in lines.map(|(number, line)| (number, line.trim_ascii())).filter(|(_, line)| !line.is_empty()) {
+        let action: FileLine =
+            serde_json::from_slice(line).map_err(|error| format!("line {} is no whole action: {error}", number + 1))?;
+        found.extend(action.add.into_iter().chain(action.remove).map(|file| path::decode(&file.path)));
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +75,16 @@ mod tests {
         let lines = lines(commit).expect("lines");
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].txn.as_ref().map(|txn| (txn.app_id.as_str(), txn.version)), Some(("a", 7)));
+    }
+
+    #[test]
+    fn every_file_that_a_commit_names_is_found() {
+        let commit = br#"{"commitInfo":{"timestamp":1}}
+{"remove":{"path":"a%20b","dataChange":true}}
+{"add":{"path":"x","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true,"deletionVector":{"storageType":"u"}}}
+{"cdc":{"path":"_change_data/y","partitionValues":{},"size":1,"dataChange":false}}"#;
+        assert_eq!(files(commit).expect("files").into_iter().collect::<Vec<_>>(), ["a b", "x"]);
+        assert!(files(b"{\"add\":{\"path\":").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{MetaData, OUR_PROTOCOL, Protocol, Txn};
-use crate::{AddFile, Commit, path};
+use crate::{AddFile, Commit, RemoveFile, path};
 
 /// The names that `commitInfo` gives a meaning and a type, in Delta's own writers.
 const RESERVED: [&str; 17] = [
@@ -36,6 +36,7 @@ enum Action<'a> {
     Protocol(&'a Protocol),
     MetaData(&'a MetaData),
     Txn(Txn),
+    Remove(Remove<'a>),
     Add(Add<'a>),
 }
 
@@ -67,6 +68,17 @@ struct Add<'a> {
     stats: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Remove<'a> {
+    path: &'a str,
+    deletion_timestamp: u64,
+    data_change: bool,
+    extended_file_metadata: bool,
+    partition_values: &'a BTreeMap<String, Option<String>>,
+    size: u64,
+}
+
 /// The bytes of a commit at this version; `metadata` is what its `metaData` shall say. The error says what in the commit cannot be written.
 pub(crate) fn encode(version: u64, commit: &Commit, metadata: Option<&MetaData>) -> Result<Vec<u8>, String> {
     if let Some(name) = commit.info.keys().find(|name| RESERVED.contains(&name.as_str())) {
@@ -83,20 +95,32 @@ pub(crate) fn encode(version: u64, commit: &Commit, metadata: Option<&MetaData>)
     let txn = i64::try_from(commit.txn).map_err(|_| format!("its txn {} is more than Delta can hold", commit.txn))?;
     let last_updated = i64::try_from(commit.at.milliseconds()).ok();
     put(&mut out, &Action::Txn(Txn { app_id: commit.app_id.clone(), version: txn, last_updated }))?;
+    for remove in &commit.removes {
+        put(&mut out, &Action::Remove(remove_action(remove, commit)))?;
+    }
     for add in &commit.adds {
-        put(&mut out, &Action::Add(add_action(add)))?;
+        put(&mut out, &Action::Add(add_action(add, commit)))?;
     }
     Ok(out)
 }
 
 fn commit_info<'a>(version: u64, commit: &'a Commit, metadata: Option<&MetaData>) -> CommitInfo<'a> {
-    let mut parameters = BTreeMap::from([("mode", "Append".to_owned())]);
+    let appends = commit.removes.is_empty();
+    let mut parameters = BTreeMap::new();
+    if appends {
+        parameters.insert("mode", "Append".to_owned());
+    }
     if let Some(metadata) = metadata {
         parameters.insert("partitionBy", Value::from(metadata.partition_columns.clone()).to_string());
     }
     let bytes: u64 = commit.adds.iter().map(|add| add.size).sum();
     let mut metrics =
         BTreeMap::from([("numFiles", commit.adds.len().to_string()), ("numOutputBytes", bytes.to_string())]);
+    if !appends {
+        let removed: u64 = commit.removes.iter().map(|remove| remove.size).sum();
+        metrics.insert("numRemovedFiles", commit.removes.len().to_string());
+        metrics.insert("numRemovedBytes", removed.to_string());
+    }
     let rows: Option<u64> = commit.adds.iter().map(|add| rows_of(&add.stats)).sum();
     metrics.extend(rows.map(|rows| ("numOutputRows", rows.to_string())));
     CommitInfo {
@@ -104,20 +128,31 @@ fn commit_info<'a>(version: u64, commit: &'a Commit, metadata: Option<&MetaData>
         operation: commit.operation,
         operation_parameters: parameters,
         read_version: version.checked_sub(1),
-        is_blind_append: true,
+        is_blind_append: appends,
         engine_info: concat!("lithify/", env!("CARGO_PKG_VERSION")),
         operation_metrics: metrics,
         info: &commit.info,
     }
 }
 
-fn add_action(add: &AddFile) -> Add<'_> {
+fn remove_action<'a>(remove: &'a RemoveFile, commit: &Commit) -> Remove<'a> {
+    Remove {
+        path: &remove.spelled,
+        deletion_timestamp: commit.at.milliseconds(),
+        data_change: false,
+        extended_file_metadata: true,
+        partition_values: &remove.partition_values,
+        size: remove.size,
+    }
+}
+
+fn add_action<'a>(add: &'a AddFile, commit: &Commit) -> Add<'a> {
     Add {
         path: path::encode(&add.path),
         partition_values: &add.partition_values,
         size: add.size,
         modification_time: add.modified.milliseconds(),
-        data_change: true,
+        data_change: commit.removes.is_empty(),
         stats: (!add.stats.is_empty()).then_some(add.stats.as_str()),
     }
 }

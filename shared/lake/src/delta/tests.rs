@@ -127,6 +127,42 @@ async fn a_commit_says_what_delta_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rewrite_says_what_delta_asks_for_and_removes_by_the_logs_spelling() {
+    let (folder, lake) = table(1).await;
+    // Others spell paths in other ways than we would; readers reconcile by the text.
+    let spelled = ["a=b/x+y%3dz.parquet", "ü.parquet"];
+    let add = |path: &str| {
+        json!({"add": {"path": path, "partitionValues": {}, "size": 7, "modificationTime": 1, "dataChange": true}})
+    };
+    folder.foreign(1, &[json!({"commitInfo": {}}), add(spelled[0]), add(spelled[1])]);
+    let files = lake.small_files(1, 50).await.expect("files");
+    let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["a=b/x+y=z.parquet", "ü.parquet"]);
+
+    let mut rewrite = commit("lithify/#upkeep", 3, None, vec![file("merged", 2)]);
+    rewrite.removes = files.iter().map(conformance::removal).collect();
+    land(&lake, 2, &rewrite).await;
+    let actions = folder.actions(2);
+    assert_eq!(actions[0]["commitInfo"]["isBlindAppend"], false);
+    assert_eq!(actions[0]["commitInfo"]["operationMetrics"]["numRemovedFiles"], "2");
+    assert_eq!(actions[1]["txn"]["version"], 3);
+    let removes: Vec<&Value> = actions.iter().filter_map(|action| action.get("remove")).collect();
+    assert_eq!(removes.len(), 2);
+    for remove in removes {
+        assert!(spelled.contains(&remove["path"].as_str().expect("a path")));
+        let expected = json!({
+            "path": remove["path"], "deletionTimestamp": rewrite.at.milliseconds(), "dataChange": false,
+            "extendedFileMetadata": true, "partitionValues": {}, "size": 7,
+        });
+        assert_eq!(*remove, expected);
+    }
+    assert_eq!(actions[4]["add"]["dataChange"], false);
+    let left: Vec<String> = sorted_files(&folder.delta()).await.into_iter().map(|file| file.path).collect();
+    assert_eq!(left, ["f0", "merged"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_whose_old_commits_are_cleaned_up_still_opens() {
     let (folder, lake) = table(25).await;
     let (head, files) = (lake.head(&["lithify/p"]).await.expect("head").expect("a table"), sorted_files(&lake).await);
@@ -327,7 +363,8 @@ async fn rows_that_a_deletion_vector_marks_are_not_counted() {
         ],
     );
     let files = sorted_files(&lake).await;
-    assert_eq!(files[1], LiveFile { path: "marked".to_owned(), size: 9, rows: Some(6) });
+    assert_eq!((files[1].path.as_str(), files[1].size, files[1].rows), ("marked", 9, Some(6)));
+    assert_eq!((&files[0].deletion_vector, files[1].deletion_vector.is_some()), (&None, true));
     assert_eq!(lake.head(&[]).await.expect("head").expect("a table").refusal, None);
     land(&lake, 2, &commit("lithify/p", 7, None, vec![file("more", 1)])).await;
     lake.checkpoint(2).await.expect("a checkpoint");
@@ -358,9 +395,10 @@ async fn checkpoints_of_the_second_kind_are_written_and_read() {
     // The same, as another writer would put it.
     fs::remove_file(folder.log(&checkpoint_name(2))).expect("removed");
     fs::remove_file(folder.log(LAST_CHECKPOINT)).expect("removed");
+    let written = file("f0", 0).modified.milliseconds();
     let add = |path: &str, rows: u64| {
         let stats = format!("{{\"numRecords\":{rows}}}");
-        json!({"add": {"path": path, "partitionValues": {}, "size": 100 + rows, "modificationTime": 1, "dataChange": false, "stats": stats}})
+        json!({"add": {"path": path, "partitionValues": {}, "size": 100 + rows, "modificationTime": written, "dataChange": false, "stats": stats}})
     };
     let actions = [
         json!({"checkpointMetadata": {"version": 2}}),

@@ -119,8 +119,12 @@ fn merge_staged(arguments: &[String]) {
     let [what, digest, megabytes, folder] = arguments else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let store: Arc<dyn Store> = Arc::new(LocalStore::new(Path::new(folder), "measure"));
-    let stores =
-        MergeStores { staging: Arc::clone(&store), table: Arc::clone(&store), runtime: runtime.handle().clone() };
+    let stores = MergeStores {
+        inputs: Arc::clone(&store),
+        staging: Arc::clone(&store),
+        table: Arc::clone(&store),
+        runtime: runtime.handle().clone(),
+    };
     let manifest = Manifest::decode(&runtime.block_on(store.get(digest)).unwrap(), digest).unwrap();
     let schema = rows::orders(1)[0].schema();
     let runs = manifest.runs.iter().map(|run| RunInput::new(run, schema.clone())).collect();

@@ -13,6 +13,7 @@ mod writer;
 pub(crate) use copy::{Chunks, CopySource};
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
+pub(crate) use properties::ORDER;
 pub use properties::WriteSettings;
 pub use read::read_columns;
 pub use run::{FinishedRun, write_run};

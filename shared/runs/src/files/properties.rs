@@ -12,6 +12,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -38,6 +39,9 @@ impl Default for WriteSettings {
     }
 }
 
+/// The footer's name for the id of the order that a file's rows have: who merges it later need not sort it.
+pub(crate) const ORDER: &str = "lithify.order";
+
 /// The size of a page before compression. It bounds what a merge holds for each column of an input.
 const PAGE_BYTES: usize = 128 << 10;
 /// The rows of a page at most: how finely a reader can skip.
@@ -60,6 +64,7 @@ pub(super) fn writer_properties(
     let level = ZstdLevel::try_new(settings.compression_level).map_err(RunsError::encode("use this compression"))?;
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(Some(vec![KeyValue::new(ORDER.to_owned(), settings.order.id())]))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(BOUND_BYTES))
         .set_column_index_truncate_length(Some(BOUND_BYTES))

@@ -47,7 +47,9 @@ fn a_run_reads_back_and_is_plain_parquet() {
     assert_eq!(run.last_key, order.keys(&batches[1]).get(4));
 
     let metadata = metadata(&run.bytes);
-    assert_eq!(metadata.file_metadata().key_value_metadata(), None, "readers see plain types");
+    let said = metadata.file_metadata().key_value_metadata().unwrap();
+    assert_eq!(said.len(), 1, "readers see plain types: no Arrow schema is in the footer");
+    assert_eq!((said[0].key.as_str(), said[0].value.clone()), ("lithify.order", Some(Order::default().id())));
     for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
         assert!(matches!(chunk.compression(), Compression::ZSTD(_)));
         assert!(chunk.statistics().is_some_and(|s| s.null_count_opt().is_some()));

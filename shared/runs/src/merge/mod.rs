@@ -16,6 +16,7 @@ mod partition;
 mod plan;
 mod prepare;
 mod rescue;
+mod table_run;
 #[cfg(test)]
 mod tests;
 
@@ -33,13 +34,15 @@ use crate::manifest::StagedRun;
 use crate::order::Order;
 use output::Output;
 use plan::Segment;
+pub use partition::hive_path as partition_folder;
 #[cfg(test)]
 pub(crate) use rescue::json_value;
+pub use table_run::{TableRun, table_run};
 
 /// A run to be merged.
 #[derive(Clone, Debug)]
 pub struct RunInput {
-    /// Its address in the staging store.
+    /// Its address in the store of inputs.
     pub address: String,
     /// The table's schema when it was written; it tells what the source calls each column.
     pub schema: SchemaRef,
@@ -75,7 +78,9 @@ impl RunInput {
 
 /// Where a merge reads and writes. It blocks; the runtime drives what a store does asynchronously.
 pub struct MergeStores {
-    /// Where the runs are, and runs of a merge in several passes come and go.
+    /// Where the runs are.
+    pub inputs: Arc<dyn Store>,
+    /// Where runs of a merge in several passes come and go. No input may have the address of one ([`MergeTarget::scratch_name`]).
     pub staging: Arc<dyn Store>,
     /// Where the table's files go.
     pub table: Arc<dyn Store>,
@@ -243,7 +248,9 @@ impl<'a> Job<'a> {
     }
 
     fn open(&self, address: &str) -> Result<Arc<dyn store::RandomRead>, RunsError> {
-        Ok(self.stores.runtime.block_on(self.stores.staging.open(address))?)
+        let ours = self.scratch.iter().any(|scratch| scratch == address);
+        let store = if ours { &self.stores.staging } else { &self.stores.inputs };
+        Ok(self.stores.runtime.block_on(store.open(address))?)
     }
 
     /// Deletes what nothing needs. A failure leaves an object that no record names; the merge is no worse for it.

@@ -16,7 +16,7 @@ use crate::error::RunsError;
 use crate::text::{date_text, decimal_text, timestamp_text};
 
 /// The value of each partition column, by name.
-pub(super) type PartitionValues = BTreeMap<String, Option<String>>;
+pub type PartitionValues = BTreeMap<String, Option<String>>;
 
 /// Stretches of rows with the same values in these columns.
 pub(super) fn stretches(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<Range<usize>>, RunsError> {
@@ -61,7 +61,7 @@ fn value_text(column: &ArrayRef, row: usize) -> Result<Option<String>, RunsError
 }
 
 /// The folder of a partition, in the order of the columns: `a=1/b=x%3Ay`.
-pub(super) fn hive_path(columns: &[String], values: &PartitionValues) -> String {
+pub fn hive_path(columns: &[String], values: &PartitionValues) -> String {
     let part = |column: &String| match values.get(column).and_then(Option::as_ref) {
         Some(value) => format!("{}={}", escape(column), folder_of(value)),
         None => format!("{}=__HIVE_DEFAULT_PARTITION__", escape(column)),

@@ -1,3 +1,4 @@
+mod again;
 mod changed;
 mod faults;
 mod model;

@@ -90,6 +90,8 @@ pub(super) fn batch(rows: &[Row], schema: &SchemaRef) -> RecordBatch {
 pub(super) struct World {
     pub(super) runtime: Runtime,
     pub(super) staging: MemoryStore,
+    /// Where inputs are: the staging store, unless table files are merged again.
+    pub(super) inputs: MemoryStore,
     pub(super) table: MemoryStore,
     pub(super) order: Order,
     pub(super) schema: SchemaRef,
@@ -103,9 +105,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(order: Order) -> Self {
+        let staging = MemoryStore::default();
         Self {
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap(),
-            staging: MemoryStore::default(),
+            inputs: staging.clone(),
+            staging,
             table: MemoryStore::default(),
             order,
             schema: schema(),
@@ -149,6 +153,7 @@ impl World {
         stop_after: u64,
     ) -> Result<Vec<FinishedFile>, crate::RunsError> {
         let stores = MergeStores {
+            inputs: Arc::new(self.inputs.clone()),
             staging: Arc::new(self.staging.clone()),
             table: Arc::new(self.table.clone()),
             runtime: self.runtime.handle().clone(),

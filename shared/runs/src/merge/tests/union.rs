@@ -7,7 +7,7 @@ use super::model::{Row, World, batch, older_schema, schema, sorted};
 use crate::order::{ClusterKey, Order};
 use crate::testing::json_rows;
 
-fn row() -> impl Strategy<Value = Row> {
+pub(super) fn row() -> impl Strategy<Value = Row> {
     let text = proptest::option::of(prop_oneof!["[a-d]{0,3}", "[a-z]{30}"]);
     let list = proptest::option::of(proptest::collection::vec(proptest::option::of(0..9_i64), 0..3));
     let number = proptest::option::of(-5..5_i64);
@@ -26,7 +26,7 @@ fn runs() -> impl Strategy<Value = Vec<(Vec<Row>, bool)>> {
     })
 }
 
-fn orders() -> impl Strategy<Value = Order> {
+pub(super) fn orders() -> impl Strategy<Value = Order> {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let keys = prop_oneof![
         Just(ClusterKey::SourceRow),

@@ -1,0 +1,251 @@
+//! Merging files that are in the table already: the rows stay what they are, whoever commits, crashes or loses answers meanwhile.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod place;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::{DataType, Field, Schema};
+use compactor::{Until, Upkeep, UpkeepOutcome};
+use lake::{Foreign, Lake, LiveFile};
+use place::dying::{Fuse, dying};
+use place::rows::expected;
+use place::{Fault, Place};
+use runs::{ClusterKey, Order};
+use runtime::{Clock, SystemClock};
+use store::Store;
+
+fn partitioned() -> Place {
+    let mut place = Place::new();
+    place.order = Order {
+        partition_columns: vec!["shop".to_owned()],
+        cluster_key: ClusterKey::Sort(vec!["row".to_owned()]),
+    };
+    place
+}
+
+async fn files(place: &Place) -> Vec<LiveFile> {
+    place.lake.live_files().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_files_become_few_sorted_ones() {
+    let mut place = partitioned();
+    place.small_files = 40;
+    place.commit_often(39, 3).await;
+    let report = place.upkeep().await;
+    assert_eq!((report.files_merged, report.version), (0, None), "one less than it takes");
+
+    place.drop_files(39 * 3..120).await;
+    place.ingest().await;
+    let _ = place.compactor().compact(compactor::Trigger::Now).await.unwrap();
+    assert_eq!(files(&place).await.len(), 120);
+    let report = place.upkeep().await;
+    assert_eq!((report.files_merged, report.files_written, report.rows), (120, 3, 1_200));
+    assert_eq!(report.audit_files_merged, 40);
+    assert!(report.left_alone.is_empty() && !report.unfinished, "{report:?}");
+    assert_eq!(place.rows().await, expected(120));
+    for rows in place.rows_by_file().await {
+        let keys: Vec<_> = rows.iter().map(|(_, row, _, file, source_row)| (*row, file.clone(), *source_row)).collect();
+        assert!(keys.is_sorted(), "a merged file is in the table's order");
+        assert_eq!(rows.len(), 400);
+    }
+    // One commit for each table, and nothing left to do.
+    let head = place.lake.head(&["lithify/#upkeep"]).await.unwrap().unwrap();
+    assert_eq!(head.version, report.version.unwrap());
+    assert!(head.txns.contains_key("lithify/#upkeep"));
+    assert_eq!(place.upkeep().await.files_merged, 0);
+    assert_eq!(place.lake.head(&[]).await.unwrap().unwrap().version, head.version);
+    assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new());
+    assert_eq!(place.state.list("upkeep/").await.unwrap(), []);
+    place.audit_of(120).await;
+    // Work goes on as before.
+    place.drop_files(120..123).await;
+    place.ingest().await;
+    let _ = place.compactor().compact(compactor::Trigger::Now).await.unwrap();
+    assert_eq!(place.rows().await, expected(123));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_in_several_passes_keeps_the_rows() {
+    let mut place = Place::new();
+    (place.small_files, place.merge_memory) = (12, 1 << 20);
+    // By row: every file overlaps every other.
+    place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
+    place.commit_often(12, 2).await;
+    assert_eq!(place.upkeep().await.files_merged, 12);
+    assert_eq!(place.rows().await, expected(24));
+    assert_eq!(place.state.list("upkeep/").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_others_delete_meanwhile_stays_deleted() {
+    for with_vector in [false, true] {
+        let mut place = Place::new();
+        place.small_files = 5;
+        place.commit_often(6, 1).await;
+        let victim = files(&place).await.swap_remove(2).path;
+        let store: Arc<dyn Store> = place.table();
+        let victims = files(&place).await.into_iter().find(|file| file.path == victim).unwrap();
+        let gone = place::rows::rows_of(&store, &victims).await;
+        place.foreign_next(if with_vector {
+            Foreign { deletion_vectors: [(victim.clone(), "u1".to_owned())].into(), ..Foreign::default() }
+        } else {
+            Foreign { removes: vec![victim.clone()], ..Foreign::default() }
+        });
+        let report = place.upkeep().await;
+        // Planned anew without it.
+        assert_eq!((report.files_merged, report.files_written), (5, 1));
+        let left = files(&place).await;
+        let marked = left.iter().find(|file| file.path == victim);
+        assert_eq!(marked.and_then(|file| file.deletion_vector.as_deref()), with_vector.then_some("u1"));
+        let wanted: Vec<_> = expected(6).into_iter().filter(|row| with_vector || !gone.contains(row)).collect();
+        assert_eq!(place.rows().await, wanted);
+        assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new(), "the void plan's files are gone");
+        assert_eq!(place.state.list("upkeep/").await.unwrap(), []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_beside_ours_are_stepped_over_and_changes_of_the_table_are_not() {
+    let mut place = Place::new();
+    place.small_files = 4;
+    place.commit_often(4, 1).await;
+    let before = place.lake.head(&[]).await.unwrap().unwrap();
+    place.foreign_next(Foreign::default());
+    let report = place.upkeep().await;
+    assert_eq!((report.files_merged, report.version), (4, Some(before.version + 2)));
+
+    place.commit_often(8, 1).await;
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    let fields = head.schema.fields().iter().cloned().chain([Field::new("theirs", DataType::Utf8, true).into()]);
+    place.foreign_before_next_commit(Some(Schema::new(fields.collect::<Vec<_>>()).into()));
+    assert_eq!(place.upkeep().await.files_merged, 5);
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    assert!(head.schema.field_with_name("theirs").is_ok());
+    assert_eq!(place.rows().await, expected(8));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_files_read_null_in_columns_that_came_later() {
+    let mut place = Place::new();
+    place.small_files = 4;
+    place.commit_often(2, 1).await;
+    place.drop_file(7, "{\"id\":7,\"row\":0,\"shop\":1,\"more\":\"x\"}\n");
+    for _ in 0..2 {
+        place.ingest().await;
+        let _ = place.compactor().compact(compactor::Trigger::Now).await.unwrap();
+        place.drop_file(8, "{\"id\":8,\"row\":0,\"shop\":2}\n");
+    }
+    assert_eq!(place.upkeep().await.files_merged, 4);
+    let rows = place.rows().await;
+    assert_eq!(rows.len(), 22);
+    assert_eq!(rows[..20], expected(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_merged_unchanged_is_left_alone() {
+    let mut place = Place::new();
+    place.small_files = 3;
+    place.commit_often(4, 1).await;
+    // Somebody takes a column away: the files have one that the table has not.
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    let fields: Vec<_> = head.schema.fields().iter().filter(|field| field.name() != "row").cloned().collect();
+    place.change_schema(Schema::new(fields).into());
+    let report = place.upkeep().await;
+    assert_eq!(report.files_merged, 0);
+    assert_eq!(report.left_alone.len(), 4);
+    assert!(report.left_alone.values().all(|reason| reason.contains("a column row")), "{report:?}");
+    assert_eq!(place.rows().await, expected(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_found_in_the_log() {
+    for fault in [Fault::LoseAnswer, Fault::FailBefore] {
+        let mut place = Place::new();
+        place.small_files = 3;
+        place.commit_often(3, 1).await;
+        let commits = place.lake.commits.load(std::sync::atomic::Ordering::Relaxed);
+        place.lake.fault(fault, 3);
+        assert_eq!(place.upkeep().await.files_merged, 3, "{fault:?}");
+        assert_eq!(place.lake.commits.load(std::sync::atomic::Ordering::Relaxed), commits + 1);
+        assert_eq!(place.rows().await, expected(3));
+        assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_anywhere_leaves_every_row_once_and_nothing_else() {
+    let mut calls = 0;
+    for n in 0.. {
+        let mut burnt = false;
+        for after_effect in [false, true] {
+            let mut place = Place::new();
+            (place.small_files, place.merge_memory) = (2, 1 << 20);
+            place.commit_often(3, 1).await;
+            let fuse = Fuse::new(n, after_effect);
+            let dead = place.compactor_with(|parts| dying(parts, &fuse, false));
+            let _ = dead.upkeep(Upkeep::Full, &Until::never()).await;
+            burnt |= fuse.burnt();
+            assert_eq!(place.rows().await, expected(3), "call {n}, after its effect: {after_effect}");
+
+            // The next one goes on, and the commit after that sweeps whatever is left.
+            let _ = place.upkeep().await;
+            assert_eq!(place.rows().await, expected(3), "call {n}, after its effect: {after_effect}");
+            place.commit_from(3, 2).await;
+            assert!(place.upkeep().await.files_merged >= 2);
+            assert_eq!(place.rows().await, expected(5), "call {n}, after its effect: {after_effect}");
+            place.audit_of(5).await;
+            let left = (place.unnamed("table", &place.lake), place.unnamed("audit", &place.audit));
+            assert_eq!(left, Default::default(), "call {n}, after its effect: {after_effect}");
+            let plans = place.state.list("upkeep/").await.unwrap();
+            assert_eq!(plans, [], "call {n}, after its effect: {after_effect}");
+        }
+        calls = n;
+        if !burnt {
+            break;
+        }
+    }
+    assert!(calls > 20, "only {calls} calls were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_never_double_a_row() {
+    for seed in 0..200_u64 {
+        let mut place = Place::new();
+        place.small_files = 2;
+        place.commit_often(4, 1).await;
+        let slow = |part: u64| {
+            place.compactor_with(|parts| {
+                parts.owner = format!("upkeep {part}");
+                parts.lake = Arc::new(place::Slow::new(parts.lake.clone(), seed * 2 + part));
+            })
+        };
+        let (one, two) = (slow(0), slow(1));
+        let never = Until::never();
+        let (one, two) = tokio::join!(one.upkeep(Upkeep::Merge, &never), two.upkeep(Upkeep::Merge, &never));
+        for outcome in [one, two] {
+            // Its files were swept as those of a plan that cannot land any more.
+            assert!(outcome.is_ok() || outcome.as_ref().is_err_and(|e| e.to_string().contains("could not be merged")));
+        }
+        assert_eq!(place.rows().await, expected(4), "seed {seed}");
+        let _ = place.upkeep().await;
+        assert_eq!(place.rows().await, expected(4), "seed {seed}");
+        assert_eq!(files(&place).await.len(), 1, "seed {seed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_time_means_no_work_and_no_trace() {
+    let mut place = Place::new();
+    place.small_files = 3;
+    place.commit_often(3, 1).await;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let over = Until::at(clock, Duration::ZERO);
+    let outcome = place.zombie().upkeep(Upkeep::Merge, &over).await.unwrap();
+    assert!(matches!(outcome, UpkeepOutcome::Done(report) if report.unfinished && report.files_merged == 0));
+    assert_eq!(place.state.list("upkeep/").await.unwrap(), []);
+    assert_eq!(place.upkeep().await.files_merged, 3);
+}
