@@ -9,35 +9,33 @@ locals {
     LITHIFY_LOG             = var.log_filter
   }
   ingest_environment = merge(local.environment, { LITHIFY_CLAIM_TIME = "${local.claim_seconds}s" })
+  environments       = { ingest = local.ingest_environment, ingest_large = local.ingest_environment, compactor = local.environment }
 
   functions = {
     ingest = {
       name                 = local.names.ingest
       description          = "Lithify: drops -> staged runs"
-      zip                  = var.zips.ingest
+      code                 = "ingest"
       memory               = var.ingest.memory
       timeout              = var.ingest.timeout
-      environment          = local.ingest_environment
       policy               = local.policies.ingest
       reserved_concurrency = var.ingest.reserved_concurrency
     }
     ingest_large = {
       name                 = local.names.ingest_large
       description          = "Lithify: large drops -> staged runs"
-      zip                  = var.zips.ingest
+      code                 = "ingest"
       memory               = var.ingest_large.memory
       timeout              = var.ingest_large.timeout
-      environment          = local.ingest_environment
       policy               = local.policies.ingest_large
       reserved_concurrency = var.ingest_large.reserved_concurrency
     }
     compactor = {
       name                 = local.names.compactor
       description          = "Lithify: staged runs -> Delta commits, then upkeep"
-      zip                  = var.zips.compactor
+      code                 = "compactor"
       memory               = var.compactor.memory
       timeout              = var.compactor.timeout
-      environment          = local.environment
       policy               = local.policies.compactor
       reserved_concurrency = var.compactor.reserved_concurrency
     }
@@ -50,15 +48,36 @@ locals {
   }
 }
 
+# A key names what lies there, so a function that is being updated finds the old one as well as the new one.
+resource "aws_s3_object" "code" {
+  for_each = var.zips
+
+  bucket = local.settings_bucket
+  key    = local.code_keys[each.key]
+  source = each.value
+
+  lifecycle {
+    create_before_destroy = true
+  }
+
+  depends_on = [aws_s3_bucket.made, aws_s3_bucket_server_side_encryption_configuration.made]
+}
+
 module "function" {
   source   = "./modules/function"
   for_each = local.functions
 
-  function = merge(each.value, {
+  function = merge({ for key, value in each.value : key => value if key != "code" }, {
+    code = {
+      bucket = aws_s3_object.code[each.value.code].bucket
+      key    = aws_s3_object.code[each.value.code].key
+      sha256 = filebase64sha256(var.zips[each.value.code])
+    }
     architecture       = var.architecture
     log_retention_days = var.log_retention_days
     kms_key_arn        = local.key_arn
   })
+  environment = local.environments[each.key]
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {

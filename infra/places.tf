@@ -29,6 +29,9 @@ locals {
   settings_bucket  = split("/", trimprefix(local.settings_address, "s3://"))[0]
   settings_key     = trimprefix(local.settings_address, "s3://${local.settings_bucket}/")
 
+  # The packed functions lie beside the settings. Read from there Lambda takes any size, and Terraform makes the functions side by side.
+  code_keys = { for function, zip in var.zips : function => "${trimsuffix(local.settings_key, reverse(split("/", local.settings_key))[0])}code/${function}-${filesha256(zip)}.zip" }
+
   names = {
     queue             = var.name
     large_queue       = "${var.name}-large"

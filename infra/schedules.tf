@@ -1,8 +1,9 @@
 # When the compactor runs. Two at once are safe, so a run that takes longer than its schedule needs no care.
 
 locals {
+  # Without an input the compactor is given the schedule's own event, which asks for the usual work.
   schedules = {
-    compact = { expression = var.compactor.schedule, description = "Commits what is staged", input = jsonencode({}) }
+    compact = { expression = var.compactor.schedule, description = "Commits what is staged", input = null }
     upkeep  = { expression = var.compactor.upkeep_schedule, description = "Keeps the tables up", input = jsonencode({ upkeep = true }) }
   }
 }

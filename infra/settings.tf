@@ -20,10 +20,10 @@ locals {
   # A table whose address is another's audit table has the same area twice, which a map would hide.
   audit_clashes = [for table in local.tables : "the table s3://${table.bucket}/${table.key} is another's audit table"
   if contains([for other in local.tables : "${other.bucket}/${other.key}_drops"], "${table.bucket}/${table.key}")]
-  settings_overlaps = concat(
-    [for name, source in local.source_areas : "the source of ${name}" if startswith("${local.settings_bucket}/${local.settings_key}", source)],
-    [for table, area in local.table_areas : "the table ${table}" if startswith("${local.settings_bucket}/${local.settings_key}", area)],
-  )
+  settings_overlaps = flatten([for key in concat([local.settings_key], values(local.code_keys)) : concat(
+    [for name, source in local.source_areas : "the source of ${name}" if startswith("${local.settings_bucket}/${key}", source)],
+    [for table, area in local.table_areas : "the table ${table}" if startswith("${local.settings_bucket}/${key}", area)],
+  )])
 
   settings = {
     ledger            = "dynamodb://${aws_dynamodb_table.ledger.name}"
@@ -73,7 +73,7 @@ resource "aws_s3_object" "settings" {
     }
     precondition {
       condition     = length(local.settings_overlaps) == 0
-      error_message = "The settings object ${local.settings_address} would lie in ${join(", ", local.settings_overlaps)}: give another settings_address."
+      error_message = "The settings object ${local.settings_address}, or the functions beside it, would lie in ${join(", ", distinct(local.settings_overlaps))}: give another settings_address."
     }
   }
 

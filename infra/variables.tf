@@ -166,7 +166,7 @@ variable "destroy_buckets_with_content" {
 }
 
 variable "settings_address" {
-  description = "Where the settings object is written, s3://bucket/key. Left away: `_lithify/NAME/settings.json` in the bucket of the first pipeline's table."
+  description = "Where the settings object is written, s3://bucket/key. Left away: `_lithify/NAME/settings.json` in the bucket of the first pipeline's table. The packed functions lie beside it."
   type        = string
   default     = null
 

@@ -366,6 +366,8 @@ run "the_same_source_twice" {
 run "a_table_within_its_source" {
   command = plan
   variables {
+    # Elsewhere, or the settings would lie in the source as well.
+    settings_address = "s3://config/settings.json"
     pipelines = {
       orders = { source = "s3://drops/", table = "s3://drops/tables/orders" }
     }

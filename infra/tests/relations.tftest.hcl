@@ -111,7 +111,7 @@ run "functions" {
     error_message = "The pipelines are not opened at each change of the settings."
   }
   assert {
-    condition     = aws_cloudwatch_event_rule.schedule["compact"].schedule_expression == "rate(1 minute)" && jsondecode(aws_cloudwatch_event_target.schedule["compact"].input) == {} && jsondecode(aws_cloudwatch_event_target.schedule["upkeep"].input) == { upkeep = true }
+    condition     = aws_cloudwatch_event_rule.schedule["compact"].schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.schedule["compact"].input == null && jsondecode(aws_cloudwatch_event_target.schedule["upkeep"].input) == { upkeep = true }
     error_message = "The compactor's schedules are not the agreed ones."
   }
   assert {
@@ -121,6 +121,15 @@ run "functions" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.compactor.maximum_retry_attempts == 0
     error_message = "Failed scheduled invocations would be repeated and pile up."
+  }
+}
+
+run "code" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_object.code["ingest"].bucket == "lake" && aws_s3_object.code["ingest"].key == "_lithify/lithify/code/ingest-${filesha256("tests/fixtures/function.zip")}.zip" && startswith(aws_s3_object.code["compactor"].key, "_lithify/lithify/code/compactor-")
+    error_message = "The packed functions do not lie beside the settings, under a key that names what lies there."
   }
 }
 

@@ -105,7 +105,7 @@ run "defaults" {
     error_message = "What was left away is not null, or has another default."
   }
   assert {
-    condition     = aws_s3_object.settings.bucket == "config" && aws_s3_object.settings.key == "lithify/settings.json"
+    condition     = aws_s3_object.settings.bucket == "config" && aws_s3_object.settings.key == "lithify/settings.json" && startswith(aws_s3_object.code["ingest"].key, "lithify/code/ingest-")
     error_message = "The settings do not lie where they were wanted."
   }
 }

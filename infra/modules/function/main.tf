@@ -60,15 +60,16 @@ resource "aws_lambda_function" "function" {
   runtime          = "provided.al2023"
   handler          = "bootstrap"
   architectures    = [var.function.architecture]
-  filename         = var.function.zip
-  source_code_hash = filebase64sha256(var.function.zip)
+  s3_bucket        = var.function.code.bucket
+  s3_key           = var.function.code.key
+  source_code_hash = var.function.code.sha256
 
   memory_size                    = var.function.memory
   timeout                        = var.function.timeout
   reserved_concurrent_executions = coalesce(var.function.reserved_concurrency, -1)
 
   environment {
-    variables = var.function.environment
+    variables = var.environment
   }
   logging_config {
     log_format = "Text"
