@@ -1,0 +1,125 @@
+# What wakes somebody. Thresholds come from the pipelines' own settings.
+
+locals {
+  alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
+
+  unit_seconds = { d = 86400, h = 3600, m = 60, s = 1, ms = 0.001 }
+  # Text like 1h30m in seconds.
+  delay_seconds = { for name, pipeline in var.pipelines : name =>
+    sum([for part in regexall("([0-9]+)\\s*(ms|[dhms])", pipeline.longest_delay) : tonumber(part[0]) * local.unit_seconds[part[1]]])
+  }
+  staged_age_seconds = { for name, pipeline in var.pipelines : name => pipeline.staged_age_alarm == null ? local.delay_seconds[name] + 1800 :
+    sum([for part in regexall("([0-9]+)\\s*(ms|[dhms])", pipeline.staged_age_alarm) : tonumber(part[0]) * local.unit_seconds[part[1]]])
+  }
+
+  fed_queues = {
+    queue       = { name = local.names.queue, seconds = 3 * local.visibility_seconds.queue }
+    large_queue = { name = local.names.large_queue, seconds = 3 * local.visibility_seconds.large_queue }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  alarm_name          = "${var.name}-dead-letters"
+  alarm_description   = "Messages that could not be handled lie in ${local.names.dead_letter_queue}: look at them, mend the cause, redrive them."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = local.names.dead_letter_queue }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_message" {
+  for_each = local.fed_queues
+
+  alarm_name          = "${each.value.name}-oldest-message"
+  alarm_description   = "A notification has waited in ${each.value.name} for more than three visibility time-outs: drops are not being ingested."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = each.value.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 5
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.seconds
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "staged_age" {
+  for_each = var.pipelines
+
+  alarm_name          = "${var.name}-staged-age-${each.key}"
+  alarm_description   = "Rows of the pipeline ${each.key} are staged and do not reach the table: look at the compactor's log."
+  namespace           = "Lithify"
+  metric_name         = "StagedAge"
+  dimensions          = { pipeline = each.key }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 5
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = local.staged_age_seconds[each.key]
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "no_drops" {
+  for_each = { for name, pipeline in var.pipelines : name => pipeline.no_drops_hours if pipeline.no_drops_hours != null }
+
+  alarm_name          = "${var.name}-no-drops-${each.key}"
+  alarm_description   = "The pipeline ${each.key} has had no drops for ${each.value} hours: has the producer stopped?"
+  namespace           = "Lithify"
+  metric_name         = "Drops"
+  dimensions          = { pipeline = each.key }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = each.value
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  for_each = local.functions
+
+  alarm_name          = "${each.value.name}-errors"
+  alarm_description   = "Invocations of ${each.value.name} fail: look at its log."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = each.value.name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "throttles" {
+  for_each = local.functions
+
+  alarm_name          = "${each.value.name}-throttles"
+  alarm_description   = "Invocations of ${each.value.name} are refused for want of concurrency: raise the account's or the function's."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  dimensions          = { FunctionName = each.value.name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}

@@ -1,0 +1,53 @@
+# The module's own key, where it was asked for. A key's policy speaks of "*", which there means this key.
+
+locals {
+  key_arn = var.kms_key == "make" ? aws_kms_key.made[0].arn : var.kms_key
+
+  # Every key that the functions need, for their policies.
+  key_arns = concat(var.kms_key == null ? [] : [local.key_arn], var.bucket_kms_key_arns)
+
+  key_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "TheAccountDecides"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "NotificationsIntoTheQueues"
+        Effect    = "Allow"
+        Principal = { Service = [var.event_delivery == "s3" ? "s3.amazonaws.com" : "events.amazonaws.com"] }
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+      {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-*" } }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_key" "made" {
+  count = var.kms_key == "make" ? 1 : 0
+
+  description             = "Lithify: queues, ledger, logs and buckets of ${var.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  policy                  = local.key_policy
+}
+
+resource "aws_kms_alias" "made" {
+  count = var.kms_key == "make" ? 1 : 0
+
+  name          = "alias/${var.name}"
+  target_key_id = aws_kms_key.made[0].key_id
+}

@@ -1,0 +1,81 @@
+# The settings object: what both functions read at cold start. It is an object because Lambda's environment holds only 4 KB.
+
+locals {
+  # Areas that must not overlap, as "bucket/prefix". A table's area includes its state and, beside it, the audit table.
+  source_areas = { for name, pipeline in local.pipelines : name => "${pipeline.source_bucket}/${pipeline.source_prefix}" }
+  table_areas = merge([for table in local.tables : {
+    "s3://${table.bucket}/${table.key}"       = "${table.bucket}/${table.key}/"
+    "s3://${table.bucket}/${table.key}_drops" = "${table.bucket}/${table.key}_drops/"
+  }]...)
+
+  source_overlaps = flatten([for one, first in local.source_areas : [for other, second in local.source_areas :
+    "the source of ${other} lies in that of ${one}" if one != other && startswith(second, first)
+  ]])
+  mixed_overlaps = flatten([for name, source in local.source_areas : [for table, area in local.table_areas :
+    "the source of ${name} and the table ${table}" if startswith(source, area) || startswith(area, source)
+  ]])
+  table_overlaps = flatten([for one, first in local.table_areas : [for other, second in local.table_areas :
+    "the table ${other} lies in ${one}" if one != other && startswith(second, first)
+  ]])
+  # A table whose address is another's audit table has the same area twice, which a map would hide.
+  audit_clashes = [for table in local.tables : "the table s3://${table.bucket}/${table.key} is another's audit table"
+  if contains([for other in local.tables : "${other.bucket}/${other.key}_drops"], "${table.bucket}/${table.key}")]
+  settings_overlaps = flatten([for key in concat([local.settings_key], values(local.code_keys)) : concat(
+    [for name, source in local.source_areas : "the source of ${name}" if startswith("${local.settings_bucket}/${key}", source)],
+    [for table, area in local.table_areas : "the table ${table}" if startswith("${local.settings_bucket}/${key}", area)],
+  )])
+
+  settings = {
+    ledger            = "dynamodb://${aws_dynamodb_table.ledger.name}"
+    queue             = aws_sqs_queue.queue.url
+    large_queue       = aws_sqs_queue.large.url
+    dead_letter_queue = aws_sqs_queue.dead_letters.url
+    large_drop_size   = var.ingest_large.drop_size
+    target_file_size  = "128MiB"
+    longest_delay     = "5m"
+    pipelines = [for name, pipeline in var.pipelines : {
+      name              = name
+      source            = pipeline.source
+      table             = trimsuffix(pipeline.table, "/")
+      format            = pipeline.format
+      compression       = pipeline.compression
+      schema_hints      = pipeline.schema_hints
+      cluster_by        = pipeline.cluster_by
+      z_order_by        = pipeline.z_order_by
+      partition_columns = try(length(pipeline.partition_columns), 0) == 0 ? null : pipeline.partition_columns
+      target_file_size  = pipeline.target_file_size
+      longest_delay     = pipeline.longest_delay
+      append_existing   = pipeline.append_existing
+      overwrites        = pipeline.overwrites
+    }]
+  }
+  settings_text = jsonencode(local.settings)
+}
+
+resource "aws_s3_object" "settings" {
+  bucket       = local.settings_bucket
+  key          = local.settings_key
+  content      = local.settings_text
+  content_type = "application/json"
+
+  lifecycle {
+    precondition {
+      condition     = length(local.source_overlaps) == 0
+      error_message = "A drop would be ingested twice: ${join("; ", local.source_overlaps)}. Give each pipeline a prefix of its own."
+    }
+    precondition {
+      condition     = length(local.mixed_overlaps) == 0
+      error_message = "Lithify would read what it wrote itself; these overlap: ${join("; ", local.mixed_overlaps)}. Keep them apart."
+    }
+    precondition {
+      condition     = length(local.table_overlaps) + length(local.audit_clashes) == 0
+      error_message = "Tables overlap: ${join("; ", concat(local.table_overlaps, local.audit_clashes))}. Keep each table and its audit table (_drops) apart."
+    }
+    precondition {
+      condition     = length(local.settings_overlaps) == 0
+      error_message = "The settings object ${local.settings_address}, or the functions beside it, would lie in ${join(", ", distinct(local.settings_overlaps))}: give another settings_address."
+    }
+  }
+
+  depends_on = [aws_s3_bucket.made, aws_s3_bucket_server_side_encryption_configuration.made]
+}

@@ -1,0 +1,326 @@
+# What must hold whatever the values: time-outs against claims, encryption, alarms, filters. Nothing is deployed: the provider is a mock.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  zips = { ingest = "tests/fixtures/function.zip", compactor = "tests/fixtures/function.zip" }
+  pipelines = {
+    orders    = { source = "s3://vendor-drops/orders/", table = "s3://lake/tables/orders", no_drops_hours = 6 }
+    customers = { source = "s3://vendor-drops/customers/", table = "s3://lake/tables/customers/", longest_delay = "1h30m" }
+    clicks    = { source = "s3://web/", table = "s3://lake/tables/clicks", overwrites = "ingest", staged_age_alarm = "2h" }
+  }
+  make_buckets = ["web", "lake"]
+}
+
+run "queues" {
+  command = apply
+
+  assert {
+    condition     = aws_sqs_queue.queue.visibility_timeout_seconds >= 6 * module.function["ingest"].facts.timeout
+    error_message = "The queue's visibility is under six times its function's time-out."
+  }
+  assert {
+    condition     = aws_sqs_queue.large.visibility_timeout_seconds >= 6 * module.function["ingest_large"].facts.timeout
+    error_message = "The large queue's visibility is under six times its function's time-out."
+  }
+  assert {
+    condition = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.large] : alltrue([for role in ["ingest", "ingest_large"] :
+    queue.visibility_timeout_seconds > tonumber(trimsuffix(module.function[role].facts.environment.LITHIFY_CLAIM_TIME, "s"))])])
+    error_message = "A queue's visibility is not above the claim time: a redelivered message would find the claims of a dead invocation young."
+  }
+  assert {
+    condition = alltrue([for role in ["ingest", "ingest_large"] : alltrue([for other in ["ingest", "ingest_large"] :
+    tonumber(trimsuffix(module.function[role].facts.environment.LITHIFY_CLAIM_TIME, "s")) >= module.function[other].facts.timeout + 60])])
+    error_message = "The claim time is not a minute above the time-out of every function that claims."
+  }
+  assert {
+    condition     = module.function["ingest"].facts.timeout == 120 && module.function["ingest_large"].facts.timeout == 900 && aws_sqs_queue.queue.visibility_timeout_seconds == 1020 && aws_sqs_queue.large.visibility_timeout_seconds == 5400
+    error_message = "The default time-outs are not the agreed ones."
+  }
+  assert {
+    condition = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.large] :
+    jsondecode(queue.redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-central-1:123456789012:lithify-dead-letters" && jsondecode(queue.redrive_policy).maxReceiveCount == 12])
+    error_message = "A queue does not redrive to the dead-letter queue."
+  }
+  assert {
+    condition     = aws_sqs_queue.dead_letters.name == "lithify-dead-letters" && toset(jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy).sourceQueueArns) == toset([for name in ["lithify", "lithify-large"] : "arn:aws:sqs:eu-central-1:123456789012:${name}"]) && jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy).redrivePermission == "byQueue"
+    error_message = "The dead-letter queue is absent or takes from others than our two queues."
+  }
+  assert {
+    condition     = aws_sqs_queue.dead_letters.message_retention_seconds >= aws_sqs_queue.queue.message_retention_seconds && aws_sqs_queue.dead_letters.message_retention_seconds >= aws_sqs_queue.large.message_retention_seconds
+    error_message = "A message would be deleted soon after it became a dead letter."
+  }
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.large, aws_sqs_queue.dead_letters] : queue.sqs_managed_sse_enabled])
+    error_message = "A queue is not encrypted."
+  }
+  assert {
+    condition     = alltrue([for mapping in aws_lambda_event_source_mapping.queue : contains(mapping.function_response_types, "ReportBatchItemFailures")]) && length(aws_lambda_event_source_mapping.queue) == 2
+    error_message = "A mapping does not take partial batch responses."
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue["ingest"].event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:lithify" && aws_lambda_event_source_mapping.queue["ingest_large"].event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:lithify-large"
+    error_message = "A function is fed by the wrong queue."
+  }
+  assert {
+    condition     = alltrue([for mapping in aws_lambda_event_source_mapping.queue : mapping.batch_size <= 10 || mapping.maximum_batching_window_in_seconds >= 1]) && aws_lambda_event_source_mapping.queue["ingest_large"].batch_size == 1
+    error_message = "Lambda refuses a batch of more than 10 without a window; a large drop comes alone."
+  }
+}
+
+run "slow_ingest" {
+  command = apply
+  variables {
+    ingest       = { timeout = 300 }
+    ingest_large = { timeout = 600 }
+  }
+
+  assert {
+    condition     = aws_sqs_queue.queue.visibility_timeout_seconds == 1800 && aws_sqs_queue.large.visibility_timeout_seconds == 3600
+    error_message = "The visibility does not follow the time-outs."
+  }
+  assert {
+    condition     = module.function["ingest"].facts.environment.LITHIFY_CLAIM_TIME == "660s" && module.function["ingest_large"].facts.environment.LITHIFY_CLAIM_TIME == "660s"
+    error_message = "The claim time does not follow the time-outs."
+  }
+}
+
+run "functions" {
+  command = apply
+
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.architectures == tolist(["arm64"]) && function.facts.runtime == "provided.al2023"])
+    error_message = "arm64 is not the default."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.log_retention_days == 30])
+    error_message = "A log is kept for ever."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.environment.LITHIFY_SETTINGS == "s3://lake/_lithify/lithify/settings.json"]) && length(module.function) == 3
+    error_message = "A function does not know its settings."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.environment.LITHIFY_SETTINGS_DIGEST == sha256(aws_s3_object.settings.content)])
+    error_message = "A warm function would keep old settings."
+  }
+  assert {
+    condition     = jsondecode(aws_lambda_invocation.open.input).pipelines == ["clicks", "customers", "orders"] && aws_lambda_invocation.open.triggers.settings == sha256(aws_s3_object.settings.content)
+    error_message = "The pipelines are not opened at each change of the settings."
+  }
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule["compact"].schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.schedule["compact"].input == null && jsondecode(aws_cloudwatch_event_target.schedule["upkeep"].input) == { upkeep = true }
+    error_message = "The compactor's schedules are not the agreed ones."
+  }
+  assert {
+    condition     = alltrue([for permission in aws_lambda_permission.schedule : permission.principal == "events.amazonaws.com" && permission.source_arn != null])
+    error_message = "Others than our schedules may invoke the compactor."
+  }
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.compactor.maximum_retry_attempts == 0
+    error_message = "Failed scheduled invocations would be repeated and pile up."
+  }
+}
+
+run "code" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_object.code["ingest"].bucket == "lake" && aws_s3_object.code["ingest"].key == "_lithify/lithify/code/ingest-${filesha256("tests/fixtures/function.zip")}.zip" && startswith(aws_s3_object.code["compactor"].key, "_lithify/lithify/code/compactor-")
+    error_message = "The packed functions do not lie beside the settings, under a key that names what lies there."
+  }
+}
+
+run "x86" {
+  command = apply
+  variables {
+    architecture = "x86_64"
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.architectures == tolist(["x86_64"])])
+    error_message = "The architecture is not taken over."
+  }
+}
+
+run "ledger" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.ledger.point_in_time_recovery[0].enabled && aws_dynamodb_table.ledger.server_side_encryption[0].enabled && aws_dynamodb_table.ledger.deletion_protection_enabled
+    error_message = "The ledger can be lost: recovery, encryption or deletion protection is off."
+  }
+  assert {
+    condition     = aws_dynamodb_table.ledger.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.ledger.hash_key == "pk" && aws_dynamodb_table.ledger.range_key == "sk" && alltrue([for attribute in aws_dynamodb_table.ledger.attribute : attribute.type == "S"])
+    error_message = "The ledger's keys or its billing are not the agreed ones."
+  }
+}
+
+run "notifications" {
+  command = apply
+
+  assert {
+    condition = { for queue in aws_s3_bucket_notification.source["vendor-drops"].queue : queue.id => queue.filter_prefix } == {
+      "lithify-orders"    = "orders/"
+      "lithify-customers" = "customers/"
+    }
+    error_message = "Not every pipeline's prefix is notified."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_notification.source["web"].queue) == 1 && aws_s3_bucket_notification.source["web"].queue[0].filter_prefix == null
+    error_message = "A source that is a whole bucket has no filter."
+  }
+  assert {
+    condition     = alltrue(flatten([for bucket in aws_s3_bucket_notification.source : [for queue in bucket.queue : queue.queue_arn == "arn:aws:sqs:eu-central-1:123456789012:lithify" && queue.events == toset(["s3:ObjectCreated:*"])]])) && length(aws_s3_bucket_notification.source) == 2
+    error_message = "Every way of creating an object is a drop, told to our queue."
+  }
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.arrival) == 0
+    error_message = "Drops would be notified twice."
+  }
+}
+
+run "eventbridge" {
+  command = apply
+  variables {
+    event_delivery = "eventbridge"
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket_notification.source : bucket.eventbridge && length(bucket.queue) == 0])
+    error_message = "EventBridge is not switched on, or drops would be notified twice."
+  }
+  assert {
+    condition = { for name, rule in aws_cloudwatch_event_rule.arrival : name => jsondecode(rule.event_pattern).detail } == {
+      orders    = { bucket = { name = ["vendor-drops"] }, object = { key = [{ prefix = "orders/" }] } }
+      customers = { bucket = { name = ["vendor-drops"] }, object = { key = [{ prefix = "customers/" }] } }
+      clicks    = { bucket = { name = ["web"] } }
+    }
+    error_message = "Not every pipeline has its rule."
+  }
+  assert {
+    condition     = alltrue([for target in aws_cloudwatch_event_target.arrival : target.arn == "arn:aws:sqs:eu-central-1:123456789012:lithify" && target.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:lithify-dead-letters"]) && length(aws_cloudwatch_event_target.arrival) == 3
+    error_message = "A rule does not lead to the queue, or loses what it cannot deliver."
+  }
+  assert {
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.arrival : startswith(rule.name, "lithify-arrival-")])
+    error_message = "The queue's policy does not know the rule."
+  }
+}
+
+run "notifications_by_others" {
+  command = apply
+  variables {
+    manage_notifications = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.source) == 0
+    error_message = "The buckets' own notifications would be replaced."
+  }
+}
+
+run "alarms" {
+  command = plan
+  variables {
+    alarm_topic_arn = "arn:aws:sns:eu-central-1:123456789012:pager"
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.staged_age : name => alarm.threshold } == { orders = 2100, customers = 7200, clicks = 7200 }
+    error_message = "Not every pipeline's staged runs are watched at the right age."
+  }
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.namespace == "Lithify" && alarm.metric_name == "StagedAge" && alarm.dimensions == tomap({ pipeline = name })])
+    error_message = "An alarm on staged runs looks at the wrong metric."
+  }
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.no_drops) == ["orders"] && aws_cloudwatch_metric_alarm.no_drops["orders"].evaluation_periods * aws_cloudwatch_metric_alarm.no_drops["orders"].period == 6 * 3600 && aws_cloudwatch_metric_alarm.no_drops["orders"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.no_drops["orders"].dimensions == tomap({ pipeline = "orders" })
+    error_message = "Silence of six hours would not be noticed."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.dead_letters.threshold == 0 && aws_cloudwatch_metric_alarm.dead_letters.dimensions == tomap({ QueueName = "lithify-dead-letters" })
+    error_message = "Dead letters would not be noticed."
+  }
+  assert {
+    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.errors : alarm.dimensions.FunctionName]) == toset(["lithify-ingest", "lithify-ingest-large", "lithify-compactor"]) && toset([for alarm in aws_cloudwatch_metric_alarm.throttles : alarm.dimensions.FunctionName]) == toset(["lithify-ingest", "lithify-ingest-large", "lithify-compactor"])
+    error_message = "A function's errors or throttles would not be noticed."
+  }
+  assert {
+    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.oldest_message : alarm.dimensions.QueueName]) == toset(["lithify", "lithify-large"])
+    error_message = "Messages that wait would not be noticed."
+  }
+  assert {
+    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_metric_alarm.no_drops), values(aws_cloudwatch_metric_alarm.errors),
+    values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), [aws_cloudwatch_metric_alarm.dead_letters]) : alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
+    error_message = "An alarm wakes nobody."
+  }
+}
+
+run "dashboard" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for name in ["orders", "customers", "clicks"] : alltrue([for metric in ["Drops", "Rows", "StagedAge", "EventToCommit"] : contains(flatten(jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets[*].properties.metrics), metric) && contains(flatten(jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets[*].properties.metrics), name)])])
+    error_message = "The dashboard leaves a pipeline or a metric out."
+  }
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets : length(widget.properties.metrics) > 0 && alltrue([for metric in widget.properties.metrics : length(metric) == 4])])
+    error_message = "A graph has no metric, or one that CloudWatch does not read."
+  }
+}
+
+run "buckets" {
+  command = apply
+
+  assert {
+    condition     = toset([for bucket in aws_s3_bucket.made : bucket.bucket]) == toset(["web", "lake"])
+    error_message = "The wrong buckets are made."
+  }
+  assert {
+    condition     = alltrue([for block in aws_s3_bucket_public_access_block.made : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets]) && length(aws_s3_bucket_public_access_block.made) == 2
+    error_message = "A made bucket could be opened to the public."
+  }
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket_server_side_encryption_configuration.made : one(one(bucket.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"]) && length(aws_s3_bucket_server_side_encryption_configuration.made) == 2
+    error_message = "A made bucket is not encrypted."
+  }
+  assert {
+    condition     = keys(aws_s3_bucket_versioning.made) == ["web"]
+    error_message = "Overwritten objects of a made bucket are kept where, and only where, they are ingested."
+  }
+  assert {
+    condition     = alltrue(flatten([for bucket in aws_s3_bucket_lifecycle_configuration.made : [for rule in bucket.rule : length(rule.expiration) == 0 && length(rule.transition) == 0]]))
+    error_message = "A rule would delete staged files."
+  }
+}
+
+run "own_key" {
+  command = apply
+  variables {
+    kms_key = "make"
+  }
+
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.large, aws_sqs_queue.dead_letters] : queue.kms_master_key_id == aws_kms_key.made[0].arn])
+    error_message = "A queue does not use the key."
+  }
+  assert {
+    condition     = aws_dynamodb_table.ledger.server_side_encryption[0].kms_key_arn == aws_kms_key.made[0].arn && aws_kms_key.made[0].enable_key_rotation
+    error_message = "The ledger does not use the key."
+  }
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket_server_side_encryption_configuration.made : one(one(bucket.rule).apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.made[0].arn])
+    error_message = "A made bucket does not use the key."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : contains(flatten([for statement in jsondecode(function.facts.policies[0]).Statement : statement.Resource]), aws_kms_key.made[0].arn)])
+    error_message = "A function may not use the key."
+  }
+  assert {
+    condition     = strcontains(aws_kms_key.made[0].policy, "s3.amazonaws.com") && strcontains(aws_kms_key.made[0].policy, "logs.eu-central-1.amazonaws.com")
+    error_message = "S3 or the logs may not use the key."
+  }
+}

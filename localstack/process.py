@@ -1,0 +1,185 @@
+"""What `up` and `down` do with processes: start LocalStack, wait for it, tell about it, stop it and all that it started.
+
+Processes are known by their id and the time of their start: an id alone may belong to somebody else by now.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import boto3
+import psutil
+from botocore.config import Config
+
+READY_SECONDS = 180
+STOP_SECONDS = 15
+
+
+def start(port: str, libraries: str) -> None:
+    """Starts LocalStack from PyPI, detached, in the folder that LITHIFY_LOCALSTACK_HOME names."""
+    home = Path(os.environ["LITHIFY_LOCALSTACK_HOME"])
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_", "TF_"))}
+    environment = given | {
+        "PYTHONPATH": str(home / "plugin"),
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "LOCALSTACK_HOST": f"127.0.0.1:{port}",
+        # Queue addresses as http://HOST:PORT/ACCOUNT/NAME: other forms have host names to resolve, or more parts than Terraform takes.
+        "SQS_ENDPOINT_STRATEGY": "off",
+        "LAMBDA_RUNTIME_EXECUTOR": "process",
+        "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
+        # A function of the test profile is larger than one that is released.
+        "LAMBDA_LIMITS_CODE_SIZE_ZIPPED": str(1 << 30),
+        "LAMBDA_LIMITS_CODE_SIZE_UNZIPPED": str(4 << 30),
+        "LAMBDA_LIMITS_CREATE_FUNCTION_REQUEST_SIZE": str(2 << 30),
+        "LITHIFY_DYNAMODB_LIB": libraries,
+        "DYNAMODB_IN_MEMORY": "1",
+        # Nothing is sent or fetched, and nothing is written outside the home folder.
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DNS_ADDRESS": "0",
+        "FILESYSTEM_ROOT": str(home / "filesystem"),
+        "TMPDIR": str(home / "tmp"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "HOME": str(home),
+    }
+    with open(home / "logs" / "localstack.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lithify_localstack"],
+            cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+    write(home, [psutil.Process(process.pid)])
+
+
+def write(home: Path, processes: list[psutil.Process]) -> None:
+    """Notes processes; the first is LocalStack."""
+    known = []
+    for process in processes:
+        try:
+            known.append([process.pid, process.create_time()])
+        except psutil.NoSuchProcess:
+            pass
+    (home / "processes.json").write_text(json.dumps(known))
+
+
+def noted(home: Path) -> list[psutil.Process]:
+    """Those of the noted processes that still run."""
+    file = home / "processes.json"
+    alive = []
+    for pid, born in json.loads(file.read_text()) if file.exists() else []:
+        try:
+            process = psutil.Process(pid)
+            if abs(process.create_time() - born) < 1:
+                alive.append(process)
+        except psutil.NoSuchProcess:
+            pass
+    return alive
+
+
+def functions(home: Path) -> list[psutil.Process]:
+    """Processes of functions: each has a file, which is as old as the process."""
+    found = []
+    for file in home.glob("functions/*/*"):
+        try:
+            process = psutil.Process(int(file.name))
+            if abs(process.create_time() - file.stat().st_mtime) < 5:
+                found.append(process)
+        except (psutil.NoSuchProcess, ValueError, FileNotFoundError):
+            pass
+    return found
+
+
+def wait(home: Path, endpoint: str) -> None:
+    """Returns when LocalStack answers and DynamoDB, which it starts at its first use, has been started."""
+    answers(home, endpoint)
+    # Terraform would repeat a creation whose answer takes too long, and find the table there.
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1", "endpoint_url": endpoint}
+    boto3.client("dynamodb", config=Config(read_timeout=READY_SECONDS, retries={"total_max_attempts": 1}), **keys).list_tables()
+
+
+def answers(home: Path, endpoint: str) -> None:
+    """Returns when LocalStack answers."""
+    end = time.monotonic() + READY_SECONDS
+    in_docker = (home / "docker").read_text() == "yes"
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            pass
+        if not in_docker and not [process for process in noted(home) if process.status() != psutil.STATUS_ZOMBIE]:
+            sys.exit("LocalStack ended while it started")
+        time.sleep(0.3)
+    sys.exit(f"LocalStack did not answer within {READY_SECONDS} s")
+
+
+def record(home: Path) -> None:
+    """Notes what LocalStack has started since, so that it is found even if LocalStack dies."""
+    processes = noted(home)
+    if processes:
+        write(home, processes[:1] + processes[0].children(recursive=True))
+
+
+def stop(home: Path) -> None:
+    """Ends LocalStack, which ends its own, then whatever is left."""
+    all_of_them = set(noted(home)) | set(functions(home))
+    for process in list(all_of_them):
+        try:
+            all_of_them |= set(process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            pass
+    for process in noted(home)[:1]:
+        process.terminate()
+    _, left = psutil.wait_procs(all_of_them, timeout=STOP_SECONDS)
+    for process in set(left) | set(functions(home)):
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    _, left = psutil.wait_procs(left, timeout=5)
+    if left:
+        sys.exit(f"these processes do not end: {', '.join(str(process.pid) for process in left)}")
+
+
+def describe(home: Path, endpoint: str) -> None:
+    """Prints what a program needs to know."""
+    made = json.loads((home / "terraform" / "outputs.json").read_text())
+    print(json.dumps({
+        "endpoint": endpoint,
+        "region": "us-east-1",
+        "access_key_id": "test",
+        "secret_access_key": "test",
+        "home": str(home),
+        "logs": str(home / "logs"),
+        "python": sys.executable,
+        "docker": (home / "docker").read_text() == "yes",
+        **made,
+    }, indent=2))
+
+
+def tell(home: Path) -> None:
+    """Prints what to try next."""
+    made = json.loads((home / "localstack.json").read_text())
+    name, pipeline = next(iter(made["pipelines"].items()))
+    # As it was started: by its port, or by a folder.
+    chosen = os.environ.get("LITHIFY_LOCALSTACK_HOME")
+    which = f"LITHIFY_LOCALSTACK_HOME={chosen} " if chosen else f"LITHIFY_LOCALSTACK_PORT={made['endpoint'].rsplit(':', 1)[1]} "
+    print(f"""
+LocalStack is up on {made["endpoint"]}; the pipeline {name} takes {pipeline["source"]} to {pipeline["table"]}.
+
+Drop some files:  {which}localstack/drop examples/landing/topics/orders {pipeline["source"]}
+Watch the table:  {which}localstack/watch {pipeline["table"]}
+Read the logs:    tail -f {made["logs"]}/*.log
+Stop:             {which}localstack/down""")
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "start":
+        start(*arguments)
+    else:
+        {"wait": wait, "record": record, "stop": stop, "describe": describe, "tell": tell}[command](Path(arguments[0]), *arguments[1:])
