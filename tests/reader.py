@@ -1,7 +1,8 @@
 """Reads Delta tables with other people's code only: the `deltalake` wheel reads the log, DuckDB or deltalake's own query
 engine reads the rows. One request on standard input, one answer on standard output, both JSON:
 
-{"engine": "duckdb" | "delta", "tables": {"rows": "/path", ...}, "queries": {"name": "SELECT ... FROM rows", ...}}
+{"engine": "duckdb" | "delta", "tables": {"rows": "/path", ...}, "queries": {"name": "SELECT ... FROM rows", ...},
+ "storage_options": {...} | absent}
 {"tables": {"rows": null | {"version", "files", "schema", "partition_columns"}}, "results": {"name": [[value, ...], ...]}}
 
 A table that does not exist is null; a query over it is an error.
@@ -14,9 +15,9 @@ import deltalake
 from deltalake.exceptions import TableNotFoundError
 
 
-def open_table(path):
+def open_table(path, options):
     try:
-        return deltalake.DeltaTable(path)
+        return deltalake.DeltaTable(path, storage_options=options)
     except TableNotFoundError:
         return None
 
@@ -69,7 +70,7 @@ def ask_delta(tables, queries):
 
 def main():
     request = json.load(sys.stdin)
-    tables = {name: open_table(path) for name, path in request["tables"].items()}
+    tables = {name: open_table(path, request.get("storage_options")) for name, path in request["tables"].items()}
     ask = {"duckdb": ask_duckdb, "delta": ask_delta}[request["engine"]]
     results = ask(tables, request["queries"]) if request["queries"] else {}
     answer = {"tables": {name: describe(table) for name, table in tables.items()}, "results": results}

@@ -1,0 +1,351 @@
+"""End to end on LocalStack: the real module, the real functions, S3 -> SQS -> function, and tables read by others through S3.
+
+`cargo xtask e2e aws` builds the functions and starts this with the Python of LocalStack's environment, and with
+  LITHIFY_BIN             `lithify`, built with the feature aws
+  LITHIFY_PYTHON          the Python that has the readers
+  LITHIFY_INGEST_ZIP, LITHIFY_COMPACTOR_ZIP   the functions
+One LocalStack serves all tests, which go on side by side in time: what they wait for (claims that get old, schedules) is the same wait.
+"""
+
+import gzip
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import boto3
+from botocore.config import Config
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROWS = 5
+
+# Both functions time out after 30 s, so that a claim is old after 90 s.
+VARIABLES = {
+    "name": "e2e",
+    "ingest": {"timeout": 30, "batch_window": 1, "batch_size": 1000, "memory": 512},
+    "ingest_large": {"timeout": 30, "memory": 512, "drop_size": "8MiB"},
+    "compactor": {"timeout": 120},
+    "receive_count_max": 30,
+    "log_filter": "info,ingest=debug,compactor=debug",
+    "pipelines": {
+        name: {"source": f"s3://vendor-drops/{name}/", "table": f"s3://lake/tables/{name}", "longest_delay": "1s"}
+        for name in ("orders", "killed", "deadly", "steady")
+    },
+}
+
+
+def wait_until(what, seconds, check, every=0.5):
+    """Waits until `check` gives something true, which is returned."""
+    end = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(every)
+
+
+def lines(pipeline, drop):
+    """A drop's content: its rows say which drop and row they are."""
+    return "".join(json.dumps({"pipeline": pipeline, "drop": drop, "row": row}) + "\n" for row in range(ROWS)).encode()
+
+
+class World:
+    """LocalStack with the module applied."""
+
+    def __init__(self):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="lithify-aws-"))
+        variables = self.home / "variables.tfvars.json"
+        variables.write_text(json.dumps(VARIABLES))
+        described = self.home / "localstack.json"
+        self.environment = {
+            **os.environ,
+            "LITHIFY_LOCALSTACK_HOME": str(self.home / "localstack"),
+            "LITHIFY_LOCALSTACK_VARS": str(variables),
+            "LITHIFY_LOCALSTACK_DOCKER": "0",
+        }
+        subprocess.run([ROOT / "localstack" / "up", "--json", described], env=self.environment, check=True)
+        made = self.made = json.loads(described.read_text())
+        keys = {
+            "endpoint_url": made["endpoint"],
+            "region_name": made["region"],
+            "aws_access_key_id": made["access_key_id"],
+            "aws_secret_access_key": made["secret_access_key"],
+        }
+        config = Config(s3={"addressing_style": "path"}, max_pool_connections=32, read_timeout=180, retries={"total_max_attempts": 3})
+        self.s3, self.sqs, self.dynamodb, self.functions = (
+            boto3.client(service, config=config, **keys) for service in ("s3", "sqs", "dynamodb", "lambda")
+        )
+        self.aws = {
+            "AWS_ENDPOINT_URL": made["endpoint"],
+            "AWS_REGION": made["region"],
+            "AWS_ACCESS_KEY_ID": made["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": made["secret_access_key"],
+        }
+        # So that a message whose invocation died comes back soon; what is too young to be taken over says by itself when to come again.
+        for queue in ("queue", "large_queue"):
+            self.sqs.set_queue_attributes(QueueUrl=made["queues"][queue], Attributes={"VisibilityTimeout": "35"})
+
+    def down(self):
+        subprocess.run([ROOT / "localstack" / "down"], env=self.environment, check=True)
+
+    def put(self, pipeline, name, body):
+        return self.s3.put_object(Bucket="vendor-drops", Key=f"{pipeline}/{name}", Body=body)["ETag"].strip('"')
+
+    def notify_again(self, pipeline, named):
+        """Sends a notification of each object once more, as S3 may."""
+        records = [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "eventTime": "2026-11-22T00:00:00.000Z",
+                "eventName": "ObjectCreated:Put",
+                "s3": {
+                    "bucket": {"name": "vendor-drops"},
+                    "object": {"key": urllib.parse.quote_plus(f"{pipeline}/{name}", safe="/"), "size": size, "eTag": etag},
+                },
+            }
+            for name, (etag, size) in named.items()
+        ]
+        for at in range(0, len(records), 10):
+            entries = [{"Id": str(n), "MessageBody": json.dumps({"Records": [r]})} for n, r in enumerate(records[at : at + 10])]
+            answer = self.sqs.send_message_batch(QueueUrl=self.made["queues"]["queue"], Entries=entries)
+            assert not answer.get("Failed"), answer
+
+    def compact(self, *pipelines, **more):
+        """Invokes the compactor by hand."""
+        answer = self.functions.invoke(
+            FunctionName=self.made["functions"]["compactor"],
+            Payload=json.dumps({"pipelines": list(pipelines), **more}),
+        )
+        body = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, body
+        return json.loads(body)
+
+    def kill(self, function):
+        """SIGKILLs every process of a function; how many there were."""
+        killed = 0
+        for file in (pathlib.Path(self.made["home"]) / "functions" / self.made["functions"][function]).glob("*"):
+            try:
+                os.kill(int(file.name), signal.SIGKILL)
+                killed += 1
+            except (ProcessLookupError, ValueError):
+                pass
+        return killed
+
+    def item(self, pk, sk):
+        found = self.dynamodb.get_item(TableName=self.made["ledger"], Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True)
+        return found.get("Item")
+
+    def claim(self, pipeline, name):
+        return self.item(f"drop#{pipeline}#vendor-drops/{pipeline}/{name}", "drop")
+
+    def is_being_read(self, pipeline, name):
+        """Whether a batch that is neither sealed nor void holds the drop."""
+        claim = self.claim(pipeline, name)
+        return bool(claim) and self.item(f"batch#{claim['batch']['S']}", "record") is None
+
+    def waiting(self, queue):
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+        told = self.sqs.get_queue_attributes(QueueUrl=self.made["queues"][queue], AttributeNames=names)["Attributes"]
+        return sum(int(told[name]) for name in names)
+
+    def ask(self, pipeline, query, audit=False):
+        """Rows of a query over a pipeline's table, by the `deltalake` wheel through S3; nothing if there is no table."""
+        table = f"s3://lake/tables/{pipeline}" + ("_drops" if audit else "")
+        options = {"AWS_ALLOW_HTTP": "true", "AWS_ENDPOINT_URL": self.made["endpoint"], **self.aws}
+        request = {"engine": "delta", "tables": {"rows": table}, "queries": {"asked": query}, "storage_options": options}
+        asked = subprocess.run(
+            [os.environ["LITHIFY_PYTHON"], ROOT / "tests" / "reader.py"], input=json.dumps(request), capture_output=True, text=True, check=False
+        )
+        if asked.returncode != 0:
+            raise AssertionError(f"the reader failed on {table}:\n{asked.stderr}")
+        return json.loads(asked.stdout)["results"]["asked"]
+
+    def count(self, pipeline):
+        return self.ask(pipeline, "SELECT count(*) FROM rows")[0][0]
+
+    def lithify(self, *words):
+        command = [os.environ["LITHIFY_BIN"], *words, "--ledger", f"dynamodb://{self.made['ledger']}"]
+        return subprocess.run(command, env={**os.environ, **self.aws}, capture_output=True, text=True, check=False)
+
+    def reconcile(self, pipeline):
+        done = self.lithify("reconcile", f"s3://lake/tables/{pipeline}", "--json")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        verdict = json.loads(done.stdout)
+        assert verdict["holds"], verdict
+        return verdict
+
+
+def each_exactly_once(test, world, pipeline, drops):
+    """Every row of these drops is in the table once, nothing else is, and the auditor agrees."""
+    rows = world.ask(pipeline, "SELECT _source_file, count(*), count(DISTINCT _source_row), sum(row) FROM rows GROUP BY _source_file")
+    found = {file: (number, distinct, int(total)) for file, number, distinct, total in rows}
+    wanted = {f"s3://vendor-drops/{pipeline}/{drop}": (ROWS, ROWS, sum(range(ROWS))) for drop in drops}
+    differ = {file: (found.get(file), wanted.get(file)) for file in found.keys() | wanted.keys() if found.get(file) != wanted.get(file)}
+    test.assertEqual(dict(list(differ.items())[:5]), {}, f"{len(differ)} files differ: (found, wanted)")
+    return world.reconcile(pipeline)
+
+
+class OnLocalStack(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        cls.deadly = Deadly(cls.world)
+        cls.deadly.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.deadly.ended.set()
+        cls.world.down()
+
+    def test_1_a_thousand_drops_with_all_that_keys_can_hold_each_notified_twice(self):
+        world = self.world
+        odd = ["a b", "c+d", "e%f", "g=h", "ü/ö", "データ", "(i),{j};k", "l'm\"n", "o&p?q", "r%2Bs", "t#u"]
+        named = {}
+        for n in range(1000):
+            key = f"topics/{odd[n % len(odd)]}/orders+{n % 7}+{n:010d}.json"
+            body = lines("orders", n)
+            if n % 10 == 3:
+                key, body = key + ".gz", gzip.compress(body)
+            named[key] = (world.put("orders", key, body), len(body))
+        world.put("orders", "topics/_SUCCESS", b"")
+        world.notify_again("orders", named)
+        # The schedule commits; nobody is asked.
+        wait_until("5,000 rows in the table", 300, lambda: world.count("orders") >= 1000 * ROWS, every=3)
+        wait_until("every message acknowledged", 120, lambda: world.waiting("queue") == 0)
+        verdict = each_exactly_once(self, world, "orders", named)
+        self.assertEqual(verdict["counts"]["drops"], 1000)
+        audit = world.ask("orders", "SELECT count(*), count(DISTINCT source_file), sum(records), sum(rows) FROM rows", audit=True)
+        self.assertEqual([int(value) for value in audit[0]], [1000, 1000, 1000 * ROWS, 1000 * ROWS])
+        self.assertEqual(world.waiting("dead_letter_queue"), 0)
+
+    def test_2_a_bad_file_among_good_ones_costs_only_itself(self):
+        world = self.world
+        world.put("steady", "bad.json.gz", gzip.compress(lines("steady", "bad"))[:-6] + b"broken")
+        world.put("steady", "bad-line.json", b'{"pipeline":"steady","drop":"bad-line","row":0}\n{"row":\n{"pipeline":"steady","drop":"bad-line","row":1}\n')
+        good = [f"good-{n}.json" for n in range(20)]
+        for name in good:
+            world.put("steady", name, lines("steady", name))
+        wait_until("the good rows", 240, lambda: world.count("steady") >= 20 * ROWS + 2, every=3)
+        fates = world.ask("steady", "SELECT source_file, fate, records, rows, quarantined_records FROM rows WHERE source_file LIKE '%bad%' ORDER BY source_file", audit=True)
+        self.assertEqual(
+            [[file.rsplit("/", 1)[1], fate, *map(int, counts)] for file, fate, *counts in fates],
+            [["bad-line.json", "ingested", 3, 2, 1], ["bad.json.gz", "quarantined", 0, 0, 0]],
+        )
+        world.reconcile("steady")
+        status = world.lithify("status", "s3://lake/tables/steady", "--json")
+        self.assertEqual(status.returncode, 0, status.stderr)
+        self.assertEqual(json.loads(status.stdout)["pipelines"][0]["drops_quarantined"], 1)
+
+    def test_3_what_cannot_be_understood_goes_to_the_dead_letters_and_back_by_redrive(self):
+        world = self.world
+        queues = world.made["queues"]
+        world.sqs.send_message(QueueUrl=queues["queue"], MessageBody="this is no notification")
+        wait_until("the poison in the dead letters", 120, lambda: world.waiting("dead_letter_queue") == 1)
+        # A good one lies there too, as after an outage.
+        body = lines("steady", "redriven")
+        etag = world.put("steady", "redriven.json", body)
+        record = {"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T00:00:00.000Z", "eventSource": "aws:s3"}
+        record["s3"] = {"bucket": {"name": "vendor-drops"}, "object": {"key": "steady/redriven.json", "size": len(body), "eTag": etag}}
+        world.sqs.send_message(QueueUrl=queues["dead_letter_queue"], MessageBody=json.dumps({"Records": [record]}))
+        arn = world.sqs.get_queue_attributes(QueueUrl=queues["dead_letter_queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        target = world.sqs.get_queue_attributes(QueueUrl=queues["queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        world.sqs.start_message_move_task(SourceArn=arn, DestinationArn=target)
+        files = "SELECT count(*) FROM rows WHERE _source_file = 's3://vendor-drops/steady/redriven.json'"
+        wait_until("the redriven drop", 240, lambda: world.ask("steady", files)[0][0] == ROWS, every=3)
+        wait_until("the poison among the dead letters again", 120, lambda: world.waiting("dead_letter_queue") == 1)
+        world.reconcile("steady")
+
+    def test_4_a_large_drop_goes_through_its_own_queue(self):
+        world = self.world
+        row = json.dumps({"pipeline": "steady", "drop": "large", "row": 0, "filler": "x" * 2000}) + "\n"
+        world.put("steady", "large.json", (row * 5000).encode())
+        files = "SELECT count(*) FROM rows WHERE _source_file = 's3://vendor-drops/steady/large.json'"
+        wait_until("the large drop", 240, lambda: world.ask("steady", files)[0][0] == 5000, every=3)
+        log = (pathlib.Path(world.made["logs"]) / f"{world.made['functions']['ingest_large']}.log").read_text()
+        self.assertIn("sealed", log, "the function for large drops did not do it")
+
+    def test_5_invocations_killed_in_the_middle_lose_and_double_nothing(self):
+        world, draw = self.world, random.Random(5)
+        drops = [f"killed-{n:04d}.json" for n in range(400)]
+
+        def arrive():
+            for name in drops:
+                world.put("killed", name, lines("killed", name))
+
+        arriving = threading.Thread(target=arrive)
+        arriving.start()
+        kills = 0
+        end = time.monotonic() + 60
+        while kills < 3 and time.monotonic() < end:
+            if any(world.is_being_read("killed", draw.choice(drops)) for _ in range(20)):
+                kills += bool(world.kill("ingest"))
+                time.sleep(2)
+        arriving.join()
+        self.assertGreaterEqual(kills, 1, "no invocation was killed while it worked")
+        # Two compactors by hand, at once with each other and with the schedule's.
+        several = [threading.Thread(target=world.compact, args=("killed",)) for _ in range(2)]
+        for thread in several:
+            thread.start()
+        for thread in several:
+            thread.join()
+        wait_until("every row", 600, lambda: world.count("killed") >= 400 * ROWS, every=5)
+        each_exactly_once(self, world, "killed", drops)
+
+    def test_6_a_drop_that_kills_every_invocation_is_quarantined_and_its_neighbours_are_not(self):
+        world = self.world
+        fate = "SELECT source_file, fate, reason FROM rows WHERE fate <> 'ingested'"
+        found = wait_until("the deadly drop in the audit table", 900, lambda: self.deadly.done and world.ask("deadly", fate, audit=True), every=5)
+        self.assertEqual([file for file, _, _ in found], ["s3://vendor-drops/deadly/deadly.json"])
+        self.assertGreaterEqual(self.deadly.kills, 2, "it was quarantined before it had killed twice")
+        wait_until("its neighbours", 300, lambda: world.count("deadly") >= len(self.deadly.neighbours) * ROWS, every=5)
+        each_exactly_once(self, world, "deadly", self.deadly.neighbours)
+
+    def test_7_upkeep_merges_what_is_small_and_keeps_every_row(self):
+        world = self.world
+        before = world.reconcile("orders")["counts"]["rows"]
+        answer = world.compact("orders", upkeep=True)
+        self.assertEqual(world.reconcile("orders")["counts"]["rows"], before, answer)
+
+
+class Deadly(threading.Thread):
+    """Drops one file that kills every invocation that reads it: this thread is the killer, and looks at the ledger for when."""
+
+    def __init__(self, world):
+        super().__init__(daemon=True)
+        self.world, self.kills, self.done, self.ended = world, 0, False, threading.Event()
+        self.neighbours = [f"neighbour-{n}.json" for n in range(5)]
+
+    def run(self):
+        world = self.world
+        # Large enough to be still read when the killer comes; below the size of large drops.
+        row = json.dumps({"pipeline": "deadly", "drop": "deadly", "row": 0, "list": [random.Random(6).random() for _ in range(400)]}) + "\n"
+        world.put("deadly", "deadly.json", (row * (7_500_000 // len(row))).encode())
+        for name in self.neighbours:
+            world.put("deadly", name, lines("deadly", name))
+        while not self.ended.is_set():
+            claim = world.claim("deadly", "deadly.json")
+            if claim:
+                record = world.item(f"batch#{claim['batch']['S']}", "record")
+                if record is None:
+                    self.kills += bool(world.kill("ingest"))
+                elif record["state"]["S"] != "aborted":
+                    self.done = True
+                    return
+            time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])
