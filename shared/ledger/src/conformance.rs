@@ -15,6 +15,9 @@ pub mod races;
 mod support;
 pub mod tables;
 
+#[cfg(all(test, feature = "dynamodb"))]
+pub(crate) use support::{batch, intent, sealed, settings};
+
 /// Runs every check, each on a ledger of its own that `make` makes.
 pub async fn all<L, F, Fut>(make: F)
 where

@@ -1,11 +1,13 @@
 //! The ledger: the record of drops and batches. It is the index, the Delta log is the record (ARCHITECTURE.md).
 //!
 //! [`Ledger`] is the contract; `EmbeddedLedger` (cargo feature `embedded`) keeps it in one SQLite file that several processes use at once;
-//! the module `conformance` (cargo feature of that name) holds every ledger to the contract. [`Liveness`] says whether the process
+//! `DynamoLedger` (cargo feature `dynamodb`) in one DynamoDB table; the module `conformance` (cargo feature of that name) holds every ledger to the contract. [`Liveness`] says whether the process
 //! that a claim names still lives.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod liveness;
@@ -14,6 +16,10 @@ mod records;
 use async_trait::async_trait;
 use drops::{BatchId, DropId, PipelineName};
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoLedger;
+#[cfg(all(feature = "dynamodb", any(test, feature = "conformance")))]
+pub use dynamodb::create_table;
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedLedger;
 pub use liveness::{

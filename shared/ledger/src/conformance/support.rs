@@ -30,7 +30,7 @@ pub(super) fn pipeline(name: &str) -> PipelineName {
 }
 
 /// Batch ids that sort by `n`.
-pub(super) fn batch(n: u64) -> BatchId {
+pub(crate) fn batch(n: u64) -> BatchId {
     BatchId::from_parts(1_700_000_000_000 + n, u128::from(n) << 70 | 0xFFFF_0000_FFFF)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn fresh(key: &str, n: u64) -> (DropId, Expected, Claim) {
 }
 
 /// A record that tells its batch from others in every sum.
-pub(super) fn sealed(name: &str, n: u64) -> Sealed {
+pub(crate) fn sealed(name: &str, n: u64) -> Sealed {
     Sealed {
         pipeline: pipeline(name),
         manifest: format!("staging/{name}/{n} +%é.json"),
@@ -74,7 +74,7 @@ pub(super) fn sealed(name: &str, n: u64) -> Sealed {
 }
 
 /// An intent that tells its writer.
-pub(super) fn intent(number: u64, writer: u64) -> Intent {
+pub(crate) fn intent(number: u64, writer: u64) -> Intent {
     Intent {
         number,
         predecessor: number.checked_sub(1).filter(|n| *n > 0),
@@ -85,7 +85,7 @@ pub(super) fn intent(number: u64, writer: u64) -> Intent {
 }
 
 /// Settings that tell their writer.
-pub(super) fn settings(writer: u64) -> PipelineSettings {
+pub(crate) fn settings(writer: u64) -> PipelineSettings {
     PipelineSettings {
         source: format!("/data/in {writer}"),
         identity_holds_version: writer % 2 == 1,
