@@ -7,7 +7,7 @@ use crate::summary::Totals;
 use crate::{Outcome, place, python, tools};
 
 /// The package's feature without which its tests are no targets: `cargo test` alone has neither the binary nor the readers.
-pub const FEATURE: &str = "end-to-end/e2e";
+const FEATURE: &str = "end-to-end/e2e";
 
 /// Checks the tools, builds, and runs the end-to-end tests whose name contains `filter`.
 ///
@@ -15,8 +15,8 @@ pub const FEATURE: &str = "end-to-end/e2e";
 /// The phase that failed.
 pub fn run(filter: Option<&str>) -> Outcome {
     tools::check()?;
-    phase("compile", build)?;
-    let totals = phase("end to end", || checks(filter))?;
+    phase("compile", || build(FEATURE))?;
+    let totals = phase("end to end", || checks(FEATURE, filter))?;
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
 }
@@ -26,18 +26,18 @@ pub fn run(filter: Option<&str>) -> Outcome {
 ///
 /// # Errors
 /// When it does not compile.
-pub fn build() -> Outcome {
-    succeed(&mut cargo(&["build", "--workspace", "--all-targets", "--features", FEATURE])?)
+pub fn build(features: &str) -> Outcome {
+    succeed(&mut cargo(&["build", "--workspace", "--all-targets", "--features", features])?)
 }
 
-/// Runs the end-to-end tests on what [`build`] built.
+/// Runs the end-to-end tests on what [`build`] built with the same features, [`FEATURE`] among them.
 ///
 /// # Errors
 /// When one failed or none ran.
-pub fn checks(filter: Option<&str>) -> Outcome<Totals> {
+pub fn checks(features: &str, filter: Option<&str>) -> Outcome<Totals> {
     let binary = binary("debug")?;
     let reader = python::environment("tests/requirements.txt")?;
-    let mut command = cargo(&["test", "--workspace", "--features", FEATURE, "--test", "e2e", "--no-fail-fast"])?;
+    let mut command = cargo(&["test", "--workspace", "--features", features, "--test", "e2e", "--no-fail-fast"])?;
     command.env("LITHIFY_BIN", binary).env("LITHIFY_PYTHON", reader);
     // The binary's own defaults are what is tested.
     command.env_remove("RUST_LOG");

@@ -3,8 +3,8 @@
 //! * [`verify`]: `test`, everything that must pass before a change lands
 //! * [`e2e`]: the end-to-end tests alone
 //! * [`bench`]: Lithify beside its peers
-//! * [`cargo`], [`tools`], [`python`]: what these stand on: one target folder, a check of what the machine has, and
-//!   Python environments that hold exactly what their files of requirements say
+//! * [`cargo`], [`tools`], [`python`], [`dynamodb`]: what these stand on: one target folder, a check of what the machine
+//!   has, Python environments that hold exactly what their files of requirements say, and a DynamoDB for tests
 //!
 //! Only the standard library is used, so that the first answer comes seconds after the clone.
 
@@ -12,6 +12,7 @@
 
 mod bench;
 mod cargo;
+mod dynamodb;
 mod e2e;
 mod place;
 mod python;
@@ -32,7 +33,7 @@ usage: cargo xtask COMMAND
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
 
-Compiled code, Python environments and generated drops go to the user's cache folder ($XDG_CACHE_HOME/lithify, or
+Compiled code, Python environments, DynamoDB Local and generated drops go to the user's cache folder ($XDG_CACHE_HOME/lithify, or
 ~/.cache/lithify); CARGO_TARGET_DIR moves the compiled code elsewhere.";
 
 fn main() -> ExitCode {

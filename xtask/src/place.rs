@@ -32,3 +32,21 @@ pub fn target() -> Outcome<PathBuf> {
         None => Ok(cache()?.join("target")),
     }
 }
+
+/// FNV-1a over 64 bits: it names a folder, so it must not change with the tool chain.
+pub fn fingerprint(parts: &[&[u8]]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0]));
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_changes_the_fingerprint() {
+        assert_eq!(fingerprint(&[b"a", b"b"]), fingerprint(&[b"a", b"b"]));
+        assert_ne!(fingerprint(&[b"a", b"b"]), fingerprint(&[b"ab", b""]));
+        assert_ne!(fingerprint(&[b"a"]), fingerprint(&[b"b"]));
+    }
+}

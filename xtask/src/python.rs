@@ -18,7 +18,8 @@ pub fn environment(requirements: &str) -> Outcome<PathBuf> {
     let wanted = place::root().join(requirements);
     let text = fs::read(&wanted).map_err(|error| format!("cannot read {}: {error}", wanted.display()))?;
     let version = version()?;
-    let folder = place::cache()?.join("python").join(format!("{:016x}", fingerprint(&[&text, version.as_bytes()])));
+    let folder =
+        place::cache()?.join("python").join(format!("{:016x}", place::fingerprint(&[&text, version.as_bytes()])));
     let told = |error| format!("cannot make the Python environment {}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(told)?;
     // Two checkouts may want the same one at once.
@@ -55,22 +56,4 @@ fn version() -> Outcome<String> {
     command.args(["-c", "import sys; print(sys.version, sys.base_prefix)"]).stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("cannot start python3: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// FNV-1a over 64 bits: it names a folder, so it must not change with the tool chain.
-fn fingerprint(parts: &[&[u8]]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0]));
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_part_changes_the_fingerprint() {
-        assert_eq!(fingerprint(&[b"a", b"b"]), fingerprint(&[b"a", b"b"]));
-        assert_ne!(fingerprint(&[b"a", b"b"]), fingerprint(&[b"ab", b""]));
-        assert_ne!(fingerprint(&[b"a"]), fingerprint(&[b"b"]));
-    }
 }

@@ -14,13 +14,34 @@ struct Tool {
     from: &'static str,
 }
 
-/// Checks what `cargo xtask test` needs.
+/// Checks what all commands need.
 ///
 /// # Errors
 /// One text that names everything missing.
 pub fn check() -> Outcome {
+    verdict(&basic())
+}
+
+/// Checks what `cargo xtask test` needs: DynamoDB Local takes a Java that runs its launcher from the source, and Maven, which
+/// brings it.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_for_tests() -> Outcome {
+    let mut tools = basic();
+    tools.push(Tool {
+        name: "a Java development kit, version 17 or newer".into(),
+        // 17 is the first that knows this option of the compiler.
+        found: answers("javac", &["--release", "17", "--version"]),
+        from: "default-jdk-headless",
+    });
+    tools.push(Tool { name: "mvn, Maven 3".into(), found: answers("mvn", &["--version"]), from: "maven" });
+    verdict(&tools)
+}
+
+fn basic() -> Vec<Tool> {
     let component = |name: &str| answers("cargo", &[name, "--version"]);
-    verdict(&[
+    vec![
         Tool { name: "cargo fmt".into(), found: component("fmt"), from: "$ rustup component add rustfmt" },
         Tool { name: "cargo clippy".into(), found: component("clippy"), from: "$ rustup component add clippy" },
         Tool { name: "cc, a C compiler".into(), found: answers("cc", &["--version"]), from: "gcc" },
@@ -30,7 +51,7 @@ pub fn check() -> Outcome {
             found: answers("python3", &["-c", "import venv, ensurepip"]),
             from: "python3-venv",
         },
-    ])
+    ]
 }
 
 /// Checks for a Python of at least this version with `venv`, which the benchmarks' peers need.
