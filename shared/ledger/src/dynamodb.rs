@@ -127,7 +127,7 @@ impl Ledger for DynamoLedger {
         self.told("mark batches as committed", batches::mark_committed(&self.door, batches, version).await)
     }
 
-    /// Slow, for people: each call reads the whole table (claims and all, at DynamoDB's price for reading: about 0.15 dollars for a
+    /// Slow, for people: each call reads the whole table (claims and all, at DynamoDB's price for reading: about 0.1 dollars for a
     /// table of 10 million claims) whatever `limit` is. Ask once with a high limit and not page by page.
     async fn batches(
         &self,

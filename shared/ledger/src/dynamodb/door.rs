@@ -1,12 +1,9 @@
 //! The requests to DynamoDB, each with what makes its answer certain.
 //!
-//! What was throttled or got no answer is asked again. A conditional write whose first answer was lost then fails against itself; so a
+//! The SDK repeats what was throttled or got no answer. A conditional write whose first answer was lost then fails against itself; so a
 //! refusal always brings the item that stands (`ReturnValuesOnConditionCheckFailure`), at no further request, and callers judge by it.
-//! Where what stands does not tell whose it is, the item carries its writer's mark ([`Door::mark`]).
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -30,15 +27,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// the whole invocation with it. A small function opens its connections slowly.
 const TRY_TIME: Duration = Duration::from_secs(10);
 
-/// The table, and the clients that ask it.
+/// The table, and the client that asks it.
 pub(super) struct Door {
     pub(super) client: Client,
-    /// The same client, which tries once: see `transaction`.
-    pub(super) once: Client,
     pub(super) table: String,
-    /// What marks are made of: the keys that the standard library draws for hashes.
-    marks: (RandomState, RandomState),
-    marks_made: AtomicU64,
 }
 
 /// What became of a conditional write.
@@ -63,17 +55,8 @@ impl Door {
         let given = client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
         let try_time = given.operation_attempt_timeout().unwrap_or(TRY_TIME);
         let timeouts = given.to_builder().operation_attempt_timeout(try_time).build();
-        let config = client.config().to_builder().retry_partition(partition).timeout_config(timeouts);
-        let once = Client::from_conf(config.clone().retry_config(RetryConfig::disabled()).build());
-        let client = Client::from_conf(config.retry_config(retries).build());
-        Self { client, once, table, marks: Default::default(), marks_made: AtomicU64::new(0) }
-    }
-
-    /// A mark that no other write has: in an item it tells, after a lost answer, that the item is this call's. Like the SDK's own tokens
-    /// and waits it is random beyond any seed, and nothing is decided by what it is.
-    pub(super) fn mark(&self) -> String {
-        let number = self.marks_made.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}{:016x}", self.marks.0.hash_one(number), self.marks.1.hash_one(number))
+        let config = client.config().to_builder().retry_config(retries).retry_partition(partition);
+        Self { client: Client::from_conf(config.timeout_config(timeouts).build()), table }
     }
 
     /// One item.
@@ -156,7 +139,7 @@ fn refusal(
     }
 }
 
-/// The waits between tries that the SDK does not make: of a transaction, or for one on the same item to end, or for the rest of an
+/// The waits between tries that the SDK does not make: for a transaction on the same item to end, and for the rest of an
 /// answer.
 #[derive(Default)]
 pub(super) struct Waits(u32);

@@ -23,11 +23,6 @@ impl Failure {
         Self { reason: reason.into(), passing: true }
     }
 
-    /// Whether the next try can do better.
-    pub(super) fn is_passing(&self) -> bool {
-        self.passing
-    }
-
     /// An item that is not as this program writes it.
     pub(super) fn unreadable(what: impl std::fmt::Display) -> Self {
         Self::lasting(format!(

@@ -85,17 +85,6 @@ pub(super) fn flag_in(item: &Item, name: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Puts the mark of who writes it into an item.
-pub(super) fn marked(mut item: Item, mark: &str) -> Item {
-    item.insert("writer".to_owned(), text(mark));
-    item
-}
-
-/// Whether an item carries this mark.
-pub(super) fn is_marked(item: &Item, mark: &str) -> bool {
-    matches!(item.get("writer"), Some(AttributeValue::S(writer)) if writer == mark)
-}
-
 /// What is told of an attribute that is not as it should be.
 pub(super) fn unreadable(item: &Item, name: &str, problem: &str) -> Failure {
     let part = |name: &str| match item.get(name) {

@@ -9,6 +9,7 @@ use super::condition::Condition;
 use super::door::{Door, Waits, Written};
 use super::failure::Failure;
 use super::item::{Item, Key, flag_in, number, number_in, text, text_in};
+use super::transaction::{Transacted, Write};
 
 use aws_sdk_dynamodb::types::AttributeValue::Bool;
 
@@ -73,10 +74,14 @@ pub(super) async fn acquire(
     }
 }
 
-/// See `Ledger::renew_lease`.
+/// See `Ledger::renew_lease`. A transaction, though of one item: by its token, a try that was given up and arrives after the next renewal
+/// does not shorten the lease again.
 pub(super) async fn renew(door: &Door, table: &str, lease: &Lease, expires: Timestamp) -> Result<bool, Failure> {
     let renewed = Lease { expires, ..lease.clone() };
-    Ok(matches!(door.put(item(table, &renewed, true)?, held_by(lease)).await?, Written::Done))
+    match door.transact(vec![Write::Put(item(table, &renewed, true)?, held_by(lease))]).await? {
+        Transacted::Done => Ok(true),
+        Transacted::Refused(_) => Ok(false),
+    }
 }
 
 /// See `Ledger::release_lease`.

@@ -8,7 +8,7 @@ use crate::{HeadOutcome, Intent, PipelineSettings};
 use super::condition::Condition;
 use super::door::{Door, Written};
 use super::failure::Failure;
-use super::item::{Item, Key, is_marked, marked, number, number_in, sortable, text, text_in};
+use super::item::{Item, Key, number, number_in, sortable, text, text_in};
 use super::transaction::{Transacted, Write};
 
 /// The partition key of the list of all pipelines.
@@ -57,15 +57,13 @@ pub(super) async fn head(door: &Door, pipeline: &PipelineName) -> Result<Option<
     door.get(key(pipeline, "head")?).await?.as_ref().map(|item| number_in(item, "number")).transpose()
 }
 
-/// See `Ledger::move_head`. The mark keeps a lost answer from turning `Moved` into `AlreadyThere`.
+/// See `Ledger::move_head`. A transaction, though of one item: its token keeps a lost answer from turning `Moved` into `AlreadyThere`.
 pub(super) async fn move_head(door: &Door, pipeline: &PipelineName, to: u64) -> Result<HeadOutcome, Failure> {
-    let mark = door.mark();
-    let mut item = marked(key(pipeline, "head")?.into_item(), &mark);
+    let mut item = key(pipeline, "head")?.into_item();
     item.insert("number".to_owned(), number(to));
-    match door.put(item, Condition::AbsentOrBelow("number", to)).await? {
-        Written::Done => Ok(HeadOutcome::Moved),
-        Written::Refused(Some(standing)) if is_marked(&standing, &mark) => Ok(HeadOutcome::Moved),
-        Written::Refused(_) => Ok(HeadOutcome::AlreadyThere),
+    match door.transact(vec![Write::Put(item, Condition::AbsentOrBelow("number", to))]).await? {
+        Transacted::Done => Ok(HeadOutcome::Moved),
+        Transacted::Refused(_) => Ok(HeadOutcome::AlreadyThere),
     }
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::condition::Condition;
 use super::door::Door;
 use super::failure::Failure;
-use super::item::{Item, Key, is_marked, marked, sortable, text, text_in, unreadable};
+use super::item::{Item, Key, sortable, text, text_in, unreadable};
 use super::transaction::{Transacted, Write};
 
 const PREFIX: &str = "schema#";
@@ -74,17 +74,19 @@ pub(super) async fn get(door: &Door, table: &str, number: u64) -> Result<Option<
     door.get(key(table, number)?).await?.as_ref().map(parse).transpose()
 }
 
-/// See `Ledger::add_schema`. The mark keeps a lost answer from turning true into false.
+/// See `Ledger::add_schema`. Always a transaction: its token keeps a lost answer from turning true into false.
+///
+/// A try that was given up can reach DynamoDB late, and then happens if its conditions hold by then. Callers add the number above the
+/// newest that they read, so that what was refused once is refused for ever.
 pub(super) async fn add(door: &Door, table: &str, number: u64, schema: &str) -> Result<bool, Failure> {
     let Some(below) = number.checked_sub(1) else { return Ok(false) };
-    let mark = door.mark();
-    let mut writes = vec![Write::Put(marked(item(key(table, number)?, schema)?, &mark), Condition::Absent)];
+    let mut writes = vec![Write::Put(item(key(table, number)?, schema)?, Condition::Absent)];
     if below > 0 {
         writes.push(Write::Check(key(table, below)?, Condition::Present));
     }
     match door.transact(writes).await? {
         Transacted::Done => Ok(true),
-        Transacted::Refused(standing) => Ok(standing.iter().flatten().any(|item| is_marked(item, &mark))),
+        Transacted::Refused(_) => Ok(false),
     }
 }
 

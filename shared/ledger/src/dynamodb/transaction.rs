@@ -1,8 +1,8 @@
 //! Several writes of which all happen or none.
 //!
-//! Each try is a request with a token of its own. DynamoDB's idempotency by token (the same for all tries, as the SDK would have it) is
-//! not relied on: DynamoDB Local answers a second try of a *cancelled* transaction with success, which would seal a batch that was
-//! aborted. So a try whose answer was lost is refused by what it wrote itself, and callers judge by what stands.
+//! The SDK gives a request a token that is the same in all its tries, which end within seconds; DynamoDB answers a try of what has
+//! happened with success for ten minutes. Nothing rests on that alone: a call that is made again has another token, is refused by
+//! what it wrote itself, and callers judge by what stands.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -27,10 +27,9 @@ pub(super) enum Write {
 /// What became of a transaction.
 #[must_use]
 pub(super) enum Transacted {
-    /// All of it happened.
+    /// All of it happened, by this try or by one whose answer was lost.
     Done,
-    /// The last try did not happen, because conditions did not hold: for each write the item that stood against it, if one did. It can
-    /// be what an earlier try wrote.
+    /// Nothing happened, because conditions did not hold: for each write the item that stood against it, if one did.
     Refused(Vec<Option<Item>>),
 }
 
@@ -40,7 +39,7 @@ impl Door {
         let items = writes.into_iter().map(|write| self.rendered(write)).collect::<Result<Vec<_>, _>>()?;
         let mut waits = Waits::default();
         loop {
-            match self.once.transact_write_items().set_transact_items(Some(items.clone())).send().await {
+            match self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await {
                 Ok(_) => return Ok(Transacted::Done),
                 Err(SdkError::ServiceError(answer)) if answer.err().is_transaction_canceled_exception() => {
                     let reasons = reasons(answer.into_err());
@@ -49,13 +48,7 @@ impl Door {
                     }
                     waits.next(cancelled(&reasons)?).await?;
                 }
-                Err(error) => {
-                    let failure = Failure::from(error);
-                    if !failure.is_passing() {
-                        return Err(failure);
-                    }
-                    waits.next(failure).await?;
-                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

