@@ -39,7 +39,8 @@ need() {
   ((${#missing[@]} == 0)) && return
   local list="${missing[0]}" each
   for each in "${missing[@]:1}"; do list+="; $each"; done
-  say "this machine lacks: $list" "To bring it:"
+  say "this machine lacks: $list"
+  say "To bring it:"
   ((${#packages[@]} == 0)) || say "  sudo apt-get install ${packages[*]}    (Debian, Ubuntu; elsewhere the packages of those names)"
   for each in "${commands[@]+"${commands[@]}"}"; do say "  $each"; done
   exit 1
@@ -91,7 +92,7 @@ environment() { once "$cache/localstack/python-$(fingerprint "$1")" make_environ
 make_libraries() {
   say "fetching DynamoDB Local ..."
   mkdir -p "$1"
-  mvn --quiet --batch-mode -f "$here/dynamodb-local.xml" dependency:copy-dependencies -DoutputDirectory="$1"
+  mvn --quiet --batch-mode -Dstyle.color=never -f "$here/dynamodb-local.xml" dependency:copy-dependencies -DoutputDirectory="$1"
 }
 
 # The folder of DynamoDB Local's jars.
