@@ -11,8 +11,8 @@ use crate::{AuditError, Invariant, Subject, Verdict};
 /// What the application ids of our commits begin with.
 pub(crate) const APP_PREFIX: &str = "lithify/";
 
-/// How many batches are asked for at once.
-const PAGE: usize = 1_000;
+/// How many batches are asked for at once: a page of a ledger in DynamoDB costs a look at all of it.
+const PAGE: usize = 1_000_000;
 
 /// A batch that was sealed.
 pub(crate) struct SealedBatch {
