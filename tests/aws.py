@@ -348,4 +348,8 @@ class Deadly(threading.Thread):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])
+    done = unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]], exit=False).result
+    failed = len(done.failures) + len(done.errors)
+    word = "ok" if done.wasSuccessful() else "FAILED"
+    print(f"test result: {word}. {done.testsRun - failed - len(done.skipped)} passed; {failed} failed; {len(done.skipped)} ignored", flush=True)
+    sys.exit(not done.wasSuccessful())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cargo::{cargo, counted, phase, succeed};
 use crate::summary::Totals;
-use crate::{Outcome, place, python, tools, verify};
+use crate::{Outcome, aws, place, python, tools, verify};
 
 /// The package's feature without which its tests are no targets: `cargo test` alone has neither the binary nor the readers.
 const FEATURE: &str = "end-to-end/e2e";
@@ -14,9 +14,15 @@ const FEATURE: &str = "end-to-end/e2e";
 /// # Errors
 /// The phase that failed.
 pub fn run(filter: Option<&str>) -> Outcome {
-    tools::check()?;
+    tools::check_for_tests()?;
     phase("compile", build)?;
-    let totals = phase("end to end", || checks(filter))?;
+    let totals = match filter.and_then(|filter| filter.strip_prefix(aws::NAME)) {
+        Some(rest) => {
+            let filter = Some(rest.trim_start_matches(':')).filter(|filter| !filter.is_empty());
+            phase("end to end on LocalStack", || aws::checks(filter))?
+        }
+        None => phase("end to end", || checks(filter))?,
+    };
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The one-word commands: `cargo xtask` lists them.
 //!
 //! * [`verify`]: `test`, everything that must pass before a change lands
-//! * [`e2e`]: the end-to-end tests alone
+//! * [`e2e`], [`aws`]: the end-to-end tests alone, on folders and on LocalStack with packed [`functions`]
 //! * [`bench`]: Lithify beside its peers
 //! * [`cargo`], [`tools`], [`python`], [`dynamodb`], [`versitygw`]: what these stand on: one target folder, a check of what
 //!   the machine has, Python environments that hold exactly what their files of requirements say, a DynamoDB and an S3 for tests
@@ -10,10 +10,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "phases are timed by the real clock")]
 
+mod aws;
 mod bench;
 mod cargo;
 mod dynamodb;
 mod e2e;
+mod functions;
 mod place;
 mod python;
 mod summary;
@@ -30,7 +32,8 @@ const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
 
   test                 everything that must pass: formatting, lints, all tests, end to end
-  e2e [NAME]           the end-to-end tests alone, or those whose name contains NAME
+  e2e [NAME]           the end-to-end tests on folders alone, or those whose name contains NAME
+  e2e aws[:NAME]       those on LocalStack, or those of them whose name contains NAME
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
 

@@ -1,4 +1,5 @@
-//! The closing lines of Rust's test harness, added up: `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+//! The closing lines of test harnesses, added up: Rust's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, and Terraform's
+//! `Success! 3 passed, 0 failed.`
 
 /// Tests over several closing lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,8 +15,11 @@ pub struct Totals {
 impl Totals {
     /// Takes one line of output, and counts it if it is a closing line.
     pub fn read(&mut self, line: &str) {
-        let Some(rest) = line.trim_start().strip_prefix("test result: ") else { return };
-        for part in rest.split([';', '.']) {
+        let line = line.trim_start();
+        // Cargo's words, and Terraform's.
+        let starts = ["test result: ", "Success! ", "Failure! "];
+        let Some(rest) = starts.iter().find_map(|start| line.strip_prefix(start)) else { return };
+        for part in rest.split([';', '.', ',']) {
             let mut words = part.split_whitespace();
             let (Some(number), Some(what)) = (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
             else {

@@ -40,6 +40,22 @@ pub fn check_for_tests() -> Outcome {
         found: answers("go", &["version"]),
         from: "golang",
     });
+    tools.push(Tool {
+        name: "terraform, version 1.9 or newer".into(),
+        found: answers("terraform", &["version"]),
+        from: "$ see https://developer.hashicorp.com/terraform/install",
+    });
+    let localstack = ["python3", "python3.12", "python3.11", "python3.13"].iter().any(|python| {
+        answers(
+            python,
+            &["-c", "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"],
+        )
+    });
+    tools.push(Tool {
+        name: "python3, version 3.11 to 3.13, for LocalStack".into(),
+        found: localstack,
+        from: "python3.11",
+    });
     tools.push(Tool { name: "mvn, Maven 3".into(), found: answers("mvn", &["--version"]), from: "maven" });
     verdict(&tools)
 }

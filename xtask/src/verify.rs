@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, dynamodb, e2e, tools, versitygw};
+use crate::{Outcome, aws, dynamodb, e2e, tools, versitygw};
 
 /// All features that tests need, but for the end-to-end tests'. Every phase has them, so that nothing is compiled twice.
-pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3";
+pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3,\
+    lithify/aws,ingest/lambda,compactor/lambda";
 
 /// Runs every phase; stops at the first that fails.
 ///
@@ -19,18 +20,20 @@ pub fn run() -> Outcome {
         let command = ["clippy", "--workspace", "--all-targets", "--features", &all, "--", "--deny", "warnings"];
         succeed(&mut cargo(&command)?)
     })?;
+    let mut totals = phase("Terraform module", aws::terraform)?;
     phase("compile", e2e::build)?;
     let ledger = phase("DynamoDB Local", dynamodb::start)?;
     let s3 = phase("S3 server", versitygw::Server::start)?;
-    let mut totals = phase("tests", || {
+    totals.add(phase("tests", || {
         let mut command = cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"])?;
         command.env(dynamodb::VARIABLE, &ledger.endpoint).env(versitygw::VARIABLE, &s3.endpoint);
         let (totals, succeeded) = counted(&mut command)?;
         totals.check("tests", succeeded)?;
         Ok(totals)
-    })?;
+    })?);
     drop((ledger, s3));
     totals.add(phase("end to end", || e2e::checks(None))?);
+    totals.add(phase("end to end on LocalStack", || aws::checks(None))?);
     println!("\n{} passed, {} failed", totals.passed, totals.failed);
     Ok(())
 }
