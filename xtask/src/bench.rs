@@ -3,15 +3,17 @@
 use std::process::{Command, Stdio};
 
 use crate::cargo::{cargo, phase, succeed};
-use crate::{Outcome, e2e, place, python, tools};
+use crate::{Outcome, dynamodb, e2e, functions, place, python, tools, versitygw};
 
 /// Builds, prepares, and hands over. `words` are the contest's own: its name and options.
 ///
 /// # Errors
 /// What could not be prepared, or the contest's failure.
 pub fn run(words: &[&str]) -> Outcome {
-    if words.is_empty() {
-        return Err("what shall be measured? `cargo xtask bench ingest` or `cargo xtask bench million`".into());
+    match words {
+        [] => return Err("what shall be measured? `cargo xtask bench ingest`, `million` or `lambda`".into()),
+        ["lambda", options @ ..] => return lambda(options),
+        _ => {}
     }
     tools::check()?;
     // DuckDB 2 and Polars 2 need it.
@@ -23,4 +25,21 @@ pub fn run(words: &[&str]) -> Outcome {
     let mut contest = Command::new(place::target()?.join("release").join("compare"));
     contest.args(words).arg("--lithify").arg(e2e::binary("release")?).arg("--python").arg(python);
     succeed(contest.arg("--work").arg(work).stdin(Stdio::null()))
+}
+
+/// The functions as they are deployed, against a Lambda Runtime API, an S3 server and DynamoDB on the loopback interface.
+fn lambda(options: &[&str]) -> Outcome {
+    tools::check_for_tests()?;
+    phase("functions", || {
+        let build = ["build", "--profile", "deploy", "-p", "ingest", "-p", "compactor", "--features", functions::FEATURES];
+        succeed(&mut cargo(&build)?)
+    })?;
+    let python = python::environment("localstack/requirements.txt")?;
+    let (ledger, s3) = (dynamodb::start()?, versitygw::Server::start()?);
+    let built = place::target()?.join("deploy");
+    let mut bench = Command::new(python);
+    bench.arg(place::root().join("benches").join("lambda.py"));
+    bench.arg("--ingest").arg(built.join("ingest")).arg("--compactor").arg(built.join("compactor"));
+    bench.arg("--s3").arg(&s3.endpoint).arg("--s3-log").arg(s3.requests()).arg("--dynamodb").arg(&ledger.endpoint);
+    succeed(bench.args(options).stdin(Stdio::null()))
 }

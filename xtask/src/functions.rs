@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use crate::cargo::succeed;
 use crate::{Outcome, place};
 
+/// The features that make them.
+pub const FEATURES: &str = "ingest/lambda,compactor/lambda";
+
 /// The packed functions.
 pub struct Packed {
     pub ingest: PathBuf,

@@ -36,6 +36,7 @@ usage: cargo xtask COMMAND
   e2e aws[:NAME]       those on LocalStack, or those of them whose name contains NAME
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
+  bench lambda         the functions: requests, size, start, memory, drops per second; --quick
 
 Compiled code, Python environments, DynamoDB Local and generated drops go to the user's cache folder ($XDG_CACHE_HOME/lithify, or
 ~/.cache/lithify); CARGO_TARGET_DIR moves the compiled code elsewhere.";

@@ -51,12 +51,18 @@ impl Server {
         let log = File::create(folder.join("log")).map_err(told)?;
         let mut command = Command::new(program);
         command.args(["--port", &address.to_string(), "--access", KEY, "--secret", KEY, "--keep-alive", "--quiet"]);
+        command.arg("--access-log").arg(folder.join("requests"));
         command.arg("posix").arg("--versioning-dir").arg(folder.join("versions")).arg(folder.join("buckets"));
         command.stdin(Stdio::null()).stderr(log.try_clone().map_err(told)?).stdout(log);
         let process = command.spawn().map_err(told)?;
         let mut server = Self { endpoint: format!("http://{address}"), process, folder };
         server.await_answer(&address.to_string())?;
         Ok(server)
+    }
+
+    /// The file in which it notes every request, as S3's access logs do.
+    pub fn requests(&self) -> PathBuf {
+        self.folder.join("requests")
     }
 
     fn await_answer(&mut self, address: &str) -> Outcome {
