@@ -21,7 +21,7 @@ provider "aws" {
 module "lithify" {
   source = "../"
 
-  # The functions, built first: cargo lambda build --release --arm64 --features lambda -p ingest -p compactor --output-format zip
+  # The functions, built first: cargo lambda build --profile deploy --arm64 --features lambda -p ingest -p compactor --output-format zip
   zips = {
     ingest    = "../../target/lambda/ingest/bootstrap.zip"
     compactor = "../../target/lambda/compactor/bootstrap.zip"
