@@ -105,6 +105,7 @@ mod tests {
         cache.insert((3, 0), block(11));
         assert!(cache.get((3, 0)).is_none() && cache.get((1, 0)).is_some());
         cache.forget(1);
-        assert_eq!((cache.held().bytes, cache.held().blocks.len()), (6, 1));
+        let held = cache.held();
+        assert_eq!((held.bytes, held.blocks.len()), (6, 1));
     }
 }

@@ -1,18 +1,18 @@
 //! Sources and stores on a real S3 server, which `cargo xtask test` starts.
 
+mod keeping;
 mod listing;
 mod proxy;
-mod source;
-mod store;
+mod reading;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ::store::{OpenObject, S3Source, S3Store};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use drops::{DropId, DroppedObject};
+use store::{OpenObject, S3Source, S3Store};
 use tokio::runtime::Handle;
 
 /// The bucket that the server has from the beginning.
