@@ -72,7 +72,7 @@ impl Both {
             }
             Step::CleanUp => {
                 let checkpoint =
-                    self.disk.log.list().expect("listed").checkpoint_below(u64::MAX).map(|(version, _)| version);
+                    self.disk.log.list(0).expect("listed").checkpoint_below(u64::MAX).map(|(version, _)| version);
                 for version in 0..checkpoint.unwrap_or(0) {
                     let _ = fs::remove_file(self.folder.log(&commit_name(version)));
                 }
