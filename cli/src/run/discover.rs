@@ -4,7 +4,7 @@ use std::sync::mpsc::SyncSender;
 
 use decode::format::{Format, Packing, Plan, plan};
 use drops::DroppedObject;
-use ingest::{Candidate, SAMPLE_FILES, Standing, Suspicion};
+use ingest::{BATCH_BYTES, BATCH_DROPS, Candidate, SAMPLE_FILES, Standing, Suspicion};
 use store::{ListError, Listed, Skipped};
 use tokio::runtime::Handle;
 
@@ -12,12 +12,6 @@ use super::{PipelineRun, RunError};
 
 /// How many listed objects are judged at once.
 const PAGE: usize = 2_000;
-
-/// The most drops of a batch: what is lost if its process dies, and what a run's row group is made of.
-const BATCH_DROPS: usize = 5_000;
-
-/// The most bytes that a batch reads, unless its one drop is larger.
-const BATCH_BYTES: u64 = 64 << 20;
 
 /// Fewer drops than this are not worth being split over the workers.
 const SPLIT_DROPS: usize = 64;
@@ -93,7 +87,9 @@ impl<'a> Discovery<'a> {
                 Standing::Open(right) => {
                     let told = match plan {
                         Plan::Known(format, packing) => Some((format, packing)),
-                        Plan::NeedsFirstBytes(packing) => handle.block_on(self.run.ingest.tell(&object, packing)),
+                        Plan::NeedsFirstBytes(packing) => {
+                            handle.block_on(self.run.ingest.tell(&object, packing)).ok().flatten()
+                        }
                         Plan::Unknown(_) => None,
                     };
                     match told {

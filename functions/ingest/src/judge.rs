@@ -53,7 +53,7 @@ pub enum Suspicion {
 
 impl Right {
     /// The right to a drop that nobody has claimed, or that its last batch left out: no try counts.
-    fn fresh(expected: Expected) -> Self {
+    pub fn fresh(expected: Expected) -> Self {
         Self { expected, aborted: 0, aborted_alone: 0, suspect: Suspicion::None }
     }
 }
@@ -63,11 +63,16 @@ impl Ingest {
     pub async fn standings(&self, objects: &[DroppedObject]) -> Result<Vec<Standing>, IngestError> {
         let ids: Vec<_> = objects.iter().map(|object| object.id.clone()).collect();
         let claims = self.ledger.claims(&ids).await?;
+        // Drops of one batch are judged together: its manifest is read once.
+        let mut order: Vec<usize> = (0..objects.len()).collect();
+        order.sort_by_key(|at| claims.get(*at).and_then(|claim| claim.as_ref().map(|claim| claim.batch)));
         let mut standings = Vec::with_capacity(objects.len());
-        for (object, claim) in objects.iter().zip(&claims) {
-            standings.push(self.judge(object, claim.as_ref()).await?);
+        for at in order {
+            let claim = claims.get(at).and_then(Option::as_ref);
+            standings.push((at, self.judge(&objects[at], claim).await?));
         }
-        Ok(standings)
+        standings.sort_by_key(|(at, _)| *at);
+        Ok(standings.into_iter().map(|(_, standing)| standing).collect())
     }
 
     /// Judges a drop by the claim that stands on it. Writes nothing, except that a dead batch without a record is aborted.
@@ -75,7 +80,7 @@ impl Ingest {
         let Some(claim) = claim else { return Ok(Standing::Open(Right::fresh(Expected::Absent))) };
         let verdict = match self.manifests.verdict(claim.batch).await? {
             Some(verdict) => verdict,
-            None if !self.liveness.is_dead(&claim.holder, claim.at, self.clock.now()) => {
+            None if !self.is_dead(claim) => {
                 return Ok(Standing::Busy { holder: claim.holder.clone() });
             }
             None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {
@@ -88,6 +93,8 @@ impl Ingest {
             },
         };
         Ok(match verdict {
+            // Others abort the batches of the dead only, so this one's holder did it: nothing has died.
+            Verdict::Aborted if !self.is_dead(claim) => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
             Verdict::Aborted => Standing::Open(self.after_abort(object, claim)),
             Verdict::Sealed(manifest) => match manifest.holds(&object.id) {
                 // Judge by what is held, never by what is said to be left out: a claim whose reply was lost is in no list.
@@ -102,6 +109,10 @@ impl Ingest {
                 }
             },
         })
+    }
+
+    fn is_dead(&self, claim: &Claim) -> bool {
+        self.liveness.is_dead(&claim.holder, claim.at, self.clock.now())
     }
 
     fn after_abort(&self, object: &DroppedObject, claim: &Claim) -> Right {

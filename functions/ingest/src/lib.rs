@@ -1,13 +1,15 @@
 //! Drops to staged runs: protocol steps 2 to 4 of one batch (ARCHITECTURE.md, "Ingest").
 //!
 //! [`Ingest::batch`] is the flow: claim, stage, seal. [`Ingest::judge`] says what a claim that stands means. What happens
-//! before (finding or receiving drops) and after (acknowledging) is the caller's: the command line, or the Lambda function.
+//! before (finding or receiving drops) and after (acknowledging) is the caller's: the command line, or [`receive`], the Lambda function.
 
 mod ahead;
 mod judge;
+mod limits;
 mod lineage;
 mod manifests;
 mod quarantine;
+pub mod receive;
 mod rescued;
 mod sample;
 mod schemas;
@@ -18,12 +20,13 @@ use std::sync::Arc;
 
 use decode::format::{Format, Packing};
 use drops::{BatchId, DroppedObject, PipelineName};
-use ledger::{Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
+use ledger::{Claim, ClaimOutcome, Expected, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
 use runs::{Fate, Manifest, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Source, Store, StoreError};
 
 pub use judge::{Right, Standing, Suspicion};
+pub use limits::{BATCH_BYTES, BATCH_DROPS, write_settings};
 pub use quarantine::{QuarantineEntry, QuarantinedRecord, source_file};
 pub use sample::SAMPLE_FILES;
 pub use schemas::{SchemaNews, SchemaVersion, Schemas};
@@ -82,6 +85,8 @@ pub struct Ingest {
     schemas: Arc<Schemas>,
     settings: IngestSettings,
     manifests: Manifests,
+    /// Whether a drop is left out in the middle when time is up.
+    stops_within_drops: bool,
 }
 
 /// What [`Ingest`] works with.
@@ -126,6 +131,11 @@ pub enum LeftOut {
     Changed,
     /// A passing cause, in words.
     Passing(String),
+    /// The caller told it to stop.
+    Stopped {
+        /// Whether it was being read already.
+        begun: bool,
+    },
     /// Another batch claimed it first.
     Contended,
     /// The batch was aborted by others, who took its process for dead.
@@ -135,6 +145,8 @@ pub enum LeftOut {
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct BatchOutcome {
+    /// The batch.
+    pub id: Option<BatchId>,
     /// What was sealed, if anything.
     pub sealed: Option<Sealed>,
     /// Drops that are not final now, and why.
@@ -150,7 +162,27 @@ impl Ingest {
     pub fn new(parts: Parts, settings: IngestSettings) -> Self {
         let manifests = Manifests::new(parts.ledger.clone(), parts.state.clone());
         let Parts { ledger, liveness, source, state, clock, entropy, holder, schemas } = parts;
-        Self { ledger, liveness, source, state, clock, entropy, holder, schemas, settings, manifests }
+        Self {
+            ledger,
+            liveness,
+            source,
+            state,
+            clock,
+            entropy,
+            holder,
+            schemas,
+            settings,
+            manifests,
+            stops_within_drops: false,
+        }
+    }
+
+    /// Looks at `stop` between the chunks of a drop as well: where time is up for good, a drop that is left out is better off than one
+    /// whose process was ended over it.
+    #[must_use]
+    pub fn stopping_within_drops(mut self) -> Self {
+        self.stops_within_drops = true;
+        self
     }
 
     /// Ingests drops as one batch. `slot` is the worker's place among its holder's notes; `stop` tells, between drops,
@@ -167,20 +199,24 @@ impl Ingest {
         let id = self.entropy.batch_id(self.clock.now());
         let (granted, contended) = self.claim(id, candidates).await?;
         tracing::debug!(batch = %id, granted = granted.len(), contended = contended.len(), "claimed");
+        let contended = contended.into_iter().map(|candidate| (candidate, LeftOut::Contended));
+        if granted.is_empty() {
+            // No claim names this batch: there is nothing to fence.
+            return Ok(BatchOutcome { id: Some(id), left_out: contended.collect(), ..BatchOutcome::default() });
+        }
+        let alone = (granted.len() == 1).then(|| granted[0].clone());
         let staged = self.stage(id, slot, granted, stop).await;
         let sealed = match staged {
             Ok(staged) => self.seal(id, staged).await,
             Err(e) => Err(e),
         };
         self.holder.idle(slot);
-        let mut outcome = match sealed {
-            Ok(outcome) => outcome,
-            Err(e) => {
-                self.abort(id).await;
-                return Err(e);
-            }
-        };
-        outcome.left_out.extend(contended.into_iter().map(|candidate| (candidate, LeftOut::Contended)));
+        let is_void = !sealed.as_ref().is_ok_and(|outcome| outcome.sealed.is_some());
+        if is_void && self.abort(id).await {
+            self.give_back(id, alone).await;
+        }
+        let mut outcome = sealed?;
+        outcome.left_out.extend(contended);
         Ok(outcome)
     }
 
@@ -221,30 +257,37 @@ impl Ingest {
         granted: Vec<Candidate>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Staged, IngestError> {
+        let (deadly, readable): (Vec<_>, Vec<_>) = granted.into_iter().partition(|c| self.is_deadly(c));
+        // Only now: a drop that ends its process while the schema is learned from it is claimed, and told by that.
+        self.learn(&readable, stop).await?;
         let mut staging = Staging::begin(self, id, slot).await?;
-        let deadly = |c: &Candidate| c.right.aborted_alone >= self.settings.aborted_alone_limit;
-        let (deadly, readable): (Vec<_>, Vec<_>) = granted.into_iter().partition(deadly);
         for candidate in deadly {
             staging.quarantine_deadly(candidate).await?;
         }
         let mut ahead = Ahead::new(self.source.clone(), readable);
         while !stop() {
             let Some((candidate, opening)) = ahead.next() else { break };
-            staging.read(candidate, opening).await?;
+            staging.read(candidate, opening, stop).await?;
         }
         for candidate in ahead.rest() {
-            staging.leave_out(candidate, LeftOut::Passing("interrupted".into()));
+            staging.leave_out(candidate, LeftOut::Stopped { begun: false });
         }
         staging.finish().await
+    }
+
+    /// Whether a drop has ended its process so often that it is not read again: alone as often as the settings bear, and once before that,
+    /// as the first batch of a drop may hold it alone by chance.
+    fn is_deadly(&self, candidate: &Candidate) -> bool {
+        let right = &candidate.right;
+        right.aborted_alone >= self.settings.aborted_alone_limit && right.aborted >= 2
     }
 
     /// Protocol step 4: the fence. One write, however many drops.
     async fn seal(&self, id: BatchId, staged: Staged) -> Result<BatchOutcome, IngestError> {
         let Staged { manifest, held, left_out, quarantined, quarantine_files } = staged;
-        let mut outcome = BatchOutcome { sealed: None, left_out, quarantined, quarantine_files };
+        let mut outcome = BatchOutcome { id: Some(id), sealed: None, left_out, quarantined, quarantine_files };
         if manifest.held.is_empty() {
-            // Nothing to fence; void at once, so that what was left out can be claimed again.
-            self.abort(id).await;
+            // Nothing to fence.
             return Ok(outcome);
         }
         let (content, digest) = manifest.encode().map_err(|e| IngestError::Internal(e.to_string()))?;
@@ -259,20 +302,45 @@ impl Ingest {
             }
             SealOutcome::Void => {
                 tracing::warn!(batch = %id, "another process aborted this batch: its drops are looked at again");
-                self.delete_runs(id).await;
                 let void = held.into_iter().map(|candidate| (candidate, LeftOut::Void));
-                outcome = BatchOutcome { left_out: void.chain(outcome.left_out).collect(), ..BatchOutcome::default() };
+                let left_out = void.chain(outcome.left_out).collect();
+                outcome = BatchOutcome { id: Some(id), left_out, ..BatchOutcome::default() };
             }
         }
         Ok(outcome)
     }
 
-    /// Makes a batch void that will not be sealed, and deletes its runs. If this fails, whoever takes its drops over does it.
-    async fn abort(&self, id: BatchId) {
+    /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its runs. Whether it is; if
+    /// this fails, whoever takes its drops over does it.
+    async fn abort(&self, id: BatchId) -> bool {
         match self.ledger.abort(&self.settings.pipeline, id).await {
-            Ok(ledger::AbortOutcome::Aborted) => self.delete_runs(id).await,
-            Ok(ledger::AbortOutcome::Stands(_)) => {}
-            Err(e) => tracing::warn!(batch = %id, error = %e, "a void batch was not marked as aborted"),
+            Ok(ledger::AbortOutcome::Aborted) => {
+                self.delete_runs(id).await;
+                true
+            }
+            Ok(ledger::AbortOutcome::Stands(_)) => false,
+            Err(e) => {
+                tracing::warn!(batch = %id, error = %e, "a void batch was not marked as aborted");
+                false
+            }
+        }
+    }
+
+    /// Clears a drop that a void batch held alone: its process lives, so it did not end it. Where claims are judged by their age alone, an
+    /// aborted batch would be held against it later. The drop is handed to a batch that is void from its beginning and counts nothing;
+    /// if this fails, the drop is tried alone once more.
+    async fn give_back(&self, id: BatchId, alone: Option<Candidate>) {
+        let Some(candidate) = alone.filter(|_| !self.liveness.leaves_notes()) else { return };
+        let at = self.clock.now();
+        let void = self.entropy.batch_id(at);
+        let holder = self.holder.name().to_owned();
+        let claim = Claim { batch: void, holder, at, etag: candidate.object.etag, aborted: 0, aborted_alone: 0 };
+        let given = match self.ledger.abort(&self.settings.pipeline, void).await {
+            Ok(_) => self.ledger.claim(&[(candidate.object.id, Expected::HeldBy(id), claim)]).await.map(|_| ()),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = given {
+            tracing::warn!(batch = %id, error = %e, "a drop of a void batch was not cleared: it is tried alone next");
         }
     }
 }

@@ -25,22 +25,48 @@ const SAMPLE_BYTES: u64 = 64 << 20;
 impl Ingest {
     /// Looks at drops to learn what they hold. What cannot be read is passed over: ingesting it will say why.
     pub async fn sample(&self, candidates: &[Candidate]) -> Result<Observed, IngestError> {
+        self.sample_until(candidates, &|| false).await
+    }
+
+    /// Learns the table's first columns from drops that are claimed already, unless they are known.
+    pub(crate) async fn learn(
+        &self,
+        candidates: &[Candidate],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), IngestError> {
+        if self.schemas.is_learned().await? {
+            return Ok(());
+        }
+        let observed = self.sample_until(candidates, stop).await?;
+        self.schemas.evolve(&observed).await?;
+        if !stop() {
+            self.schemas.learned();
+        }
+        Ok(())
+    }
+
+    async fn sample_until(
+        &self,
+        candidates: &[Candidate],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Observed, IngestError> {
         let mut observed = Observed::default();
         let (mut splitter, mut buffers, mut chunk) = (Splitter::new(), Buffers::new(), Chunk::default());
         let (mut fields, mut tape) = (CsvFields::default(), Tape::new());
         let mut left = SAMPLE_BYTES;
-        // Nothing is claimed yet, so a drop that kills its process is told by the note that its reader left.
+        // Where nothing is claimed yet, a drop that kills its process is told by the note that its reader left.
         let deadly = self.liveness.read_by_the_dead(sample_id());
         let alive = |c: &&Candidate| !deadly.contains(&drop_hash(&c.object.id));
         let sampled = candidates.iter().take(SAMPLE_FILES).filter(alive).cloned().collect();
         let mut ahead = Ahead::new(self.source.clone(), sampled);
-        while let Some((candidate, opening)) = ahead.next() {
+        while !stop() {
+            let Some((candidate, opening)) = ahead.next() else { break };
             let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
             self.holder.begin(0, sample_id(), reading);
             let Ok(open) = opening.opened(self.source.as_ref(), &candidate).await else { continue };
             let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
             splitter.begin(candidate.format, CsvOptions::default());
-            while left > 0 && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {
+            while left > 0 && !stop() && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {
                 observe_chunk(&chunk, record_kind(candidate.format, &splitter, &mut fields), &mut tape, &mut observed);
                 left = left.saturating_sub(chunk.bytes.len() as u64);
             }

@@ -1,5 +1,6 @@
 //! The history of a table's schemas: version n+1 is a conditional write in the ledger, so that concurrent ingests agree.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decode::hints::Hints;
@@ -26,6 +27,10 @@ pub struct Schemas {
     ledger: Arc<dyn Ledger>,
     table: String,
     hints: Hints,
+    /// Columns that are there from the beginning, whatever the drops hold.
+    named: Vec<String>,
+    /// Whether the columns were learned from drops in this process.
+    learned: AtomicBool,
     newest: Mutex<Option<SchemaVersion>>,
     news: Mutex<SchemaNews>,
 }
@@ -42,7 +47,53 @@ pub struct SchemaNews {
 impl Schemas {
     /// The schemas of a table.
     pub fn new(ledger: Arc<dyn Ledger>, table: String, hints: Hints) -> Self {
-        Self { ledger, table, hints, newest: Mutex::default(), news: Mutex::default() }
+        Self {
+            ledger,
+            table,
+            hints,
+            named: Vec::new(),
+            learned: AtomicBool::new(false),
+            newest: Mutex::default(),
+            news: Mutex::default(),
+        }
+    }
+
+    /// The same, of a table that was made with some columns before there were drops: those that hints type, and these.
+    #[must_use]
+    pub fn with_named(mut self, columns: Vec<String>) -> Self {
+        self.named = columns;
+        self
+    }
+
+    /// Asks the ledger for the newest version: others may have added one since.
+    pub async fn refresh(&self) -> Result<Option<SchemaVersion>, IngestError> {
+        self.reload().await
+    }
+
+    /// Whether the table has columns that the settings do not name: then its first drops have been looked at. A table that never gets such
+    /// a column is learned once by each process.
+    pub(crate) async fn is_learned(&self) -> Result<bool, IngestError> {
+        if self.learned.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let Some(newest) = self.newest().await? else { return Ok(false) };
+        let hinted = Observed::default().resolve(&self.hints, None).schema;
+        let settled = |name: &str| {
+            hinted
+                .fields
+                .iter()
+                .map(|field| field.name.as_str())
+                .chain(self.named.iter().map(String::as_str))
+                .any(|n| n == name)
+        };
+        let learned = newest.schema.fields.iter().any(|field| !settled(&field.name));
+        self.learned.fetch_or(learned, Ordering::Relaxed);
+        Ok(learned)
+    }
+
+    /// Notes that they have.
+    pub(crate) fn learned(&self) {
+        self.learned.store(true, Ordering::Relaxed);
     }
 
     /// The newest version that is known here; asks the ledger where none is.

@@ -82,6 +82,14 @@ struct Fitted {
     spreads: bool,
 }
 
+/// How decoding a drop's content ended.
+enum Read {
+    /// At its last byte, or at a fault.
+    Ended(Result<(), DropFault>),
+    /// Before that.
+    Stopped,
+}
+
 /// How reading a drop ended.
 enum Ending {
     Whole,
@@ -127,7 +135,12 @@ impl<'a> Staging<'a> {
     }
 
     /// Reads one drop.
-    pub(crate) async fn read(&mut self, candidate: Candidate, opening: Opening) -> Result<(), IngestError> {
+    pub(crate) async fn read(
+        &mut self,
+        candidate: Candidate,
+        opening: Opening,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), IngestError> {
         let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
         self.ingest.holder.begin(self.slot, self.id, reading);
         let mut open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
@@ -140,13 +153,16 @@ impl<'a> Staging<'a> {
         let mut current =
             Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
         self.lineage.begin(&candidate.object);
-        let read = self.decode(&candidate, open.as_mut(), &mut current).await?;
-        // Damage seen in a file that changed meanwhile says nothing about the file.
-        let ending = match (open.verify(), read) {
-            (Err(e), _) => Ending::LeftOut(left_out(e)),
-            (Ok(()), Ok(())) => Ending::Whole,
-            (Ok(()), Err(DropFault::Unreadable(reason))) => Ending::Unreadable(reason),
-            (Ok(()), Err(DropFault::Passing(e))) => Ending::LeftOut(LeftOut::Passing(e.to_string())),
+        let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
+        let ending = match read {
+            Read::Stopped => Ending::LeftOut(LeftOut::Stopped { begun: true }),
+            // Damage seen in a file that changed meanwhile says nothing about the file.
+            Read::Ended(ended) => match (open.verify(), ended) {
+                (Err(e), _) => Ending::LeftOut(left_out(e)),
+                (Ok(()), Ok(())) => Ending::Whole,
+                (Ok(()), Err(DropFault::Unreadable(reason))) => Ending::Unreadable(reason),
+                (Ok(()), Err(DropFault::Passing(e))) => Ending::LeftOut(LeftOut::Passing(e.to_string())),
+            },
         };
         match ending {
             Ending::Whole => self.keep(candidate, current).await,
@@ -169,11 +185,15 @@ impl<'a> Staging<'a> {
         candidate: &Candidate,
         open: &mut dyn OpenObject,
         current: &mut Current,
-    ) -> Result<Result<(), DropFault>, IngestError> {
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Read, IngestError> {
         let mut buffers = std::mem::take(&mut self.buffers);
         let mut content = Inflate::new(&mut buffers, open, candidate.packing);
         self.splitter.begin(candidate.format, CsvOptions::default());
         let ended = loop {
+            if self.ingest.stops_within_drops && stop() {
+                break Read::Stopped;
+            }
             let mut chunk = std::mem::take(&mut self.chunk);
             let next = self.splitter.next_chunk(&mut content, &mut chunk);
             match next {
@@ -181,11 +201,11 @@ impl<'a> Staging<'a> {
                 Ok(false) => {
                     self.chunk = chunk;
                     self.quarantine.ends_at(self.splitter.content_bytes());
-                    break Ok(());
+                    break Read::Ended(Ok(()));
                 }
                 Err(fault) => {
                     self.chunk = chunk;
-                    break Err(fault);
+                    break Read::Ended(Err(fault));
                 }
             }
             self.fit(candidate, &chunk, current).await?;

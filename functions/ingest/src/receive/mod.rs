@@ -1,0 +1,390 @@
+//! The Lambda function's flow: from S3's notifications to acknowledged messages.
+//!
+//! [`Receiver::receive`] is one invocation from top to bottom. A message is acknowledged only when each of its drops is final, accepted by
+//! another queue of ours, or gone (I-4); everything that goes wrong on the way leaves it to come again, and nothing else is needed, as
+//! doing a drop's work twice is harmless.
+//!
+//! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name;
+//! - `shift`: the work for one pipeline; `fate`: what became of a drop, and when its messages come again;
+//! - `lanes`: what is worked with; `queues`: the traits behind which SQS and S3 are; `tally`: what is counted.
+
+mod arrivals;
+mod budget;
+mod event;
+mod fate;
+mod lanes;
+mod queues;
+mod shift;
+mod tally;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use drops::Timestamp;
+use drops::notification::forward;
+use ledger::{ClaimAge, Invocation};
+use runtime::telemetry::{Metrics, Unit};
+use runtime::{Clock, Entropy};
+use tokio::runtime::Handle;
+
+pub use budget::Budget;
+pub use lanes::{Lane, Lanes, Loader};
+pub use queues::{Heads, Outgoing, Queues};
+
+use crate::{Ingest, IngestError, IngestSettings, Parts, write_settings};
+use arrivals::{Arrival, Arrivals};
+use event::{Event, Message};
+use fate::{Fate, Open, Wait};
+use shift::{Shift, Worked};
+
+/// A drop is quarantined unread after one batch of its own died, and another batch before that.
+const ABORTED_ALONE_LIMIT: u32 = 1;
+
+/// The least time that is kept for what follows reading: runs, manifest, seal, answers.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Why an invocation fails as a whole: nothing of its event was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The settings are wrong or cannot be read.
+    #[error("{0}")]
+    Settings(String),
+    /// The event is not as SQS writes it.
+    #[error("the event cannot be read: {0}")]
+    Event(String),
+    /// What came without a queue was not final, and could not be handed to one.
+    #[error("{0}; the event is to be sent again")]
+    NotHandedOn(String),
+}
+
+/// What an invocation is told by Lambda.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its request id, which its claims name.
+    pub request_id: String,
+    /// When Lambda ends it.
+    pub deadline: Timestamp,
+}
+
+/// The function between invocations.
+pub struct Receiver {
+    loader: Arc<dyn Loader>,
+    queues: Arc<dyn Queues>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: ReceiverSettings,
+    lanes: Mutex<Option<Arc<Lanes>>>,
+}
+
+/// What the function's environment says.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiverSettings {
+    /// After what time a claim is old: longer than any invocation that claims.
+    pub claim_time: Duration,
+    /// Whether this is the function for large drops.
+    pub is_large: bool,
+    /// The memory's shares.
+    pub budget: Budget,
+}
+
+impl Receiver {
+    /// Puts the parts together. Settings are read when the first event comes.
+    pub fn new(
+        loader: Arc<dyn Loader>,
+        queues: Arc<dyn Queues>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        settings: ReceiverSettings,
+    ) -> Self {
+        Self { loader, queues, clock, entropy, settings, lanes: Mutex::default() }
+    }
+
+    /// One invocation: from an event to the messages that are not acknowledged.
+    ///
+    /// # Errors
+    /// The invocation fails as a whole; what it came with comes again.
+    pub async fn receive(
+        &self,
+        event: &str,
+        told: &Told,
+        metrics: &mut Metrics,
+    ) -> Result<SqsBatchResponse, ReceiveError> {
+        let Event { messages, queued } = Event::read(event)?;
+        let (lanes, arrivals) = self.identify(&messages).await?;
+        tell_arrivals(&arrivals, &lanes, metrics);
+
+        let mut open = Open::none(messages.len());
+        let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
+        let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
+        let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+
+        let mut stranded = Vec::new();
+        for ((arrival, fate), handed) in arrivals.drops.iter().zip(&fates).zip(handed) {
+            let wait = match fate {
+                Fate::Staged | Fate::Duplicate | Fate::Missing | Fate::Skipped => continue,
+                Fate::Large if handed => continue,
+                Fate::Large => Wait::BackOff,
+                Fate::Again(wait) => *wait,
+            };
+            stranded.push(arrival);
+            for at in &arrival.messages {
+                open.keep(*at, &messages[*at], wait);
+            }
+        }
+        if !queued {
+            self.queue_what_had_none(&stranded, &lanes, dead).await?;
+            return Ok(SqsBatchResponse::default());
+        }
+        self.come_again(&open, &messages, &lanes).await;
+        Ok(answer(&open, &messages))
+    }
+
+    /// Says which drops the messages name. Before an object is taken for nobody's the settings are read again: a pipeline may have been
+    /// added while this process was kept warm.
+    async fn identify(&self, messages: &[Message]) -> Result<(Arc<Lanes>, Arrivals), ReceiveError> {
+        let known = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(lanes) = known {
+            let arrivals = Arrivals::identify(messages, &lanes);
+            if arrivals.strangers.is_empty() {
+                return Ok((lanes, arrivals));
+            }
+        }
+        let lanes = self.loader.load().await.map_err(ReceiveError::Settings)?;
+        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = Some(lanes.clone());
+        let arrivals = Arrivals::identify(messages, &lanes);
+        Ok((lanes, arrivals))
+    }
+
+    /// Sends what cannot be understood to the dead-letter queue. What that does not accept stays open; SQS moves it there in the end.
+    /// Gives the last failure.
+    async fn bury(&self, arrivals: &Arrivals, messages: &[Message], lanes: &Lanes, open: &mut Open) -> Option<String> {
+        if arrivals.not_understood.is_empty() {
+            return None;
+        }
+        let outgoing = arrivals.not_understood.iter().map(|(at, why)| {
+            tracing::error!(message = %messages[*at].id, %why, "sent to the dead-letter queue");
+            Outgoing { body: messages[*at].body.clone(), reason: Some(why.to_string()) }
+        });
+        let sent = match &lanes.queues.dead_letter_queue {
+            Some(queue) => self.queues.send(queue, outgoing.collect()).await,
+            None => outgoing.map(|_| Err("the settings name no dead_letter_queue".to_owned())).collect(),
+        };
+        let mut failure = None;
+        for (at, (message, _)) in arrivals.not_understood.iter().enumerate() {
+            if let Err(why) = sent.get(at).cloned().unwrap_or_else(|| Err("there was no answer".to_owned())) {
+                tracing::error!(message = %messages[*message].id, %why, "the dead-letter queue did not accept it");
+                open.keep(*message, &messages[*message], Wait::BackOff);
+                failure =
+                    Some(format!("a message cannot be understood, and the dead-letter queue did not accept it: {why}"));
+            }
+        }
+        failure
+    }
+
+    /// Works pipeline by pipeline. Gives each drop's fate, in their order.
+    async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Told, metrics: &mut Metrics) -> Vec<Fate> {
+        let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
+        for (at, lane) in lanes.lanes.iter().enumerate() {
+            let places: Vec<usize> = (0..drops.len()).filter(|place| drops[*place].lane == at).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let own = places.iter().map(|place| drops[*place].clone()).collect();
+            let Worked { fates: worked, tally } = self.work_in(lane, own, lanes, told).await;
+            tally.tell(lane.pipeline.name.as_str(), metrics);
+            for (place, fate) in places.into_iter().zip(worked) {
+                fates[place] = fate;
+            }
+        }
+        fates
+    }
+
+    /// Works for one pipeline, unless it is closed, on a thread that may wait: decoding takes the processor and reading blocks.
+    async fn work_in(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Told) -> Worked {
+        let count = arrivals.len();
+        let pipeline = lane.pipeline.name.clone();
+        match self.prepare(lane, lanes).await {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                tracing::error!(%pipeline, drops = count, why, "nothing was claimed");
+                return Worked::all_again(count, Wait::Closed);
+            }
+            Err(e) => {
+                tracing::error!(%pipeline, drops = count, error = %e, "nothing was claimed");
+                return Worked::all_again(count, Wait::BackOff);
+            }
+        }
+        let ingest = self.ingest(lane, lanes, told);
+        let large = lanes.queues.large_queue.as_ref().filter(|_| !self.settings.is_large);
+        let large = large.map(|_| lanes.queues.large_drop_size);
+        let stop = self.stop(told.deadline);
+        let (lane, handle) = (lane.clone(), Handle::current());
+        let work = tokio::task::spawn_blocking(move || {
+            handle.block_on(Shift::new(&lane, ingest, &arrivals, large, &stop).work())
+        });
+        let worked = work.await.unwrap_or_else(|e| {
+            // Whatever it had claimed is taken over when its claims are old.
+            tracing::error!(%pipeline, error = %e, "this is a defect of Lithify, please report it: the work broke off");
+            Worked::all_again(count, Wait::BackOff)
+        });
+        self.tell_schema(&pipeline, lanes);
+        worked
+    }
+
+    /// Whether the pipeline is open, and with the newest schema. Gives why it is not.
+    async fn prepare(&self, lane: &Lane, lanes: &Lanes) -> Result<Option<String>, IngestError> {
+        if let Some(why) = lanes.closed(lane, self.clock.as_ref()).await? {
+            return Ok(Some(why));
+        }
+        lane.schemas.refresh().await?;
+        Ok(None)
+    }
+
+    fn ingest(&self, lane: &Lane, lanes: &Lanes, told: &Told) -> Ingest {
+        let parts = Parts {
+            ledger: lanes.ledger.clone(),
+            liveness: Arc::new(ClaimAge::new(self.settings.claim_time)),
+            source: lane.source.clone(),
+            state: lane.state.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            holder: Arc::new(Invocation::new(told.request_id.clone())),
+            schemas: lane.schemas.clone(),
+        };
+        let settings = IngestSettings {
+            pipeline: lane.pipeline.name.clone(),
+            write: write_settings(&lane.pipeline),
+            run_memory: self.settings.budget.run,
+            aborted_alone_limit: ABORTED_ALONE_LIMIT,
+        };
+        Ingest::new(parts, settings).stopping_within_drops()
+    }
+
+    /// Tells when to read no more: what was read is to be staged and sealed in time.
+    fn stop(&self, deadline: Timestamp) -> impl Fn() -> bool + Send + Sync + 'static {
+        let clock = self.clock.clone();
+        let left = deadline.microseconds_since(clock.now());
+        let margin = u64::try_from(MARGIN.as_micros()).unwrap_or(u64::MAX).max(left / 10);
+        move || deadline.microseconds_since(clock.now()) <= margin
+    }
+
+    /// Sends drops that are too large for this function to the other one's queue. Says of each drop whether it was accepted there.
+    async fn hand_on_large(&self, drops: &[Arrival], fates: &[Fate], lanes: &Lanes) -> Vec<bool> {
+        let mut handed = vec![false; drops.len()];
+        let large: Vec<usize> = (0..drops.len()).filter(|at| fates.get(*at) == Some(&Fate::Large)).collect();
+        let Some(queue) = lanes.queues.large_queue.as_ref().filter(|_| !large.is_empty()) else { return handed };
+        let outgoing = large.iter().map(|at| Outgoing { body: forward(&drops[*at].notification), reason: None });
+        let sent = self.queues.send(queue, outgoing.collect()).await;
+        for (at, sent) in large.into_iter().zip(sent) {
+            match sent {
+                Ok(()) => handed[at] = true,
+                Err(why) => {
+                    tracing::error!(drop = %drops[at].object.id, why, "the queue of large drops did not accept it")
+                }
+            }
+        }
+        handed
+    }
+
+    /// What came without a queue and is not final goes to the queue: nobody would bring it again.
+    async fn queue_what_had_none(
+        &self,
+        stranded: &[&Arrival],
+        lanes: &Lanes,
+        dead: Option<String>,
+    ) -> Result<(), ReceiveError> {
+        let outgoing = stranded.iter().map(|arrival| Outgoing { body: forward(&arrival.notification), reason: None });
+        let sent = if stranded.is_empty() {
+            Vec::new()
+        } else {
+            self.queues.send(&lanes.queues.queue, outgoing.collect()).await
+        };
+        let accepted = sent.iter().filter(|sent| sent.is_ok()).count();
+        let failure = sent.into_iter().find_map(Result::err).or(dead);
+        match failure {
+            Some(why) => Err(ReceiveError::NotHandedOn(why)),
+            None if accepted < stranded.len() => Err(ReceiveError::NotHandedOn("the queue gave no answer".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets open messages come again when there is a point in it, and not after the queue's own time.
+    async fn come_again(&self, open: &Open, messages: &[Message], lanes: &Lanes) {
+        let queues = [Some(&lanes.queues.queue), lanes.queues.large_queue.as_ref()];
+        for queue in queues.into_iter().flatten() {
+            let own = open.all().filter(|(at, _)| is_of(&messages[*at], queue));
+            let waits: Vec<_> = own.map(|(at, wait)| (messages[at].receipt.clone(), wait)).collect();
+            if !waits.is_empty()
+                && let Err(why) = self.queues.come_again(queue, waits).await
+            {
+                tracing::warn!(queue, why, "messages come again later than they could");
+            }
+        }
+    }
+
+    fn tell_schema(&self, pipeline: &drops::PipelineName, lanes: &Lanes) {
+        let Some(lane) = lanes.lanes.iter().find(|lane| lane.pipeline.name == *pipeline) else { return };
+        let news = lane.schemas.take_news();
+        for (column, data_type) in news.added {
+            tracing::info!(%pipeline, column, data_type, "a column was added to the table's schema");
+        }
+        for conflict in news.conflicts {
+            tracing::warn!(%pipeline, column = conflict.column, reason = conflict.reason, remedy = conflict.remedy, "a column's type");
+        }
+    }
+}
+
+impl Worked {
+    fn all_again(count: usize, wait: Wait) -> Self {
+        let tally = tally::Tally { left_out: count as u64, ..tally::Tally::default() };
+        Self { fates: vec![Fate::Again(wait); count], tally }
+    }
+}
+
+/// Whether a message came through this queue: its ARN ends in the queue's name, as its address does.
+fn is_of(message: &Message, queue: &str) -> bool {
+    let name = message.queue.rsplit(':').next().unwrap_or_default();
+    !name.is_empty() && queue.trim_end_matches('/').rsplit('/').next() == Some(name)
+}
+
+fn answer(open: &Open, messages: &[Message]) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = open
+        .all()
+        .map(|(at, _)| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = messages[at].id.clone();
+            failure
+        })
+        .collect();
+    response
+}
+
+/// Counts and names what is no drop.
+fn tell_arrivals(arrivals: &Arrivals, lanes: &Lanes, metrics: &mut Metrics) {
+    let strangers = arrivals.strangers.len() as u64;
+    let counts = [
+        ("TestEvents", arrivals.test_events),
+        ("OtherEvents", arrivals.others),
+        ("ForeignObjects", strangers),
+        ("UnknownMessages", arrivals.not_understood.len() as u64),
+    ];
+    for (name, count) in counts {
+        metrics.add(None, name, Unit::Count, count);
+    }
+    if strangers > 0 {
+        tracing::warn!(
+            objects = strangers,
+            "notifications of objects that are of no pipeline's source: narrow the bucket's notification"
+        );
+    }
+    for ((lane, extension), count) in &arrivals.skipped {
+        let pipeline = lanes.lanes[*lane].pipeline.name.as_str();
+        tracing::info!(pipeline, extension, count, "skipped: not meant as data, or of no format that is read");
+        metrics.add(Some(pipeline), "Skipped", Unit::Count, *count);
+    }
+}

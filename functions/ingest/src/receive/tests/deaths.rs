@@ -1,0 +1,91 @@
+use drops::BatchId;
+use ledger::{Claim, ClaimOutcome, Expected, Ledger};
+use runtime::Clock;
+
+use super::world::*;
+
+#[tokio::test]
+async fn a_deadly_drop_runs_alone_the_second_time_and_is_quarantined_the_third() {
+    let mut world = World::new().await;
+    for at in 0..4 {
+        world.drop(&format!("orders/{at}.json"), r#"{"a":1}"#);
+    }
+    world.drop("orders/deadly.json", r#"{"a":2}"#);
+    world.change("orders/deadly.json", |object| object.deadly = true);
+    for at in 5..8 {
+        world.drop(&format!("orders/{at}.json"), r#"{"a":1}"#);
+    }
+    assert_eq!(world.deliver().await, 8, "a death is no success");
+    assert_eq!(world.deliver().await, 8, "its claims are young: someone may be at work");
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    assert_eq!(world.deliver().await, 8, "alone, it ends the second invocation");
+    assert_eq!(world.held().await.0.len(), 4, "its neighbours before it are staged");
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/deadly.json").await, Some(true));
+    let (held, rows, _) = world.held().await;
+    assert!(held.len() == 8 && held.values().all(|times| *times == 1) && rows == 7, "{held:?}");
+}
+
+#[tokio::test]
+async fn one_that_comes_alone_is_tried_twice_as_well() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    world.drop("orders/deadly.json", r#"{"a":2}"#);
+    world.change("orders/deadly.json", |object| object.deadly = true);
+    for _ in 0..2 {
+        assert_eq!(world.deliver().await, 1);
+        assert_eq!(world.quarantined("orders/deadly.json").await, None);
+        world.clock.pass(CLAIM_TIME + MINUTE);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/deadly.json").await, Some(true));
+    // Repaired, it is ingested.
+    world.drop("orders/deadly.json", r#"{"a":3}"#);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 2);
+}
+
+#[tokio::test]
+async fn a_death_that_was_the_machines_quarantines_nothing() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    for key in ["orders/a.json", "orders/b.json"] {
+        world.drop(key, r#"{"a":2}"#);
+    }
+    world.change("orders/a.json", |object| object.deadly = true);
+    assert_eq!(world.deliver().await, 2);
+    world.change("orders/a.json", |object| object.deadly = false);
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 3);
+    assert_eq!(world.counted("QuarantinedDrops"), 0);
+}
+
+#[tokio::test]
+async fn what_another_invocation_works_on_comes_again() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    let id = drops::DropId {
+        pipeline: "orders".parse().unwrap(),
+        bucket: BUCKET.into(),
+        key: "orders/a.json".into(),
+        version: None,
+    };
+    let claim = Claim {
+        batch: BatchId::from_parts(1, 1),
+        holder: "another".into(),
+        at: world.clock.now(),
+        etag: "e".into(),
+        aborted: 0,
+        aborted_alone: 0,
+    };
+    let outcome = world.ledger.claim(&[(id, Expected::Absent, claim)]).await.unwrap();
+    assert_eq!(outcome, [ClaimOutcome::Granted]);
+    assert_eq!((world.deliver().await, world.waits()), (1, vec![5]));
+    assert_eq!((world.deliver().await, world.waits()), (1, vec![10]));
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 1));
+}

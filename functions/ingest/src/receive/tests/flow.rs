@@ -1,0 +1,275 @@
+use std::sync::atomic::Ordering;
+
+use drops::Timestamp;
+use drops::notification::{Notification, forward};
+use ledger::Ledger;
+use runtime::Clock;
+
+use super::world::*;
+
+#[tokio::test]
+async fn every_message_twice_is_every_row_once() {
+    let mut world = World::new().await;
+    for at in 0..50 {
+        let notification = world.put(&format!("orders/{at}.json"), format!("{{\"a\":{at}}}\n{{\"a\":-1}}"));
+        world.notify(&notification);
+        world.notify(&notification);
+    }
+    let again = world.queue.clone();
+    assert_eq!(world.deliver().await, 0);
+    world.queue = again;
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, batches) = world.held().await;
+    assert_eq!((held.len(), rows, batches), (50, 100, 1));
+    assert!(held.values().all(|times| *times == 1));
+    assert_eq!((world.counted("Drops"), world.counted("Rows"), world.counted("Duplicates")), (50, 100, 50));
+    assert_eq!(
+        world.bucket.reads.load(Ordering::Relaxed),
+        100,
+        "the first batch is looked at once more to learn the schema"
+    );
+}
+
+#[tokio::test]
+async fn a_drop_is_read_once_when_the_schema_is_known() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    let before = world.bucket.reads.load(Ordering::Relaxed);
+    for at in 0..20 {
+        world.drop(&format!("orders/{at}.json"), r#"{"a":1}"#);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.bucket.reads.load(Ordering::Relaxed) - before, 20);
+}
+
+#[tokio::test]
+async fn a_bad_file_among_good_ones_is_quarantined_and_final() {
+    let mut world = World::new().await;
+    world.drop("orders/good.json", r#"{"a":1}"#);
+    world.drop("orders/bad.json.gz", [0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    world.drop("orders/half.json", "{\"a\":2}\n{\"a\":\n{\"a\":3}");
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/bad.json.gz").await, Some(true));
+    assert_eq!(world.quarantined("orders/good.json").await, Some(false));
+    assert_eq!((world.counted("QuarantinedDrops"), world.counted("QuarantinedRecords")), (1, 1));
+    assert_eq!(world.held().await.1, 3);
+}
+
+#[tokio::test]
+async fn a_missing_object_is_acknowledged_and_ingested_if_it_comes_back() {
+    let mut world = World::new().await;
+    world.drop("orders/here.json", r#"{"a":1}"#);
+    for (key, alone) in [("orders/gone.json", false), ("orders/gone-alone.json", true)] {
+        if alone {
+            assert!(world.queue.is_empty());
+        }
+        world.drop(key, r#"{"a":2}"#);
+        world.remove(key);
+        assert_eq!(world.deliver().await, 0);
+    }
+    assert_eq!(world.counted("MissingObjects"), 2);
+    assert_eq!(world.quarantined("orders/gone.json").await, None);
+    // Long after: the claims on it are old.
+    world.clock.pass(CLAIM_TIME * 10);
+    world.drop("orders/gone.json", r#"{"a":2}"#);
+    world.drop("orders/gone-alone.json", r#"{"a":2}"#);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/gone.json").await, Some(false));
+    assert_eq!(world.quarantined("orders/gone-alone.json").await, Some(false));
+    assert_eq!(world.held().await.1, 3);
+}
+
+#[tokio::test]
+async fn an_object_that_was_replaced_is_read_as_it_is_now() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    world.drop("orders/b.json", r#"{"a":1}"#);
+    let first = world.notification("orders/a.json");
+    world.change("orders/a.json", |object| object.replaced_by = Some(b"{\"a\":2}\n{\"a\":3}".to_vec()));
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held["orders/a.json"], rows), (1, 3));
+    assert_eq!(world.counted("IgnoredOverwrites"), 0);
+    // Its own notification finds it ingested; the older one, late, finds it overwritten.
+    let second = world.notification("orders/a.json");
+    world.notify(&second);
+    assert_eq!((world.deliver().await, world.counted("IgnoredOverwrites")), (0, 0));
+    world.notify(&first);
+    assert_eq!((world.deliver().await, world.counted("IgnoredOverwrites")), (0, 1));
+    assert_eq!(world.held().await.1, 3);
+}
+
+#[tokio::test]
+async fn of_two_contents_in_one_event_the_later_is_read() {
+    let mut world = World::new().await;
+    let first = world.put("orders/a.json", r#"{"a":1}"#);
+    world.clock.pass(MINUTE);
+    let second = world.put("orders/a.json", "{\"a\":2}\n{\"a\":3}");
+    world.notify(&second);
+    world.notify(&first);
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 2));
+    assert_eq!((world.counted("IgnoredOverwrites"), world.counted("Drops")), (1, 1));
+}
+
+#[tokio::test]
+async fn overwrites_are_drops_of_their_own_where_the_pipeline_says_so() {
+    let pipelines =
+        r#"{ "name": "orders", "source": "s3://vendor/orders/", "table": "s3://lake/orders", "overwrites": "ingest" }"#;
+    let mut world = World::with(pipelines).await;
+    world.open().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    world.drop("orders/a.json", "{\"a\":2}\n{\"a\":3}");
+    let seen = world.queue.clone();
+    assert_eq!(world.deliver().await, 0);
+    world.queue = seen;
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, batches) = world.held().await;
+    assert_eq!((held["orders/a.json"], rows, batches), (2, 3, 2));
+    assert_eq!((world.counted("Duplicates"), world.counted("IgnoredOverwrites")), (1, 0));
+    // A version that is gone is no version to wait for.
+    let old = Notification { etag: Some("0".repeat(32)), ..world.notification("orders/a.json") };
+    world.notify(&old);
+    assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_not_told_is_asked() {
+    let mut world = World::new().await;
+    world.put("orders/a.json", r#"{"a":1}"#);
+    let bare = Notification { bucket: BUCKET.into(), key: "orders/a.json".into(), ..Notification::default() };
+    world.notify(&bare);
+    // A name that tells no format is looked into.
+    world.drop("orders/b+0+12", r#"{"a":2}"#);
+    world.drop("orders/c+0+13", "\u{0}\u{1}\u{2}");
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.1, world.counted("Skipped")), (2, 1));
+    let claim = world
+        .ledger
+        .claims(&[drops::DropId {
+            pipeline: "orders".parse().unwrap(),
+            bucket: BUCKET.into(),
+            key: "orders/a.json".into(),
+            version: None,
+        }])
+        .await
+        .unwrap();
+    assert_eq!(claim[0].as_ref().unwrap().etag, etag(br#"{"a":1}"#));
+}
+
+#[tokio::test]
+async fn denied_is_passing_however_often_and_however_late() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    world.drop("orders/denied.json", r#"{"a":1}"#);
+    world.change("orders/denied.json", |object| object.denied = 8);
+    let mut waits = Vec::new();
+    for round in 0..8 {
+        assert_eq!(world.deliver().await, 1);
+        waits.extend(world.waits());
+        // In half of the rounds the message comes back long after its claim is old.
+        world.clock.pass(if round % 2 == 0 { CLAIM_TIME * 2 } else { MINUTE });
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/denied.json").await, Some(false));
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_before_the_pipeline_is_open() {
+    let mut world = World::with(ORDERS).await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 1);
+    assert_eq!((world.waits(), world.ledger.count_claims_of_orders().await), (vec![30], 0));
+    world.open().await;
+    assert_eq!(world.deliver().await, 0);
+    // Opened for another source.
+    world.set_pipelines(r#"{ "name": "orders", "source": "s3://vendor/other/", "table": "s3://lake/orders" }"#);
+    world.drop("other/a.json", r#"{"a":1}"#);
+    assert_eq!((world.deliver().await, world.waits()), (1, vec![30]));
+}
+
+#[tokio::test]
+async fn a_pipeline_that_is_added_later_is_found() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    let both =
+        format!(r#"{ORDERS}, {{ "name": "clicks", "source": "s3://vendor/clicks/", "table": "s3://lake/clicks" }}"#);
+    world.set_pipelines(&both);
+    world.open().await;
+    world.drop("clicks/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.counted("ForeignObjects"), world.counted("Drops")), (0, 2));
+}
+
+#[tokio::test]
+async fn wrong_settings_fail_the_invocation() {
+    let mut world = World::with(ORDERS).await;
+    *world.settings.0.lock().unwrap() = Err("two faults; both are named".into());
+    let told = world.told();
+    let event = sqs_event(&[("m".into(), "{}".into(), 1)]);
+    let failed = world.receiver.receive(&event, &told, &mut runtime::telemetry::Metrics::default()).await.unwrap_err();
+    assert_eq!(failed.to_string(), "two faults; both are named");
+}
+
+#[tokio::test]
+async fn large_drops_go_to_the_other_function() {
+    let mut world = World::new().await;
+    world.drop("orders/small.json", r#"{"a":1}"#);
+    let large = world.put("orders/large.json", "{\"a\":1}\n".repeat(20_000));
+    world.notify(&large);
+    world.sent.refuses.store(true, Ordering::Relaxed);
+    assert_eq!(world.deliver().await, 1, "not before the other queue has it");
+    world.sent.refuses.store(false, Ordering::Relaxed);
+    assert_eq!(world.deliver().await, 0);
+    let sent = world.sent.messages.lock().unwrap().clone();
+    assert_eq!(sent.len(), 1);
+    assert_eq!((sent[0].0.as_str(), &sent[0].1.body), (LARGE_QUEUE, &forward(&large)));
+    assert_eq!((world.held().await.1, world.counted("LargeDrops")), (1, 2));
+    let (told, mut metrics) = (world.told(), runtime::telemetry::Metrics::default());
+    let event = sqs_event(&[("m".into(), sent[0].1.body.clone(), 1)]);
+    let answer = world.large.receive(&event, &told, &mut metrics).await.unwrap();
+    assert!(answer.batch_item_failures.is_empty());
+    assert_eq!(world.held().await.1, 20_001);
+}
+
+#[tokio::test]
+async fn what_time_is_lacking_for_comes_again_at_once() {
+    let mut world = World::new().await;
+    for at in 0..5 {
+        world.drop(&format!("orders/{at}.json"), r#"{"a":1}"#);
+    }
+    let mut told = world.told();
+    told.deadline = Timestamp(world.clock.now().0 + 9_000_000);
+    assert_eq!(world.deliver_until(told).await, 5);
+    assert_eq!((world.waits(), world.bucket.reads.load(Ordering::Relaxed)), (vec![0; 5], 0));
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.2, 1, "no drop is suspected for want of time");
+}
+
+#[tokio::test]
+async fn a_drop_that_outlasts_the_time_goes_to_the_other_function() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    for key in ["orders/a.json", "orders/b.json", "orders/c.json"] {
+        world.drop(key, "{\"a\":1}\n".repeat(9_000));
+    }
+    world.change("orders/b.json", |object| object.slow = true);
+    assert_eq!(world.deliver().await, 1);
+    let sent = world.sent.messages.lock().unwrap().clone();
+    assert_eq!((sent.len(), world.waits()), (1, vec![0]));
+    assert!(sent[0].0 == LARGE_QUEUE && sent[0].1.body.contains("orders/b.json"));
+    let (held, rows, _) = world.held().await;
+    assert!(
+        held.contains_key("orders/a.json") && !held.contains_key("orders/b.json") && rows == 9_001,
+        "{held:?} {rows}"
+    );
+    world.message(&sent[0].1.body);
+    world.sent.messages.lock().unwrap().clear();
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 27_001);
+}

@@ -1,0 +1,7 @@
+//! The flow over an embedded ledger, a folder for state, and a bucket, queues and a clock in memory.
+
+mod deaths;
+mod envelopes;
+mod fates;
+mod flow;
+mod world;

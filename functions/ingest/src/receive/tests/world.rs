@@ -1,0 +1,426 @@
+//! A small AWS: one bucket, one queue with messages that come until they are acknowledged, one ledger.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use drops::notification::{Notification, forward};
+use drops::{DropId, DroppedObject, Timestamp};
+use ledger::{EmbeddedLedger, Ledger, PipelineSettings};
+use runs::Manifest;
+use runtime::settings::{self, Pipeline, json};
+use runtime::telemetry::Metrics;
+use runtime::{Clock, SystemEntropy};
+use serde_json::{Value, json};
+use store::{LocalStore, OpenObject, ReadError, Source, Store};
+use tempfile::TempDir;
+
+use super::super::*;
+use crate::{Schemas, Standing};
+
+pub(super) const BUCKET: &str = "vendor";
+pub(super) const QUEUE: &str = "https://sqs/1/lithify";
+pub(super) const LARGE_QUEUE: &str = "https://sqs/1/lithify-large";
+pub(super) const DEAD_QUEUE: &str = "https://sqs/1/lithify-dead";
+pub(super) const CLAIM_TIME: Duration = Duration::from_secs(960);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
+/// A clock that a test sets.
+#[derive(Default)]
+pub(super) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(super) fn pass(&self, time: Duration) {
+        self.0.fetch_add(time.as_micros() as i64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000_000 + self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed) as u64)
+    }
+}
+
+/// An object, and what befalls those who read it.
+#[derive(Clone, Default)]
+pub(super) struct Object {
+    pub(super) content: Vec<u8>,
+    /// How often reading it is denied.
+    pub(super) denied: u32,
+    /// What takes its place when it is opened for the first time.
+    pub(super) replaced_by: Option<Vec<u8>>,
+    /// Whether reading it ends the process.
+    pub(super) deadly: bool,
+    /// Whether the clock passes the deadline while it is read.
+    pub(super) slow: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Bucket {
+    pub(super) objects: Mutex<BTreeMap<String, Object>>,
+    clock: Arc<SetClock>,
+    pub(super) reads: AtomicI64,
+}
+
+pub(super) fn etag(content: &[u8]) -> String {
+    format!(
+        "{:016x}{:016x}",
+        content.len(),
+        content.iter().fold(7_u64, |hash, b| hash.wrapping_mul(31) + u64::from(*b))
+    )
+}
+
+struct Opened {
+    content: io::Cursor<Vec<u8>>,
+    deadly: bool,
+    slow: Option<Arc<SetClock>>,
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.deadly {
+            // Ends this thread as a panic does, without the words.
+            std::panic::resume_unwind(Box::new("deadly"));
+        }
+        if let Some(clock) = self.slow.take() {
+            clock.pass(Duration::from_secs(200));
+        }
+        // Little at a time, so that there are several chunks.
+        let most = buffer.len().min(1 << 16);
+        self.content.read(&mut buffer[..most])
+    }
+}
+
+impl OpenObject for Opened {
+    fn verify(&mut self) -> Result<(), ReadError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for Bucket {
+    async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let mut objects = self.objects.lock().unwrap();
+        let found = objects.get_mut(&object.id.key).ok_or(ReadError::Gone)?;
+        if found.denied > 0 {
+            found.denied -= 1;
+            return Err(ReadError::Passing("AccessDenied".into()));
+        }
+        if let Some(content) = found.replaced_by.take() {
+            found.content = content;
+        }
+        if etag(&found.content) != object.etag {
+            return Err(ReadError::Changed);
+        }
+        let slow = found.slow.then(|| self.clock.clone());
+        found.slow = false;
+        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow }))
+    }
+}
+
+#[async_trait]
+impl Heads for Bucket {
+    async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
+        let objects = self.objects.lock().unwrap();
+        let Some(found) = objects.get(&id.key) else { return Ok(None) };
+        let etag = etag(&found.content);
+        if id.version.as_ref().is_some_and(|version| *version != etag) {
+            return Ok(None);
+        }
+        Ok(Some(DroppedObject { id: id.clone(), etag, size: found.content.len() as u64, modified: Timestamp(1) }))
+    }
+}
+
+/// Queues that remember what they were sent.
+#[derive(Default)]
+pub(super) struct Sent {
+    pub(super) messages: Mutex<Vec<(String, Outgoing)>>,
+    pub(super) waits: Mutex<Vec<(String, Duration)>>,
+    pub(super) refuses: AtomicBool,
+}
+
+#[async_trait]
+impl Queues for Sent {
+    async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Vec<Result<(), String>> {
+        let refuses = self.refuses.load(Ordering::Relaxed);
+        let mut sent = self.messages.lock().unwrap();
+        messages
+            .into_iter()
+            .map(
+                |message| {
+                    if refuses { Err("throttled".to_owned()) } else { Ok(sent.push((queue.to_owned(), message))) }
+                },
+            )
+            .collect()
+    }
+
+    async fn come_again(&self, _queue: &str, messages: Vec<(String, Duration)>) -> Result<(), String> {
+        self.waits.lock().unwrap().extend(messages);
+        Ok(())
+    }
+}
+
+pub(super) struct Settings(pub(super) Mutex<Result<Arc<Lanes>, String>>);
+
+#[async_trait]
+impl Loader for Settings {
+    async fn load(&self) -> Result<Arc<Lanes>, String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub(super) struct World {
+    folder: TempDir,
+    pub(super) clock: Arc<SetClock>,
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) ledger: Arc<EmbeddedLedger>,
+    pub(super) sent: Arc<Sent>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) receiver: Receiver,
+    pub(super) large: Receiver,
+    /// Messages that are not acknowledged: id, body, receives.
+    pub(super) queue: Vec<(String, String, u32)>,
+    pub(super) invocations: u32,
+    pub(super) metrics: BTreeMap<String, u64>,
+}
+
+pub(super) const ORDERS: &str = r#"{ "name": "orders", "source": "s3://vendor/orders/", "table": "s3://lake/orders" }"#;
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let world = Self::with(ORDERS).await;
+        world.open().await;
+        world
+    }
+
+    pub(super) async fn with(pipelines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock::default());
+        let bucket = Arc::new(Bucket { clock: clock.clone(), ..Bucket::default() });
+        let ledger = Arc::new(EmbeddedLedger::open(&folder.path().join("ledger.db"), "ledger-1".into()).unwrap());
+        let sent = Arc::new(Sent::default());
+        let settings = Arc::new(Settings(Mutex::new(Err("not read".into()))));
+        let receiver = |is_large| {
+            let budget = Budget::of(None);
+            let own = ReceiverSettings { claim_time: CLAIM_TIME, is_large, budget };
+            Receiver::new(settings.clone(), sent.clone(), clock.clone(), Arc::new(SystemEntropy), own)
+        };
+        let (receiver, large) = (receiver(false), receiver(true));
+        let (queue, metrics) = (Vec::new(), BTreeMap::new());
+        let world =
+            Self { folder, clock, bucket, ledger, sent, settings, receiver, large, queue, invocations: 0, metrics };
+        world.set_pipelines(pipelines);
+        world
+    }
+
+    /// Writes the settings.
+    pub(super) fn set_pipelines(&self, pipelines: &str) {
+        *self.settings.0.lock().unwrap() = Ok(Arc::new(self.lanes(pipelines)));
+    }
+
+    fn lanes(&self, pipelines: &str) -> Lanes {
+        let text = format!(
+            r#"{{"ledger":"dynamodb://ledger","queue":"{QUEUE}","large_queue":"{LARGE_QUEUE}",
+                "dead_letter_queue":"{DEAD_QUEUE}","large_drop_size":"100kB","pipelines":[{pipelines}]}}"#
+        );
+        let look = |_: &str| settings::Place::NoFolder;
+        let around = settings::Surroundings { processors: 1, s3: true, look: &look };
+        let checked = json::read(&text, "settings").and_then(|raw| settings::check(&raw, &around)).unwrap();
+        let lane = |pipeline: Pipeline| {
+            let schemas = Schemas::new(self.ledger.clone(), pipeline.table.clone(), pipeline.schema_hints.clone());
+            Arc::new(Lane::new(pipeline, self.bucket.clone(), self.bucket.clone(), self.state(), Arc::new(schemas)))
+        };
+        let lanes = checked.pipelines.into_iter().map(lane).collect();
+        Lanes::new(self.ledger.clone(), checked.aws.unwrap().queues.unwrap(), lanes)
+    }
+
+    fn state(&self) -> Arc<LocalStore> {
+        Arc::new(LocalStore::new(&self.folder.path().join("state"), "test"))
+    }
+
+    pub(super) fn current(&self) -> Arc<Lanes> {
+        self.settings.0.lock().unwrap().clone().unwrap()
+    }
+
+    /// Does what the compactor does first.
+    pub(super) async fn open(&self) {
+        for lane in &self.current().lanes {
+            let fixed = PipelineSettings {
+                source: lane.pipeline.source.clone(),
+                identity_holds_version: lane.holds_version(),
+                ledger: self.ledger.identity().await.unwrap(),
+                table_id: "t".into(),
+                at: self.clock.now(),
+            };
+            self.ledger.fix_settings(&lane.pipeline.name, &fixed).await.unwrap();
+        }
+    }
+
+    pub(super) fn put(&self, key: &str, content: impl Into<Vec<u8>>) -> Notification {
+        let object = Object { content: content.into(), ..Object::default() };
+        self.bucket.objects.lock().unwrap().insert(key.to_owned(), object);
+        self.notification(key)
+    }
+
+    pub(super) fn change(&self, key: &str, change: impl FnOnce(&mut Object)) {
+        change(self.bucket.objects.lock().unwrap().get_mut(key).unwrap());
+    }
+
+    pub(super) fn remove(&self, key: &str) {
+        self.bucket.objects.lock().unwrap().remove(key);
+    }
+
+    pub(super) fn notification(&self, key: &str) -> Notification {
+        let objects = self.bucket.objects.lock().unwrap();
+        let content = &objects[key].content;
+        Notification {
+            bucket: BUCKET.into(),
+            key: key.into(),
+            etag: Some(etag(content)),
+            size: Some(content.len() as u64),
+            event_time: Some(self.clock.now()),
+            ..Notification::default()
+        }
+    }
+
+    /// Puts an object and sends its notification.
+    pub(super) fn drop(&mut self, key: &str, content: impl Into<Vec<u8>>) {
+        let notification = self.put(key, content);
+        self.notify(&notification);
+    }
+
+    pub(super) fn notify(&mut self, notification: &Notification) {
+        self.message(&forward(notification));
+    }
+
+    pub(super) fn message(&mut self, body: &str) {
+        let id = format!("m{}", self.queue.len() as u32 + self.invocations * 1_000);
+        self.queue.push((id, body.to_owned(), 0));
+    }
+
+    pub(super) fn told(&mut self) -> Told {
+        self.invocations += 1;
+        let deadline = Timestamp(self.clock.now().0 + 120_000_000);
+        Told { request_id: format!("invocation-{}", self.invocations), deadline }
+    }
+
+    /// One invocation with every message that is not acknowledged yet. Gives how many of them are not after it.
+    pub(super) async fn deliver(&mut self) -> usize {
+        let told = self.told();
+        self.deliver_until(told).await
+    }
+
+    pub(super) async fn deliver_until(&mut self, told: Told) -> usize {
+        self.queue.iter_mut().for_each(|(_, _, receives)| *receives += 1);
+        let event = sqs_event(&self.queue);
+        self.sent.waits.lock().unwrap().clear();
+        let mut metrics = Metrics::default();
+        let answer = self.receiver.receive(&event, &told, &mut metrics).await.unwrap();
+        self.count(&mut metrics);
+        let failed: Vec<String> = answer.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
+        assert!(
+            failed.iter().all(|id| self.queue.iter().any(|(own, ..)| own == id)),
+            "an unknown id fails the whole batch"
+        );
+        self.queue.retain(|(id, ..)| failed.contains(id));
+        self.queue.len()
+    }
+
+    /// One invocation without a queue.
+    pub(super) async fn invoke(&mut self, event: &str) -> Result<(), ReceiveError> {
+        let (told, mut metrics) = (self.told(), Metrics::default());
+        let answer = self.receiver.receive(event, &told, &mut metrics).await;
+        self.count(&mut metrics);
+        answer.map(|answer| assert!(answer.batch_item_failures.is_empty()))
+    }
+
+    pub(super) fn count(&mut self, metrics: &mut Metrics) {
+        let mut text = Vec::new();
+        metrics.flush(self.clock.now(), &mut text).unwrap();
+        for line in String::from_utf8(text).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            for (name, value) in line.as_object().unwrap() {
+                *self.metrics.entry(name.clone()).or_default() += value.as_u64().unwrap_or(0);
+            }
+        }
+    }
+
+    pub(super) fn counted(&self, name: &str) -> u64 {
+        self.metrics.get(name).copied().unwrap_or(0)
+    }
+
+    /// How long the open messages were told to wait, in seconds.
+    pub(super) fn waits(&self) -> Vec<u64> {
+        self.sent.waits.lock().unwrap().iter().map(|(_, wait)| wait.as_secs()).collect()
+    }
+
+    /// What stands of a key: `None` if nothing that is final.
+    pub(super) async fn quarantined(&self, key: &str) -> Option<bool> {
+        let lanes = self.current();
+        let told = Told { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
+        let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told);
+        let id = DropId { pipeline: "orders".parse().unwrap(), bucket: BUCKET.into(), key: key.into(), version: None };
+        let object = DroppedObject { id, etag: String::new(), size: 0, modified: Timestamp(0) };
+        let claim = self.ledger.claims(std::slice::from_ref(&object.id)).await.unwrap().remove(0)?;
+        let sealed = self.ledger.batch(claim.batch).await.unwrap()?;
+        sealed.sealed()?;
+        // The etag of what is held: a drop that is held as quarantined is open for another content.
+        match ingest.judge(&DroppedObject { etag: claim.etag.clone(), ..object }, Some(&claim)).await.unwrap() {
+            Standing::Final { quarantined, .. } => Some(quarantined),
+            _ => None,
+        }
+    }
+
+    /// How many sealed batches hold each key, and how many rows they hold in all.
+    pub(super) async fn held(&self) -> (BTreeMap<String, u32>, u64, usize) {
+        let (mut held, mut rows) = (BTreeMap::new(), 0);
+        let batches = self.ledger.batches(&"orders".parse().unwrap(), None, 10_000).await.unwrap();
+        let mut sealed_batches = 0;
+        for (_, record) in batches {
+            let Some(sealed) = record.sealed() else { continue };
+            sealed_batches += 1;
+            rows += sealed.rows;
+            let content = self.state().get(&sealed.manifest).await.unwrap();
+            for drop in Manifest::decode(&content, &sealed.digest).unwrap().held {
+                *held.entry(drop.key).or_default() += 1;
+            }
+        }
+        (held, rows, sealed_batches)
+    }
+}
+
+pub(super) fn sqs_event(messages: &[(String, String, u32)]) -> String {
+    let records: Vec<Value> = messages
+        .iter()
+        .map(|(id, body, receives)| {
+            json!({
+                "messageId": id, "receiptHandle": format!("r-{id}"), "body": body,
+                "attributes": { "ApproximateReceiveCount": receives.to_string(), "SentTimestamp": "1545082649183" },
+                "messageAttributes": {}, "md5OfBody": "e4e6", "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-central-1:1:lithify", "awsRegion": "eu-central-1",
+            })
+        })
+        .collect();
+    json!({ "Records": records }).to_string()
+}
+
+/// What tests ask a ledger.
+#[async_trait]
+pub(super) trait Asked {
+    async fn count_claims_of_orders(&self) -> u64;
+}
+
+#[async_trait]
+impl Asked for EmbeddedLedger {
+    async fn count_claims_of_orders(&self) -> u64 {
+        self.count_claims(&"orders".parse().unwrap()).await.unwrap()
+    }
+}
