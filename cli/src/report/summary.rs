@@ -71,6 +71,10 @@ pub struct Tally {
     pub files_written: u64,
     /// Commits to the table.
     pub commits: u64,
+    /// Small files of the table that this run's upkeep merged.
+    pub files_merged: u64,
+    /// The files that they were merged into; they are not among `files_written`.
+    pub files_merged_into: u64,
 }
 
 /// What one run did for one pipeline.
@@ -262,6 +266,8 @@ impl AddAssign for Tally {
             table_bytes,
             files_written,
             commits,
+            files_merged,
+            files_merged_into,
         } = other;
         self.drops_ingested += drops_ingested;
         self.drops_known += drops_known;
@@ -280,5 +286,7 @@ impl AddAssign for Tally {
         self.table_bytes += table_bytes;
         self.files_written += files_written;
         self.commits += commits;
+        self.files_merged += files_merged;
+        self.files_merged_into += files_merged_into;
     }
 }

@@ -66,6 +66,11 @@ fn tally(tally: &Tally) -> Grid {
     always("rows with rescued data", tally.rescued_rows, String::new());
     always("records quarantined", tally.quarantined_records, String::new());
     always("files written", tally.files_written, written);
+    if tally.files_merged > 0 {
+        let into = format!("into {}", count(tally.files_merged_into, "file", "files"));
+        grid.row("small files merged", number(tally.files_merged), into);
+    }
+    let mut always = |label: &str, value: u64, note: String| grid.row(label, number(value), note);
     always("commits", tally.commits, String::new());
     grid
 }

@@ -21,6 +21,8 @@ fn busy() -> PipelineSummary {
         table_bytes: 31_200_000,
         files_written: 4,
         commits: 1,
+        files_merged: 120,
+        files_merged_into: 3,
         files_hidden: 2,
         ..Tally::default()
     };
@@ -63,6 +65,7 @@ orders: /drops/orders -> /tables/orders, version 12
   rows with rescued data         17
   records quarantined             1
   files written                   4   31.2 MB written
+  small files merged            120   into 3 files
   commits                         1
   time                        2.5 s   40,000 drops/s, 400,000 rows/s
   peak memory              412.0 MB
@@ -175,7 +178,7 @@ fn the_json_of_a_run_keeps_its_fields() {
     fields("", &value, &mut paths);
     let top = "exit_code failure format_version interrupted peak_memory_bytes pipelines seconds total";
     let tally = "commits drops_changed drops_elsewhere drops_gone drops_ingested drops_known drops_left_out drops_quarantined \
-                 drops_waiting files_hidden files_of_unknown_format files_written quarantined_records rescued_rows rows \
+                 drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written quarantined_records rescued_rows rows \
                  source_bytes table_bytes";
     let pipeline = "changed columns_added conflicts failure left_out name quarantined_drops quarantined_records \
                     skipped_by_extension source table table_version tally waited_for";

@@ -1,22 +1,22 @@
 //! One pipeline on one machine: passes over its source, with workers that ingest and a task that compacts.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use compactor::{
-    CompactError, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, NotOpened, Opened, Outcome, Trigger, Until,
-    Upkeep, UpkeepOutcome, UpkeepSettings,
+    CompactError, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, NotOpened, Opened, Outcome, Trigger,
+    Until, Upkeep, UpkeepOutcome, UpkeepSettings,
 };
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
 use lake::LakeError;
 use ledger::{LedgerError, LivenessError};
-use runs::{ClusterKey, Order, WriteSettings, data_schema};
+use runs::data_schema;
 use runtime::Clock;
-use runtime::settings::{ClusterBy, Pipeline};
+use runtime::settings::Pipeline;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -94,6 +94,9 @@ pub(crate) struct PipelineRun {
     ending: AtomicBool,
     table_known: AtomicBool,
     watching: AtomicBool,
+    /// The versions of this process's first and last commit since small files were last looked for.
+    committed_from: AtomicU64,
+    committed_to: AtomicU64,
     sealed: Notify,
     tally: Mutex<Tally>,
     pub(super) pending: Mutex<Pending>,
@@ -120,10 +123,7 @@ impl PipelineRun {
         let Surroundings { machine, table, source, workers, memory, counts, messages, stop } = around;
         let workers = workers.min(in_memory(memory / WORKER_MEMORY)).max(1);
         let budget = Budget::of(memory, workers);
-        let defaults = WriteSettings::default();
-        // Table files are cut between row groups, so that a row group is what a file may miss its target by.
-        let row_group_bytes = defaults.row_group_bytes.min(in_memory(settings.target_file_size / 8));
-        let write = WriteSettings { order: order(&settings), row_group_bytes, ..defaults };
+        let write = compactor::write_settings(&settings);
         let ledger_table = table.name.clone();
         let schemas = Arc::new(Schemas::new(table.ledger.clone(), ledger_table.clone(), settings.schema_hints.clone()));
         let ingest = Ingest::new(
@@ -161,6 +161,7 @@ impl PipelineRun {
                 pipeline: settings.name.clone(),
                 table: ledger_table,
                 table_address: table.address.clone(),
+                ledger_address: table.state_address.clone(),
                 source: source.address(),
                 write,
                 target_file_size: settings.target_file_size,
@@ -191,6 +192,8 @@ impl PipelineRun {
             ending: AtomicBool::new(false),
             table_known: AtomicBool::new(false),
             watching: AtomicBool::new(false),
+            committed_from: AtomicU64::new(u64::MAX),
+            committed_to: AtomicU64::new(0),
             sealed: Notify::new(),
             tally: Mutex::new(Tally::new(PipelineSummary::new(
                 settings.name.as_str(),
@@ -220,7 +223,8 @@ impl PipelineRun {
             }
             self.pass(Some(keys)).await?;
         }
-        self.compact(Trigger::Now).await
+        self.compact(Trigger::Now).await?;
+        self.keep_up(true).await
     }
 
     /// One pass: over the whole source, or over what is at some keys. Commits what falls due meanwhile.
@@ -333,8 +337,13 @@ impl PipelineRun {
                 self.counts.set_phase("committing");
             }
             match self.compactor.compact(trigger).await? {
-                Outcome::Done { commits, schema } => {
+                Outcome::Done { commits, schema, .. } => {
                     self.tally().commits(&commits);
+                    let (first, last) = (commits.first().map(|c| c.version), commits.last().map(|c| c.version));
+                    if let (Some(first), Some(last)) = (first, last) {
+                        self.committed_from.fetch_min(first, Ordering::Relaxed);
+                        self.committed_to.fetch_max(last, Ordering::Relaxed);
+                    }
                     self.counts.set_staged(self.compactor.waiting().await?.drops);
                     if let Some(schema) = schema {
                         self.schemas.adopt(&data_schema(&schema)).await?;
@@ -354,6 +363,22 @@ impl PipelineRun {
                 }
             }
         }
+    }
+
+    /// Merges small files of the table, if commits since the last look are reason enough. At the end of a run they are always.
+    pub(crate) async fn keep_up(&self, at_end: bool) -> Result<(), RunError> {
+        let (first, last) = (self.committed_from.load(Ordering::Relaxed), self.committed_to.load(Ordering::Relaxed));
+        if first > last || !(at_end || self.compactor.upkeep_is_due(first, last)) {
+            return Ok(());
+        }
+        self.committed_from.store(u64::MAX, Ordering::Relaxed);
+        self.counts.set_phase("merging small files");
+        let upkeep = if at_end { Upkeep::Full } else { Upkeep::Merge };
+        // Another process that compacts this table keeps it up as well.
+        if let UpkeepOutcome::Done(report) = self.compactor.upkeep(upkeep, &Until::never()).await? {
+            self.tally().upkeep(&report);
+        }
+        Ok(())
     }
 
     /// Learns the first schema from the first drops, and makes the table, unless both are there.
@@ -476,15 +501,6 @@ const WORKER_MEMORY: u64 = 192 << 20;
 
 /// What the process takes before it reads anything: code, the ledger's cache, listings.
 const BASE_MEMORY: u64 = 80 << 20;
-
-fn order(settings: &Pipeline) -> Order {
-    let cluster_key = match &settings.cluster_by {
-        ClusterBy::Source => ClusterKey::SourceRow,
-        ClusterBy::Columns(columns) => ClusterKey::Sort(columns.clone()),
-        ClusterBy::ZOrder(columns) => ClusterKey::ZOrder(columns.clone()),
-    };
-    Order { partition_columns: settings.partition_columns.clone(), cluster_key }
-}
 
 fn joined(result: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {
     result.unwrap_or_else(|e| Err(RunError::Worker(e.to_string())))

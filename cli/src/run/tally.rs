@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compactor::CommitReport;
+use compactor::{CommitReport, UpkeepReport};
 use drops::DroppedObject;
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
 use store::ListError;
@@ -106,6 +106,16 @@ impl Tally {
             self.summary.tally.files_written += commit.files;
             self.summary.tally.table_bytes += commit.bytes;
             self.summary.table_version = Some(commit.version);
+        }
+    }
+
+    /// Small files became large ones.
+    pub(crate) fn upkeep(&mut self, report: &UpkeepReport) {
+        self.summary.tally.files_merged += report.files_merged;
+        self.summary.tally.files_merged_into += report.files_written;
+        self.summary.tally.commits += report.commits;
+        if let Some(version) = report.version {
+            self.summary.table_version = Some(version);
         }
     }
 

@@ -53,6 +53,7 @@ pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<
     }
     for run in runs {
         run.compact(Trigger::Now).await?;
+        run.keep_up(true).await?;
     }
     Ok(())
 }
@@ -91,7 +92,8 @@ impl Watched {
                 run.pass(Some(keys.into_iter().collect())).await?;
             }
         }
-        run.compact(Trigger::WhenDue).await
+        run.compact(Trigger::WhenDue).await?;
+        run.keep_up(false).await
     }
 }
 

@@ -7,6 +7,7 @@ mod adopt;
 mod audit;
 mod choose;
 mod commit;
+pub mod function;
 mod merge;
 mod open;
 mod recover;
@@ -14,6 +15,7 @@ mod schema;
 mod settle;
 mod until;
 mod upkeep;
+mod wiring;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub use audit::audit_schema;
 pub use open::{NotOpened, Opened, first_columns};
 pub use until::Until;
 pub use upkeep::{UPKEEP_APP_ID, Upkeep, UpkeepOutcome, UpkeepReport, UpkeepSettings};
+pub use wiring::{order_of, write_settings};
 
 /// What stops the compactor. What it has committed stays; whoever compacts next begins with recovery.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +78,9 @@ pub enum CompactError {
         reason: String,
     },
     /// Small files of the table could not be merged. Its rows are as they were, or the merge is in it: either way all of them once.
-    #[error("small files of the table {table} could not be merged: {reason}; what was to be merged is still there, and the next upkeep tries again")]
+    #[error(
+        "small files of the table {table} could not be merged: {reason}; what was to be merged is still there, and the next upkeep tries again"
+    )]
     Upkeep {
         /// The table.
         table: String,
@@ -96,6 +101,8 @@ pub struct CompactorSettings {
     pub table: String,
     /// The table, as the user knows it.
     pub table_address: String,
+    /// The ledger, as the user knows it: what is to be restored where it was lost.
+    pub ledger_address: String,
     /// The source, as it is fixed in the ledger: the canonical folder.
     pub source: String,
     /// How files are written: the order of rows, with the table's partition columns, first of all.
@@ -184,6 +191,8 @@ pub struct CommitReport {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// When drops in it arrived, of the first and the last of each batch, up to a bound.
+    pub arrivals: Vec<Timestamp>,
 }
 
 /// What became of a compaction.
@@ -220,6 +229,16 @@ impl Compactor {
     /// How much waits to be committed.
     pub async fn waiting(&self) -> Result<StagedTotals, CompactError> {
         Ok(self.parts.ledger.staged_totals(&self.settings.pipeline).await?)
+    }
+
+    /// Whether what waits is to be committed now.
+    pub fn is_due(&self, waiting: &StagedTotals, trigger: Trigger) -> bool {
+        self.due(waiting, trigger)
+    }
+
+    /// Whether the pipeline was opened before, by whomever.
+    pub async fn is_fixed(&self) -> Result<bool, CompactError> {
+        Ok(self.parts.ledger.settings(&self.settings.pipeline).await?.is_some())
     }
 
     /// Commits what is due, with a lease on the table.

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use drops::BatchId;
+use drops::{BatchId, Timestamp};
 use lake::{AddFile, Head, TableMetadata};
 use ledger::{Intent, Sealed};
 use runs::{FinishedFile, MergeStores, MergeTarget, RunInput, table_schema};
@@ -23,12 +23,18 @@ pub(crate) struct Merged {
     pub(crate) metadata: Option<TableMetadata>,
     pub(crate) drops: u64,
     pub(crate) rows: u64,
+    /// When some of the drops arrived.
+    pub(crate) arrivals: Vec<Timestamp>,
 }
+
+/// How many arrivals are kept of a commit.
+const ARRIVALS_MAX: usize = 1_000;
 
 impl Merged {
     pub(crate) fn report(&self, version: u64) -> CommitReport {
         let bytes = self.adds.iter().map(|add| add.size).sum();
-        CommitReport { version, drops: self.drops, rows: self.rows, files: self.adds.len() as u64, bytes }
+        let (files, arrivals) = (self.adds.len() as u64, self.arrivals.clone());
+        CommitReport { version, drops: self.drops, rows: self.rows, files, bytes, arrivals }
     }
 }
 
@@ -43,8 +49,14 @@ impl Compactor {
     ) -> Result<Option<Merged>, CompactError> {
         let mut versions: BTreeMap<u64, SchemaRef> = BTreeMap::new();
         let mut inputs = Vec::new();
+        let mut arrivals = Vec::new();
         for (id, _) in chosen {
-            for run in self.manifest(*id).await?.runs {
+            let manifest = self.manifest(*id).await?;
+            if arrivals.len() < ARRIVALS_MAX {
+                arrivals
+                    .extend(manifest.held.first().into_iter().chain(manifest.held.last()).map(|drop| drop.modified));
+            }
+            for run in manifest.runs {
                 let schema = match versions.entry(run.schema_version) {
                     Entry::Occupied(known) => known.get().clone(),
                     Entry::Vacant(unknown) => unknown.insert(self.schema_version(run.schema_version).await?).clone(),
@@ -74,7 +86,8 @@ impl Compactor {
             configuration: head.configuration.clone(),
             created: self.parts.clock.now(),
         });
-        Ok(Some(Merged { adds: files.into_iter().map(|file| self.add(file)).collect(), metadata, drops, rows }))
+        let adds = files.into_iter().map(|file| self.add(file)).collect();
+        Ok(Some(Merged { adds, metadata, drops, rows, arrivals }))
     }
 
     async fn merge_runs(

@@ -22,7 +22,7 @@ use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
 pub enum NotOpened {
     /// The table is ours and the ledger is new.
     #[error(
-        "the table {table} holds commits of Lithify, but its ledger is new: the state folder was lost; \
+        "the table {table} holds commits of Lithify, but its ledger is new: the one it was made with was lost; \
          restore {state} from a backup, or ingest into another table (rows would be doubled here)"
     )]
     LedgerLost {
@@ -39,7 +39,7 @@ pub enum NotOpened {
     },
     /// The ledger is not, and the table is gone.
     #[error(
-        "the ledger knows commits of a table that is not at {table} any more; restore the table, or remove its state folder to begin anew"
+        "the ledger knows commits of a table that is not at {table} any more; restore the table, or begin anew with another ledger and an empty folder _lithify"
     )]
     TableGone {
         /// The table.
@@ -127,7 +127,7 @@ pub enum NotOpened {
     /// Ledger and log do not meet.
     #[error(
         "the log of the table says that pipeline {pipeline} has committed up to intent {}, its ledger says {}: one of them was lost or restored; \
-         restore table and state folder to the same moment (nothing was claimed or committed)",
+         restore the table and its ledger to the same moment (nothing was claimed or committed)",
         show(*log), show(*ledger)
     )]
     Apart {
@@ -340,7 +340,7 @@ impl Compactor {
         let ours =
             head.configuration.contains_key(CREATED_BY) || !self.parts.lake.app_ids(APP_PREFIX).await?.is_empty();
         if ours {
-            let state = format!("{table}/_lithify");
+            let state = self.settings.ledger_address.clone();
             return Err(NotOpened::LedgerLost { table, state }.into());
         }
         if self.settings.append_existing { Ok(()) } else { Err(NotOpened::Foreign { table }.into()) }

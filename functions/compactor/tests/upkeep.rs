@@ -19,10 +19,8 @@ use store::Store;
 
 fn partitioned() -> Place {
     let mut place = Place::new();
-    place.order = Order {
-        partition_columns: vec!["shop".to_owned()],
-        cluster_key: ClusterKey::Sort(vec!["row".to_owned()]),
-    };
+    place.order =
+        Order { partition_columns: vec!["shop".to_owned()], cluster_key: ClusterKey::Sort(vec!["row".to_owned()]) };
     place
 }
 

@@ -347,11 +347,7 @@ pub async fn a_checkpoint_changes_nothing(place: &impl Place) {
 
 /// The removal of a live file.
 pub fn removal(file: &LiveFile) -> RemoveFile {
-    RemoveFile {
-        spelled: file.spelled.clone(),
-        partition_values: file.partition_values.clone(),
-        size: file.size,
-    }
+    RemoveFile { spelled: file.spelled.clone(), partition_values: file.partition_values.clone(), size: file.size }
 }
 
 /// The files of a version below a size, by path.
@@ -385,8 +381,9 @@ pub async fn files_are_rewritten(place: &impl Place) {
     let mut rewrite = commit("lithify/#upkeep", 7, None, vec![placed("merged", 3)]);
     rewrite.removes = before[..2].iter().map(removal).collect();
     land(lake.as_ref(), 2, &rewrite).await;
-    let expected: Vec<(String, Option<u64>)> =
-        [("large", 900), ("later", 4), ("merged", 3), ("none", 3)].map(|(path, rows)| (path.to_owned(), Some(rows))).into();
+    let expected: Vec<(String, Option<u64>)> = [("large", 900), ("later", 4), ("merged", 3), ("none", 3)]
+        .map(|(path, rows)| (path.to_owned(), Some(rows)))
+        .into();
     for lake in [lake.clone(), place.open()] {
         assert_eq!(live(lake.as_ref()).await, expected);
         assert_eq!(small(lake.as_ref(), 1, 1_000).await.len(), 4, "an older version keeps its files");

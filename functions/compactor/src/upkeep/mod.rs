@@ -64,6 +64,8 @@ pub struct UpkeepReport {
     pub bytes_written: u64,
     /// Rows in them.
     pub rows: u64,
+    /// Commits to the table.
+    pub commits: u64,
     /// The table's version after the last commit, if there was one.
     pub version: Option<u64>,
     /// Small files of the audit table that were merged.
@@ -198,6 +200,7 @@ impl Compactor {
         report.files_written += rewritten.adds.len() as u64;
         report.bytes_written += rewritten.adds.iter().map(|add| add.size).sum::<u64>();
         report.rows += rewritten.rows;
+        report.commits += 1;
         report.version = Some(version);
     }
 

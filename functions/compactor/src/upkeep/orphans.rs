@@ -51,7 +51,10 @@ impl Compactor {
                 Fate::Landed => {}
                 Fate::NeverLands => self.delete_orphans(kept, &plan, attempt).await?,
                 Fate::CannotBeTold => {
-                    tracing::warn!(attempt, "files of a rewrite are left for a vacuum: it cannot be told whether it landed");
+                    tracing::warn!(
+                        attempt,
+                        "files of a rewrite are left for a vacuum: it cannot be told whether it landed"
+                    );
                 }
             }
             let scratch = scratch_prefix(kept, attempt);

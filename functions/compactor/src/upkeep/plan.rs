@@ -177,7 +177,8 @@ mod tests {
     fn one_commit_rewrites_a_bounded_part_the_oldest_first() {
         let settings = UpkeepSettings { files: 2, percent: 50, bytes: 25 };
         let aged = |path: &str, at| LiveFile { modified: Timestamp(at), ..file(path, 10, Some("a")) };
-        let files = vec![aged("3", 3), aged("1", 1), aged("2", 2), file("b1", 10, Some("b")), file("b2", 10, Some("b"))];
+        let files =
+            vec![aged("3", 3), aged("1", 1), aged("2", 2), file("b1", 10, Some("b")), file("b2", 10, Some("b"))];
         assert_eq!(chosen(files.clone(), settings), [["1", "2"], ["b1", "b2"]]);
         let tight = UpkeepSettings { bytes: 20, ..settings };
         assert_eq!(chosen(files.clone(), tight), [["1", "2"]]);

@@ -15,8 +15,8 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use compactor::{
-    Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep, UpkeepOutcome,
-    UpkeepReport, UpkeepSettings,
+    Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep,
+    UpkeepOutcome, UpkeepReport, UpkeepSettings,
 };
 use decode::format::{Compression, Format, Packing};
 use decode::hints::Hints;
@@ -167,6 +167,52 @@ impl Lake for Slow {
     }
 }
 
+/// A log that nobody may ask.
+pub struct Untouched;
+
+#[async_trait]
+impl Lake for Untouched {
+    async fn head(&self, _: &[&str]) -> Result<Option<Head>, LakeError> {
+        panic!("the log was read")
+    }
+
+    async fn app_ids(&self, _: &str) -> Result<Vec<String>, LakeError> {
+        panic!("the log was read")
+    }
+
+    async fn commit(&self, _: u64, _: &Commit) -> Result<CommitOutcome, LakeError> {
+        panic!("the log was written")
+    }
+
+    async fn read_commit(&self, _: u64) -> Result<Option<CommitSummary>, LakeError> {
+        panic!("the log was read")
+    }
+
+    async fn checkpoint(&self, _: u64) -> Result<(), LakeError> {
+        panic!("the log was written")
+    }
+
+    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
+        panic!("the log was read")
+    }
+
+    async fn small_files(&self, _: u64, _: u64) -> Result<Vec<LiveFile>, LakeError> {
+        panic!("the log was read")
+    }
+}
+
+/// The metadata of a table that somebody else made.
+pub fn foreign_table() -> TableMetadata {
+    let columns = vec![arrow_schema::Field::new("theirs", arrow_schema::DataType::Utf8, true)];
+    TableMetadata {
+        id: "another".into(),
+        schema: Arc::new(arrow_schema::Schema::new(columns)),
+        partition_columns: vec![],
+        configuration: BTreeMap::new(),
+        created: Timestamp(0),
+    }
+}
+
 /// Takes everybody for dead.
 struct AllDead;
 
@@ -230,7 +276,8 @@ impl Place {
 
     pub async fn drop_files(&self, numbers: Range<u32>) {
         for n in numbers {
-            let rows: String = (0..10).map(|row| format!("{{\"id\":{n},\"row\":{row},\"shop\":{}}}\n", n % 3)).collect();
+            let rows: String =
+                (0..10).map(|row| format!("{{\"id\":{n},\"row\":{row},\"shop\":{}}}\n", n % 3)).collect();
             std::fs::write(self.source().join(format!("{n:05}.json")), rows).unwrap();
         }
     }
@@ -290,6 +337,11 @@ impl Place {
         Compactor::new(parts, self.settings())
     }
 
+    /// A compactor with other settings.
+    pub fn compactor_of_settings(&self, settings: CompactorSettings) -> Compactor {
+        Compactor::new(self.parts("another", Arc::new(AllDead)), settings)
+    }
+
     fn parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {
         Parts {
             ledger: self.ledger.clone(),
@@ -318,6 +370,7 @@ impl Place {
             pipeline: self.name.clone(),
             table: "table".into(),
             table_address: "table".into(),
+            ledger_address: "ledger".into(),
             source: "source".into(),
             write: self.write(),
             target_file_size: 128 << 20,

@@ -131,9 +131,7 @@ async fn a_rewrite_says_what_delta_asks_for_and_removes_by_the_logs_spelling() {
     let (folder, lake) = table(1).await;
     // Others spell paths in other ways than we would; readers reconcile by the text.
     let spelled = ["a=b/x+y%3dz.parquet", "ü.parquet"];
-    let add = |path: &str| {
-        json!({"add": {"path": path, "partitionValues": {}, "size": 7, "modificationTime": 1, "dataChange": true}})
-    };
+    let add = |path: &str| json!({"add": {"path": path, "partitionValues": {}, "size": 7, "modificationTime": 1, "dataChange": true}});
     folder.foreign(1, &[json!({"commitInfo": {}}), add(spelled[0]), add(spelled[1])]);
     let files = lake.small_files(1, 50).await.expect("files");
     let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();

@@ -33,8 +33,8 @@ use crate::files::{CopySource, RowGroupFacts, WriteSettings};
 use crate::manifest::StagedRun;
 use crate::order::Order;
 use output::Output;
-use plan::Segment;
 pub use partition::hive_path as partition_folder;
+use plan::Segment;
 #[cfg(test)]
 pub(crate) use rescue::json_value;
 pub use table_run::{TableRun, table_run};

@@ -13,6 +13,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 pub struct Requests(Arc<Mutex<BTreeMap<(String, String), u64>>>);
 
 impl Requests {
+    /// Counts a request that another client sends.
+    pub fn sent(&self, service: &str, operation: &str) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent.entry((service.to_owned(), operation.to_owned())).or_default() += 1;
+    }
+
     /// What was sent since this was last called: ((service, operation), how often), by name.
     pub fn take(&self) -> Vec<((String, String), u64)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
@@ -32,8 +38,7 @@ impl Intercept for Requests {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(metadata) = config.load::<Metadata>() {
-            let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *sent.entry((metadata.service().to_owned(), metadata.name().to_owned())).or_default() += 1;
+            self.sent(metadata.service(), metadata.name());
         }
         Ok(())
     }

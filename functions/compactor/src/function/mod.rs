@@ -1,0 +1,149 @@
+//! One invocation of the compactor function: pipeline by pipeline, what is due is committed, then the tables are kept up.
+//!
+//! One pipeline's failure does not stop the others; the invocation fails at its end, naming all that failed. An invocation that finds
+//! nothing to do asks the ledger once for each pipeline.
+
+mod answer;
+#[cfg(feature = "lambda")]
+pub mod aws;
+mod event;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use decode::schema::TableSchema;
+use drops::Timestamp;
+use ledger::StagedTotals;
+use runtime::Clock;
+use runtime::telemetry::Metrics;
+
+use crate::{CompactError, Compactor, Outcome, Trigger, Until, Upkeep, UpkeepOutcome};
+
+pub use answer::{Answer, PipelineAnswer, State};
+pub use event::{EventError, Request};
+
+/// What is known of a pipeline from one invocation of a sandbox to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Opened(Arc<AtomicBool>);
+
+/// A pipeline's part of an invocation.
+pub struct Job {
+    /// Its name.
+    pub pipeline: String,
+    /// Its table: several pipelines may have one, which is kept up once.
+    pub table: String,
+    /// The compactor, made for this invocation.
+    pub compactor: Compactor,
+    /// The data columns that a table gets which is made before there is data.
+    pub first: TableSchema,
+    /// Whether it was opened in this process.
+    pub opened: Opened,
+}
+
+/// Does what was asked for, as far as the time goes.
+pub async fn invoke(
+    jobs: &[Job],
+    request: &Request,
+    until: &Until,
+    clock: &dyn Clock,
+    metrics: &mut Metrics,
+) -> Answer {
+    let mut answer = Answer::default();
+    let mut kept_up = BTreeSet::new();
+    for job in jobs.iter().filter(|job| request.names(&job.pipeline)) {
+        let mut told = PipelineAnswer::new(&job.pipeline);
+        if let Err(error) = job.run(request, until, clock, &mut kept_up, &mut told).await {
+            tracing::error!(pipeline = job.pipeline, %error, "the pipeline was not compacted");
+            told.fail(&error);
+        }
+        told.log();
+        told.measure(metrics);
+        answer.pipelines.push(told);
+    }
+    answer
+}
+
+impl Job {
+    async fn run(
+        &self,
+        request: &Request,
+        until: &Until,
+        clock: &dyn Clock,
+        kept_up: &mut BTreeSet<String>,
+        told: &mut PipelineAnswer,
+    ) -> Result<(), CompactError> {
+        if request.opens() || (!self.is_open() && !self.compactor.is_fixed().await?) {
+            self.open().await?;
+        }
+        let waiting = self.compactor.waiting().await?;
+        told.waiting(&waiting, clock.now());
+        let due = self.compactor.is_due(&waiting, Trigger::WhenDue);
+        if due {
+            self.compact(until, clock, told).await?;
+        }
+        let upkeep = self.upkeep_that_is_due(request, told);
+        if let Some(upkeep) = upkeep.filter(|_| !told.is_busy() && kept_up.insert(self.table.clone())) {
+            self.open_once().await?;
+            self.keep_up(upkeep, until, told).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits what is due. The pipeline is opened before, once in a process: ledger and table must belong together.
+    async fn compact(&self, until: &Until, clock: &dyn Clock, told: &mut PipelineAnswer) -> Result<(), CompactError> {
+        self.open_once().await?;
+        match self.compactor.compact_until(Trigger::WhenDue, until).await? {
+            Outcome::Busy { holder } => {
+                tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");
+                told.busy();
+            }
+            Outcome::Done { commits, schema, unfinished } => {
+                told.committed(&commits, unfinished, clock.now());
+                if let Some(schema) = schema {
+                    self.compactor.adopt(&schema).await?;
+                }
+                told.waiting(&self.compactor.waiting().await?, clock.now());
+            }
+        }
+        Ok(())
+    }
+
+    fn upkeep_that_is_due(&self, request: &Request, told: &PipelineAnswer) -> Option<Upkeep> {
+        if request.upkeep {
+            return Some(Upkeep::Full);
+        }
+        let (first, last) = (told.commits.first()?.version, told.commits.last()?.version);
+        self.compactor.upkeep_is_due(first, last).then_some(Upkeep::Merge)
+    }
+
+    async fn keep_up(&self, upkeep: Upkeep, until: &Until, told: &mut PipelineAnswer) -> Result<(), CompactError> {
+        match self.compactor.upkeep(upkeep, until).await? {
+            UpkeepOutcome::Done(report) => told.kept_up(report),
+            UpkeepOutcome::Busy { holder } => {
+                tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");
+            }
+        }
+        Ok(())
+    }
+
+    async fn open_once(&self) -> Result<(), CompactError> {
+        if self.is_open() { Ok(()) } else { self.open().await }
+    }
+
+    async fn open(&self) -> Result<(), CompactError> {
+        let (version, _) = self.compactor.ensure_open(&self.first).await?;
+        tracing::info!(pipeline = self.pipeline, table = self.table, version, "open");
+        self.opened.0.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.opened.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the oldest staged batch has waited, in seconds.
+fn staged_age(waiting: &StagedTotals, now: Timestamp) -> u64 {
+    waiting.oldest.map_or(0, |oldest| now.microseconds_since(oldest) / 1_000_000)
+}

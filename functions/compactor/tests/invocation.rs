@@ -1,0 +1,120 @@
+//! One invocation of the function, over folders and an embedded ledger.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod place;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compactor::function::{Answer, Job, Opened, Request, State, invoke};
+use compactor::{CompactorSettings, Until, first_columns};
+use decode::hints::Hints;
+use lake::{Foreign, Lake};
+use ledger::Ledger;
+use place::Place;
+use place::dying::{DyingLedger, Fuse};
+use place::rows::expected;
+use runtime::SystemClock;
+use runtime::telemetry::Metrics;
+use serde_json::json;
+
+/// A pipeline as the function has it, with a delay after which its batches are due.
+fn job(place: &Place, opened: &Opened, delay: Duration) -> Job {
+    let settings = CompactorSettings { key_columns_may_come: true, longest_delay: delay, ..place.settings() };
+    Job {
+        pipeline: "p".to_owned(),
+        table: "table".to_owned(),
+        compactor: place.compactor_of_settings(settings),
+        first: first_columns(&Hints::default(), &place.order.partition_columns),
+        opened: opened.clone(),
+    }
+}
+
+async fn invoked(jobs: &[Job], event: serde_json::Value) -> (Answer, String) {
+    let request = Request::parse(&event, &["p".to_owned()]).unwrap();
+    let (clock, mut metrics) = (SystemClock::new(), Metrics::default());
+    let answer = invoke(jobs, &request, &Until::never(), &clock, &mut metrics).await;
+    let mut lines = Vec::new();
+    metrics.flush(drops::Timestamp(0), &mut lines).unwrap();
+    (answer, String::from_utf8(lines).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_is_opened_by_its_first_invocation_and_committed_when_due() {
+    let place = Place::new();
+    let opened = Opened::default();
+    let patient = || [job(&place, &opened, Duration::from_secs(300))];
+    let (answer, metrics) = invoked(&patient(), json!({"pipelines": ["p"]})).await;
+    assert_eq!(answer.failure(), None);
+    assert_eq!(answer.pipelines[0].state, State::NothingDue);
+    assert!(place.ledger.settings(&place.name).await.unwrap().is_some(), "ingest may begin");
+    assert!(metrics.contains("\"StagedAge\":[0]"), "{metrics}");
+
+    place.drop_files(0..3).await;
+    place.ingest().await;
+    let (answer, _) = invoked(&patient(), json!({})).await;
+    assert_eq!((answer.pipelines[0].state, answer.pipelines[0].waiting.drops), (State::NothingDue, 3));
+    let (answer, metrics) = invoked(&[job(&place, &opened, Duration::ZERO)], json!({})).await;
+    let told = serde_json::to_value(&answer).unwrap();
+    assert_eq!(told["pipelines"][0]["state"], "committed");
+    assert_eq!(told["pipelines"][0]["commits"][0]["drops"], 3);
+    assert_eq!(told["pipelines"][0]["waiting"]["drops"], 0);
+    assert!(metrics.contains("\"Commits\":1") && metrics.contains("\"EventToCommit\":["), "{metrics}");
+    assert_eq!(place.rows().await, expected(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_invocation_asks_the_ledger_once() {
+    let place = Place::new();
+    let opened = Opened::default();
+    let _ = invoked(&[job(&place, &opened, Duration::ZERO)], json!({"pipelines": ["p"]})).await;
+    // A ledger that dies after so many calls, and a log that is not asked at all.
+    for (opened, calls) in [(opened, 1), (Opened::default(), 2)] {
+        let idle = Job {
+            compactor: place.compactor_with(|parts| {
+                let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
+                parts.ledger = Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false });
+                parts.lake = Arc::new(place::Untouched);
+            }),
+            ..job(&place, &opened, Duration::ZERO)
+        };
+        let (answer, _) = invoked(&[idle], json!({})).await;
+        assert_eq!((answer.failure(), answer.pipelines[0].state), (None, State::NothingDue));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_pipelines_failure_stops_no_other_and_is_named() {
+    let (good, bad) = (Place::new(), Place::new());
+    let opened = Opened::default();
+    let _ = invoked(&[job(&good, &opened, Duration::ZERO)], json!({"pipelines": ["p"]})).await;
+    good.drop_files(0..2).await;
+    good.ingest().await;
+    // A table that is not ours stands where the other's should be.
+    bad.lake.inner.append_foreign(Foreign { metadata: Some(place::foreign_table()), ..Foreign::default() }).unwrap();
+    let jobs = [job(&bad, &Opened::default(), Duration::ZERO), job(&good, &opened, Duration::ZERO)];
+    let (answer, _) = invoked(&jobs, json!({})).await;
+    assert_eq!(answer.pipelines.iter().map(|one| one.state).collect::<Vec<_>>(), [State::Failed, State::Committed]);
+    let failure = answer.failure().unwrap();
+    assert!(failure.starts_with("1 of 2 pipelines failed: p: the table table was not made by Lithify"), "{failure}");
+    assert_eq!(good.rows().await, expected(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upkeep_is_done_when_asked_for_and_once_for_a_table() {
+    let mut place = Place::new();
+    place.small_files = 3;
+    place.commit_often(3, 1).await;
+    let opened = Opened::default();
+    let jobs = [job(&place, &opened, Duration::ZERO), job(&place, &opened, Duration::ZERO)];
+    let (answer, _) = invoked(&jobs, json!({})).await;
+    assert!(answer.pipelines.iter().all(|one| one.upkeep.is_none()), "nothing was committed");
+    let (answer, _) = invoked(&jobs, json!({"upkeep": true})).await;
+    assert_eq!(answer.failure(), None);
+    let upkeep = answer.pipelines[0].upkeep.as_ref().unwrap();
+    assert_eq!((upkeep.files_merged, upkeep.files_written), (3, 1));
+    assert!(answer.pipelines[1].upkeep.is_none(), "it is the same table");
+    assert_eq!(place.rows().await, expected(3));
+    assert_eq!(place.lake.live_files().await.unwrap().len(), 1);
+}

@@ -1,0 +1,171 @@
+//! Pipelines that are opened before there is data, commits that a dying process leaves unsettled, time that runs out, staging leftovers.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod place;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compactor::{
+    CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger, Until, Upkeep, UpkeepOutcome,
+    first_columns,
+};
+use decode::hints::Hints;
+use decode::schema::TableSchema;
+use drops::BatchId;
+use lake::Lake;
+use ledger::{BatchRecord, Ledger};
+use place::Place;
+use place::dying::{Fuse, dying};
+use place::rows::expected;
+use runs::{ClusterKey, Order};
+use runtime::{Clock, SystemClock};
+use store::Store;
+
+fn names(schema: &arrow_schema::Schema) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).filter(|name| !name.starts_with('_')).collect()
+}
+
+fn with(place: &Place, change: impl FnOnce(&mut CompactorSettings)) -> Compactor {
+    let mut settings = CompactorSettings { key_columns_may_come: true, ..place.settings() };
+    change(&mut settings);
+    place.compactor_of_settings(settings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_opens_before_its_first_drop_and_its_columns_come_with_the_data() {
+    let mut place = Place::new();
+    place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
+    let compactor = with(&place, |_| {});
+    let (version, schema) = compactor.ensure_open(&TableSchema::default()).await.unwrap();
+    assert_eq!((version, names(&schema)), (0, vec![]));
+    // Opened by another once more, nothing changes; the ledger is not taken for a lost one.
+    assert_eq!(with(&place, |_| {}).ensure_open(&TableSchema::default()).await.unwrap().0, 0);
+    let fixed = place.ledger.settings(&place.name).await.unwrap().unwrap();
+    assert!(!fixed.identity_holds_version);
+
+    place.drop_files(0..3).await;
+    place.ingest().await;
+    let done = compactor.compact(Trigger::Now).await.unwrap();
+    assert!(matches!(done, Outcome::Done { commits, unfinished: false, .. } if commits.len() == 1));
+    assert_eq!(place.rows().await, expected(3));
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    assert_eq!(names(&head.schema), ["id", "row", "shop"]);
+    place.audit_of(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partition_columns_are_there_from_the_start() {
+    let mut place = Place::new();
+    place.order = Order { partition_columns: vec!["shop".to_owned()], cluster_key: ClusterKey::SourceRow };
+    let first = first_columns(&Hints::parse("shop bigint").unwrap(), &place.order.partition_columns);
+    let compactor = with(&place, |_| {});
+    let (_, schema) = compactor.ensure_open(&first).await.unwrap();
+    assert_eq!(names(&schema), ["shop"]);
+    place.drop_files(0..3).await;
+    place.ingest().await;
+    let _ = compactor.compact(Trigger::Now).await.unwrap();
+    assert_eq!(place.rows().await, expected(3));
+    assert_eq!(place.lake.live_files().await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tells_drops_apart_is_fixed() {
+    let place = Place::new();
+    with(&place, |settings| settings.identity_holds_version = true).ensure_open(&TableSchema::default()).await.unwrap();
+    assert!(place.ledger.settings(&place.name).await.unwrap().unwrap().identity_holds_version);
+    let error = with(&place, |_| {}).ensure_open(&TableSchema::default()).await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::OtherIdentity { fixed: true, .. })), "{error}");
+    assert!(error.to_string().contains("ingests overwritten objects"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_open_at_once_make_one_table() {
+    for _ in 0..20 {
+        let place = Place::new();
+        let (one, two) = (with(&place, |_| {}), with(&place, |_| {}));
+        let schema = TableSchema::default();
+        let (one, two) = tokio::join!(one.ensure_open(&schema), two.ensure_open(&schema));
+        assert_eq!((one.unwrap().0, two.unwrap().0), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_anywhere_in_a_compaction_leaves_each_batch_committed_once() {
+    let mut calls = 0;
+    for n in 0.. {
+        let mut burnt = false;
+        for after_effect in [false, true] {
+            let place = Place::new();
+            for start in [0, 2, 4] {
+                place.drop_files(start..start + 2).await;
+                place.ingest().await;
+            }
+            let fuse = Fuse::new(n, after_effect);
+            // The ledger marks the batches of a commit one by one: some may be marked and others not.
+            let dead = place.compactor_with(|parts| dying(parts, &fuse, true));
+            let _ = dead.compact(Trigger::Now).await;
+            burnt |= fuse.burnt();
+
+            let healthy = place.zombie();
+            assert!(matches!(healthy.open().await.unwrap(), Opened::Table { .. }));
+            let _ = healthy.compact(Trigger::Now).await.unwrap();
+            assert_eq!(place.rows().await, expected(6), "call {n}, after its effect: {after_effect}");
+            let _ = healthy.upkeep(Upkeep::Full, &Until::never()).await.unwrap();
+            place.audit_of(6).await;
+        }
+        calls = n;
+        if !burnt {
+            break;
+        }
+    }
+    assert!(calls > 30, "only {calls} calls were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_end_in_time_and_take_no_more_than_they_should() {
+    let place = Place::new();
+    for n in 0..3 {
+        place.drop_files(n..n + 1).await;
+        place.ingest().await;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let over = Until::at(clock.clone(), Duration::ZERO);
+    let small = || with(&place, |settings| settings.commit_bytes = 1);
+    let outcome = small().compact_until(Trigger::Now, &over).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done { commits, unfinished: true, .. } if commits.is_empty()));
+    assert_eq!(small().waiting().await.unwrap().batches, 3, "nothing is lost");
+    let ample = Until::at(clock, Duration::from_secs(3_600));
+    let outcome = small().compact_until(Trigger::Now, &ample).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done { commits, unfinished: false, .. } if commits.len() == 3));
+    assert_eq!(place.rows().await, expected(3));
+    place.audit_of(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leftovers_of_the_dead_are_swept_and_their_batches_aborted_first() {
+    let place = Place::new();
+    place.commit_often(1, 1).await;
+    place.drop_files(1..2).await;
+    place.ingest().await;
+    let now = SystemClock::new().now().milliseconds();
+    let (old, young) = (BatchId::from_parts(now - 1_000_000, 1), BatchId::from_parts(now, 2));
+    let put = async |name: String| place.state.put(&format!("staging/p/{name}"), "x".into()).await.unwrap();
+    for name in [format!("{old}-0.parquet"), format!("{old}-manifest.jsonl.zst"), format!("{young}-0.parquet")] {
+        put(name).await;
+    }
+    put(format!("merge-{old}-0.parquet")).await;
+    let before = place.state.list("staging/p/").await.unwrap().len();
+    let compactor = with(&place, |settings| settings.leftover_age = Duration::from_secs(900));
+    let UpkeepOutcome::Done(report) = compactor.upkeep(Upkeep::Full, &Until::never()).await.unwrap() else {
+        panic!("busy")
+    };
+    assert_eq!(report.leftovers, 3);
+    assert_eq!(place.state.list("staging/p/").await.unwrap().len(), before - 3);
+    assert_eq!(place.ledger.batch(old).await.unwrap(), Some(BatchRecord::Aborted));
+    assert_eq!(place.ledger.batch(young).await.unwrap(), None);
+    // What is staged is still there to be committed.
+    let _ = place.zombie().compact(Trigger::Now).await.unwrap();
+    assert_eq!(place.rows().await, expected(2));
+}
