@@ -24,7 +24,7 @@ use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
 
 pub use audit::audit_schema;
-pub use open::{NotOpened, Opened};
+pub use open::{NotOpened, Opened, not_an_audit_table};
 
 /// What stops the compactor. What it has committed stays; whoever compacts next begins with recovery.
 #[derive(Debug, thiserror::Error)]
