@@ -45,6 +45,9 @@ const PIPELINE_KEYS: [&str; 13] = [
     "append_existing",
 ];
 
+/// What only the command line says: how a process is run, not what its pipelines are.
+const FLAGS_ONLY: [&str; 4] = ["watch", "every", "quiet", "json"];
+
 /// Reads a settings file. `file_name` is what messages call it and what relative paths in it begin at (its folder).
 ///
 /// # Errors
@@ -106,6 +109,7 @@ impl Reader<'_> {
             name if PIPELINE_KEYS.contains(&name) => {
                 self.fault(key, "belongs to one pipeline: write it below a [[pipeline]] line".to_owned());
             }
+            name if FLAGS_ONLY.contains(&name) => self.flag_only(key),
             name => self.unknown(key, did_you_mean(name, &TOP_KEYS)),
         }
     }
@@ -148,6 +152,7 @@ impl Reader<'_> {
                     let how = "is of the whole process: write it at the top of the file, above every [[pipeline]]";
                     self.fault(key, how.to_owned());
                 }
+                name if FLAGS_ONLY.contains(&name) => self.flag_only(key),
                 name => self.unknown(key, did_you_mean(name, &PIPELINE_KEYS)),
             }
         }
@@ -224,6 +229,11 @@ impl Reader<'_> {
 
     fn fault(&mut self, key: &Key, problem: String) {
         self.faults.push(SettingError::new(&self.origin(key), key.get(), problem));
+    }
+
+    fn flag_only(&mut self, key: &Key) {
+        let how = format!("is a flag only: lithify run --config FILE --{}", key.get());
+        self.fault(key, how);
     }
 
     fn unknown(&mut self, key: &Key, suggestion: String) {
