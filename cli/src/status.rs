@@ -38,6 +38,9 @@ async fn status(table: &Path) -> Result<StatusReport, Failure> {
     for name in ledger.pipelines().await.map_err(of_ledger)? {
         pipelines.push(pipeline(&ledger, &state, &name, now).await?);
     }
+    if head.is_none() && pipelines.iter().any(|pipeline| pipeline.head.is_some()) {
+        return Err(log_lost(table));
+    }
     let audit = DeltaLake::local(&audit_folder(table)).map_err(of_lake)?;
     let files = if head.is_some() { lake.live_files().await.map_err(of_lake)? } else { Vec::new() };
     let table = TableStatus {
@@ -143,6 +146,14 @@ async fn still_quarantined(
         .collect();
     let claims = ledger.claims(&ids).await.map_err(of_ledger)?;
     Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
+}
+
+fn log_lost(table: &Path) -> Failure {
+    let folder = table.display();
+    Failure::new(
+        format!("the ledger knows commits of the table {folder}, but it has no log: {folder}/_delta_log is gone"),
+        format!("restore {folder}/_delta_log from a backup, or remove {folder}/_lithify to begin anew"),
+    )
 }
 
 pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
