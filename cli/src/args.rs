@@ -94,7 +94,7 @@ pub struct RunArgs {
     /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'. They win over what is seen.
     #[arg(long, help_heading = "Reading", value_name = "TYPES")]
     pub schema_hints: Option<String>,
-    /// How long ago a file must have been modified before it is read [default: 2s].
+    /// How long ago a file must have been modified before it is read [default: 2s]. A run that ends waits at most 30s for it.
     #[arg(long, help_heading = "Reading", value_name = "DURATION")]
     pub settle_time: Option<String>,
 
@@ -170,7 +170,7 @@ pub fn parse() -> Cli {
             {
                 let failure = Failure::new(first_line(&error), "see `lithify --help`");
                 // A closed standard output changes nothing: the exit code says the same.
-                let _ = show_failure_object(&failure, &mut std::io::stdout());
+                let _ = show_failure_object(&failure, exit::WRONG_SETTINGS, &mut std::io::stdout());
             }
             error.exit()
         }

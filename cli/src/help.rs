@@ -35,6 +35,9 @@ Examples:
   The summary as one JSON object, for scripts:
     lithify run drops/ tables/orders --json | jq .total.rows
 
+Names tell the format: .json .jsonl .jsonlines .ndjson .csv, with .gz or .zst. Names that say nothing (no extension,
+.log .txt .out .bak .bin .dat .1) are JSON if their first bytes are; all others are skipped, unless --format is given.
+
 Sizes are written 128MiB, 512MB or 1GiB, durations 90s, 5m, 1h30m or 250ms, columns a,b.
 A flag given with --config holds for every pipeline of the file, in place of the file's value.
 In the file, settings have the flags' names with '_' for '-'; relative paths begin at its folder.

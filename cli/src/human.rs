@@ -19,7 +19,7 @@ pub fn number(value: u64) -> String {
 pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if value < 1_000 {
-        return format!("{value} bytes");
+        return count(value, "byte", "bytes");
     }
     let mut scaled = value as f64 / 1e3;
     let mut unit = 0;
@@ -89,6 +89,7 @@ mod tests {
     fn bytes_have_one_digit_behind_the_point() {
         let cases = [
             (0, "0 bytes"),
+            (1, "1 byte"),
             (999, "999 bytes"),
             (1_000, "1.0 kB"),
             (3_400_000, "3.4 MB"),

@@ -39,6 +39,9 @@ async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failu
             pipelines.push(pipeline(ledger.as_ref(), state.as_ref(), &name, settings, now).await?);
         }
     }
+    if head.is_none() && pipelines.iter().any(|pipeline| pipeline.head.is_some()) {
+        return Err(log_lost(table));
+    }
     let files = if head.is_some() { lake.live_files().await.map_err(of_lake)? } else { Vec::new() };
     let table = TableStatus {
         path: table.to_owned(),
@@ -143,6 +146,13 @@ async fn still_quarantined(
         .collect();
     let claims = ledger.claims(&ids).await.map_err(of_ledger)?;
     Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
+}
+
+fn log_lost(folder: &str) -> Failure {
+    Failure::new(
+        format!("the ledger knows commits of the table {folder}, but it has no log: {folder}/_delta_log is gone"),
+        format!("restore {folder}/_delta_log from a backup, or remove {folder}/_lithify to begin anew"),
+    )
 }
 
 pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {

@@ -103,3 +103,94 @@ fn a_table_inside_its_source_is_skipped() {
     let answer = reader::ask(Engine::DuckDb, &[("rows", &table)], &[("count", "SELECT count(*) FROM rows")]);
     assert_eq!(answer.integers("count"), [1]);
 }
+
+/// A record whose field `a` holds a value below so many levels, of objects, of arrays, or of both by turns.
+fn nested(id: usize, levels: usize, kind: usize) -> String {
+    let object = |level: usize| kind == 0 || kind == 2 && level % 2 == 0;
+    let open: String = (0..levels).map(|level| if object(level) { "{\"x\":" } else { "[" }).collect();
+    let close: String = (0..levels).rev().map(|level| if object(level) { '}' } else { ']' }).collect();
+    format!("{{\"id\":{id},\"a{kind}\":{open}1{close}}}\n")
+}
+
+#[test]
+fn what_nests_too_deep_for_readers_is_rescued_and_the_table_goes_on() {
+    let place = Place::new("deep");
+    put(&place.source(), "0.json", b"{\"id\":0}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    let mut rows = 1;
+    for kind in 0..3 {
+        // Deepest first: what is rescued is no column, whatever came before.
+        for levels in [63, 45, 31, 30] {
+            let name = format!("{kind}-{levels}.json");
+            put(&place.source(), &name, nested(rows, levels, kind).as_bytes());
+            let summary = place.run(&[]).expect(&[exit::FINAL]).json();
+            assert_eq!(summary["total"]["rescued_rows"], 1, "{name}: {summary}");
+            let conflicts = summary["pipelines"][0]["conflicts"].to_string();
+            assert!(conflicts.contains("limit of 30 levels"), "{name}: {conflicts}");
+            rows += 1;
+        }
+        put(&place.source(), &format!("{kind}-29.json"), nested(rows, 29, kind).as_bytes());
+        place.run(&[]).expect(&[exit::FINAL]);
+        rows += 1;
+    }
+    place.run(&[]).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), count(a0), count(a1), count(a2), count(_rescued_data) FROM rows";
+    let answer = reader::ask(Engine::Delta, &[("rows", &place.table())], &[("count", sql)]);
+    assert_eq!(answer.integers("count"), [rows as i64, 1, 1, 1, 12]);
+    // DuckDB's time doubles with each level of arrays that it reads: `a1` would take minutes.
+    let sql = "SELECT count(*), count(a0), count(a2), count(_rescued_data) FROM rows";
+    let answer = reader::ask(Engine::DuckDb, &[("rows", &place.table())], &[("count", sql)]);
+    assert_eq!(answer.integers("count"), [rows as i64, 1, 1, 12]);
+}
+
+#[test]
+fn control_characters_in_names_become_underscores() {
+    let place = Place::new("control");
+    put(&place.source(), "a.json", b"{\"id\":1,\"a\\u0000b\":2,\"o\":{\"c\\u0001d\":3,\"e\\u0000\":4}}\n");
+    put(&place.source(), "b.csv", b"id,x\0y\n2,z\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    for engine in [Engine::DuckDb, Engine::Delta] {
+        let sql = "SELECT id, a_b, o['c_d'], o['e_'], x_y FROM rows ORDER BY id";
+        let answer = reader::ask(engine, &[("rows", &place.table())], &[("rows", sql)]);
+        let expected = [json!([1, 2, 3, 4, null]), json!([2, null, null, null, "z"])];
+        assert_eq!(answer.rows("rows")[..], expected, "{engine:?}");
+    }
+    // The source's names are known to the next run as well.
+    put(&place.source(), "c.json", b"{\"id\":3,\"a\\u0000b\":5}\n");
+    let summary = place.run(&[]).expect(&[exit::FINAL]).json();
+    assert_eq!(summary["total"]["rescued_rows"], 0, "{summary}");
+    assert_eq!(rows(&place, "SELECT a_b FROM rows WHERE id = 3"), json!([[5]]));
+}
+
+#[test]
+fn names_that_say_nothing_are_told_by_their_first_bytes() {
+    let place = Place::new("silent");
+    let json = b"{\"id\":1}\n";
+    for name in ["a.log", "b.txt", "c.json.1", "d", "e.jsonlines", "f.out"] {
+        put(&place.source(), name, json);
+    }
+    put(&place.source(), "g.log", b"[2026-11-22 10:00:00] started\n");
+    put(&place.source(), "h.txt", b"id\n5\n");
+    put(&place.source(), "i.geojson", json);
+    let (source, table) = (place.source(), place.table());
+    let words = ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--settle-time", "0s"];
+    let ended = place.lithify(&words).expect(&[exit::FINAL]);
+    for part in [".geojson: 1", ".log: 1", ".txt: 1", "--format json"] {
+        assert!(ended.stdout.contains(part), "{part} is not in {}", ended.stdout);
+    }
+    assert_eq!(rows(&place, "SELECT count(*) FROM rows"), json!([[6]]));
+}
+
+#[test]
+fn an_empty_partition_value_is_rescued_counted_and_named() {
+    let place = Place::new("empty-partition");
+    put(&place.source(), "a.csv", b"id,day\n1,\"\"\n2,\"\"\n3,x\n4,\n");
+    let flags = ["--partition-columns", "day"];
+    let summary = place.run(&flags).expect(&[exit::FINAL]).json();
+    assert_eq!(summary["total"]["rescued_rows"], 2, "{summary}");
+    let conflicts = summary["pipelines"][0]["conflicts"].to_string();
+    assert!(conflicts.contains("cannot be a partition's value"), "{conflicts}");
+    let tables: [(&str, &std::path::Path); 1] = [("drops", &place.audit())];
+    let answer = reader::ask(Engine::DuckDb, &tables, &[("rescued", "SELECT rows, rescued_rows FROM drops")]);
+    assert_eq!(answer.integers("rescued"), [4, 2]);
+}

@@ -56,6 +56,58 @@ fn a_table_that_others_made_needs_consent() {
 }
 
 #[test]
+fn a_table_of_others_in_the_audit_tables_place_is_not_touched() {
+    let place = Place::new("foreign-audit");
+    Drops::new(&place.source(), 36).add(1);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign_table.py");
+    let made = Command::new(place::python()).arg(script).arg(place.audit()).status().unwrap();
+    assert!(made.success(), "{script} failed");
+    for _ in 0..2 {
+        place.run(&[]).expect(&[exit::FAILED]).tells(&[place.audit().to_str().unwrap(), "move it away"]);
+    }
+    assert_eq!(reader::describe(&place.audit()).unwrap().version, 0, "the foreign table was written to");
+    assert!(!place.table().exists(), "a refused run made a table");
+}
+
+#[test]
+fn an_audit_table_is_no_table_to_ingest_into() {
+    let place = Place::new("into-audit");
+    Drops::new(&place.source(), 37).add(1);
+    place.run(&[]).expect(&[exit::FINAL, exit::QUARANTINED]);
+    let (source, audit) = (place.source(), place.audit());
+    let ended = place.lithify(&["run", source.to_str().unwrap(), audit.to_str().unwrap()]);
+    ended.expect(&[exit::FAILED]).tells(&["is an audit table"]);
+    assert!(!audit.join("_lithify").exists());
+}
+
+#[test]
+fn a_table_whose_log_was_lost_is_told_with_its_path() {
+    let place = Place::new("log-lost");
+    Drops::new(&place.source(), 38).add(1);
+    place.run(&[]).expect(&[exit::FINAL, exit::QUARANTINED]);
+    let log = place.table().join("_delta_log");
+    fs::remove_dir_all(&log).unwrap();
+    place.run(&[]).expect(&[exit::FAILED]).tells(&[log.to_str().unwrap(), "restore"]);
+    let status = place.lithify(&["status", place.table().to_str().unwrap(), "--json"]).expect(&[exit::FAILED]);
+    status.tells(&[log.to_str().unwrap(), "restore"]);
+}
+
+#[test]
+fn a_file_that_is_too_young_is_left_to_the_next_run_at_once() {
+    let place = Place::new("young");
+    let mut drops = Drops::new(&place.source(), 39);
+    drops.add(3);
+    let (source, table) = (place.source(), place.table());
+    let words = ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--json", "--settle-time", "1h"];
+    let ended = place.lithify(&words).expect(&[exit::FINAL]);
+    let summary = ended.json();
+    assert_eq!(summary["total"]["drops_waiting"], 3, "{summary}");
+    assert!(summary["pipelines"][0]["waiting_until"].is_string(), "{summary}");
+    place.run(&[]).expect(&[exit::FINAL, exit::QUARANTINED]);
+    check::exactly_once(&place, &drops);
+}
+
+#[test]
 fn another_source_under_the_same_name_is_refused() {
     let place = Place::new("other-source");
     let mut drops = Drops::new(&place.source(), 33);

@@ -66,6 +66,50 @@ fn an_interrupted_run_ends_soon_and_the_next_takes_over_at_once() {
     check::exactly_once(&place, &drops);
 }
 
+#[test]
+fn a_file_that_is_written_slowly_is_in_soon_after_its_last_byte() {
+    let place = Place::new("watch-slow");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":0}\n");
+    let (source, table) = (place.source(), place.table());
+    // With the default time to settle, which each write renews.
+    let words = [source.to_str().unwrap(), table.to_str().unwrap()];
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.arg("run").args(words).args(["--json"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("slow"));
+    reaches(&place, &mut watcher, 1);
+    let mut file = std::fs::File::create(place.source().join("slow.json")).unwrap();
+    for line in 0..14 {
+        std::io::Write::write_all(&mut file, format!("{{\"id\":{line}}}\n").as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(500));
+    }
+    let began = Instant::now();
+    reaches(&place, &mut watcher, 15);
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
+    watcher.interrupt();
+    let summary = watcher.wait(SOON).expect(&[exit::INTERRUPTED]).json();
+    assert_eq!((&summary["total"]["drops_left_out"], &summary["total"]["drops_ingested"]), (&0.into(), &2.into()));
+}
+
+#[test]
+fn a_source_that_vanishes_is_told_once_and_watched_again_when_it_is_back() {
+    let place = Place::new("watch-gone");
+    let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");
+    put("a.json");
+    let mut watcher = place.start(&FLAGS);
+    reaches(&place, &mut watcher, 1);
+    std::fs::rename(place.source(), place.path("away")).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    // Another folder stands there now: the old one's notifications do not tell of it.
+    put("b.json");
+    reaches(&place, &mut watcher, 2);
+    put("c.json");
+    reaches(&place, &mut watcher, 3);
+    watcher.interrupt();
+    let ended = watcher.wait(SOON).expect(&[exit::INTERRUPTED]);
+    let told = |words: &str| ended.stderr.matches(words).count();
+    assert_eq!((told("source is gone"), told("source is back"), told("could not list")), (1, 1, 0), "{}", ended.stderr);
+}
+
 /// Waits until readers see so many rows.
 fn reaches(place: &Place, watcher: &mut Process, rows: i64) {
     let (began, mut seen) = (Instant::now(), -1);

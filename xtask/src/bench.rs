@@ -31,7 +31,8 @@ pub fn run(words: &[&str]) -> Outcome {
 fn lambda(options: &[&str]) -> Outcome {
     tools::check_for_tests()?;
     phase("functions", || {
-        let build = ["build", "--profile", "deploy", "-p", "ingest", "-p", "compactor", "--features", functions::FEATURES];
+        let build =
+            ["build", "--profile", "deploy", "-p", "ingest", "-p", "compactor", "--features", functions::FEATURES];
         succeed(&mut cargo(&build)?)
     })?;
     let python = python::environment("localstack/requirements.txt")?;

@@ -49,6 +49,12 @@ impl Counts {
         self.found_bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Takes back drops that were found and will be found again, with their bytes.
+    pub fn lost(&self, drops: u64, bytes: u64) {
+        self.found_drops.fetch_sub(drops, Relaxed);
+        self.found_bytes.fetch_sub(bytes, Relaxed);
+    }
+
     /// Says whether the listing is done. Before that the time left is not known.
     pub fn set_listed(&self, listed: bool) {
         self.listed.store(listed, Relaxed);

@@ -77,20 +77,44 @@ pub(super) fn text(counts: &Snapshot, speed: Speed) -> String {
     text += &format!("{} of {}{more} drops, ", number(counts.done_drops), number(counts.found_drops));
     text += &format!("{}, {} ", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
     text += &format!("({} drops/s, {}/s)", number(speed.drops.round() as u64), bytes(speed.bytes.round() as u64));
+    text + &rest_text(counts) + &left_text(counts, speed)
+}
+
+/// What stands beside a bar, what matters most first: a terminal may be narrow, and its edge cuts the rest.
+/// `reading: 1,234 of 5,678, 617/s, 8 s left, 12,340 rows, 3.4 MB`.
+pub(super) fn bar_text(counts: &Snapshot, speed: Speed) -> String {
+    let mut text = String::new();
+    if !counts.phase.is_empty() {
+        text += &format!("{}: ", counts.phase);
+    }
+    let more = if counts.listed { "" } else { "+" };
+    text += &format!("{} of {}{more}", number(counts.done_drops), number(counts.found_drops));
+    text += &format!(", {}/s", number(speed.drops.round() as u64));
+    text += &left_text(counts, speed);
+    text += &format!(", {}, {}", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
+    text + &rest_text(counts)
+}
+
+fn rest_text(counts: &Snapshot) -> String {
+    let mut text = String::new();
     if counts.quarantined > 0 {
         text += &format!(", {} quarantined", number(counts.quarantined));
     }
     if counts.staged_drops > 0 {
         text += &format!(", {} staged", number(counts.staged_drops));
     }
-    if counts.done_drops < counts.found_drops || !counts.listed {
-        match left(counts, speed) {
-            Some(left) if left < Duration::from_secs(10) => text += &format!(", {} s left", left.as_secs()),
-            Some(left) => text += &format!(", {} left", duration(left)),
-            None => text += ", ? left",
-        }
-    }
     text
+}
+
+fn left_text(counts: &Snapshot, speed: Speed) -> String {
+    if counts.done_drops >= counts.found_drops && counts.listed {
+        return String::new();
+    }
+    match left(counts, speed) {
+        Some(left) if left < Duration::from_secs(10) => format!(", {} s left", left.as_secs()),
+        Some(left) => format!(", {} left", duration(left)),
+        None => ", ? left".to_owned(),
+    }
 }
 
 /// Decides when a plain line is due: every two seconds, the first after two, only where something changed.
@@ -141,6 +165,21 @@ mod tests {
         assert!(listing.contains("1,234 of 5,678+ drops") && listing.ends_with(", ? left"), "{listing}");
         let more = text(&Snapshot { quarantined: 3, staged_drops: 1_000, ..some() }, speed);
         assert!(more.contains("MB/s), 3 quarantined, 1,000 staged, 8 s left"), "{more}");
+    }
+
+    #[test]
+    fn beside_a_bar_rate_and_time_left_show_on_eighty_columns() {
+        let many = Snapshot {
+            phase: "committing",
+            done_drops: 1_000_000,
+            found_drops: 9_999_999,
+            found_bytes: 160_000_000,
+            listed: true,
+            ..some()
+        };
+        let text = bar_text(&many, Speed { drops: 24_691.0, bytes: 17_000_000.0 });
+        let shown: String = text.chars().take(80 - super::super::BAR_COLUMNS).collect();
+        assert!(shown.contains("24,691/s, 6 min 05 s left"), "{shown}");
     }
 
     #[test]

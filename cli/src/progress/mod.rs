@@ -147,9 +147,13 @@ impl Drop for Progress {
     }
 }
 
+/// The columns that spinner, bar and the blanks around them take.
+#[cfg(test)]
+const BAR_COLUMNS: usize = 15;
+
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:10}] {wide_msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar
@@ -176,9 +180,10 @@ impl Painter {
             }
             Show::Bar => {
                 let bar = &self.messages.bar;
-                bar.set_length(counts.found_drops);
+                // A bar of no length shows as full.
+                bar.set_length(counts.found_drops.max(1));
                 bar.set_position(counts.done_drops);
-                bar.set_message(line::text(&counts, speed));
+                bar.set_message(line::bar_text(&counts, speed));
                 bar.tick();
             }
         }

@@ -6,6 +6,8 @@ use clap::builder::styling::AnsiColor;
 use runtime::settings::{Origin, SettingError};
 use serde::Serialize;
 
+use super::summary::FORMAT_VERSION;
+use crate::exit;
 use crate::human::plain;
 
 /// Why something failed, in words for the user.
@@ -33,6 +35,24 @@ impl Failure {
     }
 }
 
+/// A failure as the one object that a command prints.
+#[derive(Serialize)]
+pub(super) struct FailureObject<'a> {
+    /// See [`FORMAT_VERSION`].
+    format_version: u32,
+    /// The process's exit code.
+    exit_code: u8,
+    #[serde(flatten)]
+    failure: &'a Failure,
+}
+
+impl<'a> FailureObject<'a> {
+    /// The object for a process that ends with this code.
+    pub(super) fn new(failure: &'a Failure, exit_code: u8) -> Self {
+        Self { format_version: FORMAT_VERSION, exit_code, failure }
+    }
+}
+
 /// One setting that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SettingFailure {
@@ -51,6 +71,10 @@ pub struct SettingFailure {
 /// Everything that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WrongSettings {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The process's exit code.
+    pub exit_code: u8,
     /// How many are wrong.
     pub error: String,
     /// What to do next.
@@ -79,6 +103,8 @@ impl WrongSettings {
             many => format!("{many} settings are wrong"),
         };
         Self {
+            format_version: FORMAT_VERSION,
+            exit_code: exit::WRONG_SETTINGS,
             error,
             help: "nothing was touched; mend them and run it again, `lithify run --help` explains each setting"
                 .to_owned(),

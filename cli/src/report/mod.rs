@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use runtime::settings::SettingError;
 use serde::Serialize;
 
+use crate::exit;
 pub use failure::{Failure, WrongSettings};
 pub use moment::Moment;
 pub use status::{PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
@@ -44,13 +45,13 @@ pub fn show_status(report: &StatusReport, json: bool) -> io::Result<()> {
     if json { object(report) } else { text(&status_text::text(report)) }
 }
 
-/// Prints why a command failed without a result: on standard error, and with `json` as an object on standard output as well.
+/// Prints why a command failed without a result, with [`exit::FAILED`]: on standard error, and with `json` as an object on standard output as well.
 ///
 /// # Errors
 /// Standard output cannot be written to.
 pub fn show_failure(failure: &Failure, json: bool) -> io::Result<()> {
     failure.print(None);
-    if json { show_failure_object(failure, &mut io::stdout()) } else { Ok(()) }
+    if json { show_failure_object(failure, exit::FAILED, &mut io::stdout()) } else { Ok(()) }
 }
 
 /// Prints everything that is wrong with the settings: on standard error, and with `json` as an object on standard output as well.
@@ -63,9 +64,9 @@ pub fn show_setting_errors(errors: &[SettingError], json: bool) -> io::Result<()
     if json { object(&wrong) } else { Ok(()) }
 }
 
-/// Writes a failure as a JSON object on a line.
-pub(crate) fn show_failure_object(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
-    write_object(failure, out)
+/// Writes a failure as a JSON object on a line, with the exit code that the process ends with.
+pub(crate) fn show_failure_object(failure: &Failure, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
+    write_object(&failure::FailureObject::new(failure, exit_code), out)
 }
 
 /// Prints a result as one JSON object.

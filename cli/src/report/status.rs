@@ -47,7 +47,8 @@ pub struct PipelineStatus {
     pub drops_staged: u64,
     /// Drops that are quarantined, whether their batch is staged or committed.
     pub drops_quarantined: u64,
-    /// Drops that are claimed by a batch that is not sealed: at work, or to be taken over by the next run.
+    /// Drops that are claimed and that no sealed batch holds: at work, or taken over by the next run if their files are still
+    /// there.
     pub drops_unfinished: u64,
     /// Records that are quarantined, of drops whose other records are rows.
     pub quarantined_records: u64,

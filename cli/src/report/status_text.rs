@@ -65,7 +65,11 @@ fn pipeline(pipeline: &PipelineStatus, now: Moment) -> String {
     grid.row("drops committed", number(pipeline.drops_committed), "");
     grid.row("drops staged", number(pipeline.drops_staged), "");
     grid.row("drops quarantined", number(pipeline.drops_quarantined), "");
-    let note = if pipeline.drops_unfinished > 0 { "claimed: at work, or the next run takes them over" } else { "" };
+    let note = if pipeline.drops_unfinished > 0 {
+        "claimed and not held by a batch: the next run takes them over if their files are still there"
+    } else {
+        ""
+    };
     grid.row("drops unfinished", number(pipeline.drops_unfinished), note);
     grid.row("records quarantined", number(pipeline.quarantined_records), "");
     let waiting = &pipeline.waiting;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::moment::Moment;
 use crate::exit;
 
 /// The version of the JSON objects that `--json` prints. It grows when a field is taken away or means something else.
@@ -22,6 +23,9 @@ pub struct RunSummary {
     pub exit_code: u8,
     /// Whether the user interrupted it.
     pub interrupted: bool,
+    /// Whether it watched its sources, which only an interrupt ends.
+    #[serde(skip)]
+    pub watched: bool,
     /// Why it failed as a whole; null if it did not. A pipeline's own failure stands there.
     pub failure: Option<Failure>,
     /// How long it took, in seconds.
@@ -90,15 +94,20 @@ pub struct PipelineSummary {
     pub table_version: Option<u64>,
     /// What was counted.
     pub tally: Tally,
-    /// The first few files that changed after they were ingested.
+    /// When the last of the drops that are too young will have rested long enough; null where there is none.
+    pub waiting_until: Option<Moment>,
+    /// The first few files that changed after they were ingested; `tally.drops_changed` says how many there are.
     pub changed: Vec<String>,
-    /// The first few drops that were left out.
+    /// The first few drops that were left out; `tally.drops_left_out` says how many there are.
     pub left_out: Vec<LeftOut>,
-    /// The first few drops that were quarantined whole.
+    /// The first few drops that were quarantined whole; `tally.drops_quarantined` says how many there are.
     pub quarantined_drops: Vec<QuarantinedDrop>,
-    /// The first few records that were quarantined.
+    /// The first few records that were quarantined; `tally.quarantined_records` says how many there are.
     pub quarantined_records: Vec<QuarantinedRecord>,
-    /// How many files were skipped, of unknown formats and with hidden or temporary names, by extension; those with none are under the empty text.
+    /// How many files or records each of the four lists above names at most; all are counted.
+    pub named_at_most: usize,
+    /// How many files were skipped, of unknown formats and with hidden or temporary names, by extension; those with none are under
+    /// the empty text, other kinds under `~` or words in parentheses.
     pub skipped_by_extension: BTreeMap<String, u64>,
     /// Columns that this run added to the table, nested ones with dots.
     pub columns_added: Vec<ColumnAdded>,
@@ -171,6 +180,7 @@ impl RunSummary {
             format_version: FORMAT_VERSION,
             exit_code: exit::FINAL,
             interrupted: false,
+            watched: false,
             failure: None,
             seconds: time.as_secs_f64(),
             peak_memory_bytes: None,
@@ -201,7 +211,8 @@ impl RunSummary {
 impl PipelineSummary {
     /// The summary of a pipeline that did nothing yet.
     pub fn new(name: impl Into<String>, source: impl Into<String>, table: impl Into<String>) -> Self {
-        Self { name: name.into(), source: source.into(), table: table.into(), ..Self::default() }
+        let (name, source, table) = (name.into(), source.into(), table.into());
+        Self { name, source, table, named_at_most: NAMED_AT_MOST, ..Self::default() }
     }
 
     /// Counts a file that changed after it was ingested, and names it if it is one of the first few.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     NAMED_AT_MOST,
     grid::Grid,
+    moment::Moment,
     summary::{PipelineSummary, RunSummary, Tally},
 };
 use crate::human::{bytes, count, duration, number, per_second, plain};
@@ -16,7 +17,7 @@ pub(super) fn text(summary: &RunSummary) -> String {
     let several = summary.pipelines.len() > 1;
     for pipeline in &summary.pipelines {
         text += &heading(pipeline);
-        let mut grid = tally(&pipeline.tally);
+        let mut grid = tally(&pipeline.tally, pipeline.waiting_until);
         if !several {
             timing(&mut grid, summary, time);
         }
@@ -26,7 +27,7 @@ pub(super) fn text(summary: &RunSummary) -> String {
     }
     if several {
         text += &format!("All {} pipelines\n", summary.pipelines.len());
-        let mut grid = tally(&summary.total);
+        let mut grid = tally(&summary.total, None);
         timing(&mut grid, summary, time);
         text += &grid.text();
         text.push('\n');
@@ -41,7 +42,7 @@ fn heading(pipeline: &PipelineSummary) -> String {
     format!("{name}: {source} -> {table}{version}\n")
 }
 
-fn tally(tally: &Tally) -> Grid {
+fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
     let mut grid = Grid::default();
     let read = if tally.source_bytes > 0 { format!("{} read", bytes(tally.source_bytes)) } else { String::new() };
     let written = if tally.table_bytes > 0 { format!("{} written", bytes(tally.table_bytes)) } else { String::new() };
@@ -49,11 +50,15 @@ fn tally(tally: &Tally) -> Grid {
     always("drops ingested", tally.drops_ingested, read);
     always("drops already known", tally.drops_known, String::new());
     always("drops quarantined", tally.drops_quarantined, String::new());
+    let waiting = match waiting_until {
+        Some(until) => format!("too young to be read (--settle-time); the last rests at {until}, for a run after that"),
+        None => "too young to be read (--settle-time), for the next run".to_owned(),
+    };
     let some = [
         ("drops left out", tally.drops_left_out, "the next run tries them again"),
         ("drops changed", tally.drops_changed, "after they were ingested: ignored"),
         ("drops gone", tally.drops_gone, "before they were read"),
-        ("drops waiting", tally.drops_waiting, "too young to be read, for the next run"),
+        ("drops waiting", tally.drops_waiting, &waiting),
         ("drops elsewhere", tally.drops_elsewhere, "another process has them"),
         ("files skipped", tally.files_of_unknown_format, "of unknown formats"),
         ("files hidden", tally.files_hidden, "skipped for their names"),
@@ -110,9 +115,13 @@ fn details(pipeline: &PipelineSummary) -> String {
     text += &list("Changed after they were ingested, ignored", tally.drops_changed, pipeline.changed.iter().cloned());
     let skipped = pipeline.skipped_by_extension.iter().map(|(extension, files)| match extension.as_str() {
         "" => format!("without extension: {}", number(*files)),
+        kind if kind.starts_with(['(', '~']) => format!("{kind}: {}", number(*files)),
         known => format!(".{known}: {}", number(*files)),
     });
     text += &list("Skipped by extension", pipeline.skipped_by_extension.len() as u64, skipped);
+    if tally.files_of_unknown_format > 0 {
+        text += "    (--format json or --format csv reads files whatever their names say)\n";
+    }
     let added = pipeline.columns_added.iter().map(|added| format!("{} {}", added.column, added.data_type));
     text += &list_up_to(COLUMNS_NAMED, "Columns added", pipeline.columns_added.len() as u64, added);
     let one = |conflict: &super::Conflict| format!("{}: {} ({})", conflict.column, conflict.reason, conflict.remedy);
@@ -132,7 +141,6 @@ fn list(kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {
     list_up_to(NAMED_AT_MOST, kind, all, named)
 }
 
-/// A line for the kind, one for each that is named, and how many more there are.
 /// As [`list`], for so many.
 fn list_up_to(most: usize, kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {
     if all == 0 {
@@ -160,6 +168,9 @@ fn last_line(summary: &RunSummary) -> String {
             "Failed, {failures}: what was committed stays; once the cause is mended, a run goes on from there.\n"
         );
     }
+    if summary.interrupted && summary.watched {
+        return "Watching ended: what was read is committed, and the next run goes on from there.\n".to_owned();
+    }
     if summary.interrupted {
         return "Interrupted: nothing is lost, and the next run goes on from there.\n".to_owned();
     }
@@ -171,9 +182,11 @@ fn last_line(summary: &RunSummary) -> String {
         let records = count(total.quarantined_records, "record", "records");
         return format!("Everything is final; {} and {records} are in quarantine.\n", drops(total.drops_quarantined));
     }
-    let open = total.drops_waiting + total.drops_elsewhere;
-    if open > 0 {
-        return format!("{} not final yet: too young, or at work in another process.\n", drops(open));
+    if total.drops_waiting > 0 {
+        return format!("{} not final yet: too young to be read, for the next run.\n", drops(total.drops_waiting));
+    }
+    if total.drops_elsewhere > 0 {
+        return format!("{} not final yet: at work in another process.\n", drops(total.drops_elsewhere));
     }
     if total.drops_ingested == 0 && total.commits == 0 {
         if total.drops_known == 0 {

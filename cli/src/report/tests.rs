@@ -89,6 +89,7 @@ orders: /drops/orders -> /tables/orders, version 12
   Skipped by extension:
     without extension: 1
     .png: 3
+    (--format json or --format csv reads files whatever their names say)
   Columns added:
     customer.zip string
   Columns in conflict:
@@ -150,9 +151,33 @@ fn the_last_line_tells_how_it_went() {
     );
     assert!(last(&|s| s.interrupted = true).starts_with("Interrupted: "));
     assert!(last(&|s| s.total.drops_left_out = 2).starts_with("2 drops left out: "));
-    assert!(last(&|s| s.total.drops_waiting = 1).starts_with("1 drop not final yet"));
+    assert!(last(&|s| (s.interrupted, s.watched) = (true, true)).starts_with("Watching ended: "));
+    assert!(last(&|s| s.total.drops_waiting = 1).starts_with("1 drop not final yet: too young"));
+    assert!(last(&|s| s.total.drops_elsewhere = 1).starts_with("1 drop not final yet: at work"));
     assert!(last(&|s| s.failure = Some(Failure::new("x", "y"))).starts_with("Failed, 1 failure: "));
     assert!(last(&|s| s.pipelines[0].failure = Some(Failure::new("x", "y"))).starts_with("Failed, 1 failure: "));
+}
+
+#[test]
+fn what_waits_and_what_was_skipped_is_told_with_what_to_do() {
+    let mut one = PipelineSummary::new("a", "/s", "/t");
+    one.tally.drops_waiting = 2;
+    one.waiting_until = Some(Moment(Timestamp(1_795_356_600_000_000)));
+    for kind in ["(folder)", "~", "tmp"] {
+        one.add_hidden(kind);
+    }
+    let text = summary_text::text(&RunSummary::new(vec![one], Duration::ZERO));
+    assert!(text.contains("the last rests at 2026-11-22 14:10:00 UTC, for a run after that"), "{text}");
+    assert!(text.contains("    (folder): 1\n    .tmp: 1\n    ~: 1\n"), "{text}");
+    assert!(!text.contains("--format json"), "nothing of an unknown format was skipped: {text}");
+}
+
+#[test]
+fn a_failure_alone_is_an_object_with_version_and_exit_code() {
+    let mut written = Vec::new();
+    show_failure_object(&Failure::new("broken", "mend it"), 1, &mut written).expect("written to memory");
+    let value: Value = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(value, json!({"format_version": 1, "exit_code": 1, "error": "broken", "help": "mend it"}));
 }
 
 #[test]
@@ -180,8 +205,8 @@ fn the_json_of_a_run_keeps_its_fields() {
     let tally = "commits drops_changed drops_elsewhere drops_gone drops_ingested drops_known drops_left_out drops_quarantined \
                  drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written quarantined_records rescued_rows rows \
                  source_bytes table_bytes";
-    let pipeline = "changed columns_added conflicts failure left_out name quarantined_drops quarantined_records \
-                    skipped_by_extension source table table_version tally waited_for";
+    let pipeline = "changed columns_added conflicts failure left_out name named_at_most quarantined_drops \
+                    quarantined_records skipped_by_extension source table table_version tally waited_for waiting_until";
     let below = |prefix: &str| -> Vec<&str> {
         let own = paths.iter().filter_map(|path| path.strip_prefix(prefix));
         let mut own: Vec<&str> = own.filter(|rest| !rest.is_empty() && !rest.contains('.')).collect();
@@ -264,7 +289,7 @@ orders: /drops/orders
   drops committed      100,000
   drops staged              29
   drops quarantined          1
-  drops unfinished           3   claimed: at work, or the next run takes them over
+  drops unfinished           3   claimed and not held by a batch: the next run takes them over if their files are still there
   records quarantined        4
   batches waiting            2   30 drops, 300 rows, 123.5 kB, the oldest for 1 min 05 s
   head                      12   the last settled intent
@@ -331,6 +356,7 @@ fn wrong_settings_in_json_say_where_they_stand() {
         {"setting": "table", "flag": null, "file": "x.toml", "line": 3, "problem": "is no folder"},
     ]);
     assert_eq!(value["settings"], expected);
+    assert_eq!((&value["format_version"], &value["exit_code"]), (&json!(1), &json!(2)));
     assert_eq!(value["error"], "2 settings are wrong");
     assert!(value["help"].as_str().is_some_and(|help| help.contains("nothing was touched")));
 }

@@ -58,6 +58,7 @@ impl<'a> Discovery<'a> {
         let mut tally = self.run.tally();
         match skipped {
             Skipped::HiddenOrTemporary(key) if key.ends_with('/') => tally.hidden("(folder)"),
+            Skipped::HiddenOrTemporary(key) if key.ends_with('~') => tally.hidden("~"),
             Skipped::HiddenOrTemporary(key) => tally.hidden(&decode::format::extension_of(&key)),
             Skipped::NoFile(_) => tally.skipped("(no file)"),
             Skipped::Loop(_) => tally.skipped("(link to a folder above)"),
@@ -103,6 +104,7 @@ impl<'a> Discovery<'a> {
     }
 
     fn open(&mut self, object: DroppedObject, told: (Format, Packing), right: ingest::Right) -> Result<(), RunError> {
+        self.run.tally().tried_again(&object.id.key);
         self.run.counts().found(1, object.size);
         let (format, packing) = told;
         let candidate = Candidate { object, format, packing, right };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compactor::{APP_PREFIX, CREATED_BY, NotOpened};
+use compactor::{APP_PREFIX, CREATED_BY, NotOpened, not_an_audit_table};
 use lake::{DeltaLake, Lake};
 use ledger::{EmbeddedLedger, Holder, Ledger, Liveness, ProcessLocks};
 use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -66,6 +66,7 @@ impl Table {
         let (lake, audit) = (Arc::new(DeltaLake::local(folder)?), Arc::new(DeltaLake::local(&audit_folder(folder))?));
         if !ledger_file(folder).exists() {
             refuse_without_ledger(folder, lake.as_ref(), append_existing).await?;
+            refuse_foreign_audit(folder, audit.as_ref()).await?;
         }
         let state = state_folder(folder);
         create_folder(&state.join("locks"))
@@ -116,8 +117,18 @@ async fn refuse_without_ledger(folder: &Path, lake: &DeltaLake, append_existing:
         return Ok(());
     }
     let table = folder.display().to_string();
+    if not_an_audit_table(&head).is_none() {
+        return Err(NotOpened::IsAudit { table }.into());
+    }
     if head.configuration.contains_key(CREATED_BY) || !lake.app_ids(APP_PREFIX).await?.is_empty() {
         return Err(NotOpened::LedgerLost { table, state: state_folder(folder).display().to_string() }.into());
     }
     if append_existing { Ok(()) } else { Err(NotOpened::Foreign { table }.into()) }
+}
+
+/// What stands where the audit table belongs must be one.
+async fn refuse_foreign_audit(folder: &Path, audit: &DeltaLake) -> Result<(), RunError> {
+    let Some(reason) = audit.head(&[]).await?.and_then(|head| not_an_audit_table(&head)) else { return Ok(()) };
+    let audit_table = audit_folder(folder).display().to_string();
+    Err(NotOpened::AuditForeign { audit_table, reason }.into())
 }

@@ -54,11 +54,12 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     log_to(&progress);
     let stop = Arc::new(AtomicBool::new(false));
     let locks = Holders::default();
-    stop_on_signals(&stop, &progress, locks.clone(), settings.workers);
+    stop_on_signals(&stop, &progress, locks.clone(), settings.workers, every.is_some());
     let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop, &locks).await;
     progress.finish();
     let mut summary = RunSummary::new(pipelines, machine.clock.monotonic());
     summary.interrupted = stop.load(Ordering::Relaxed);
+    summary.watched = every.is_some();
     summary.peak_memory_bytes = peak_memory();
     let mut code = summary.judge();
     if wrong && code == exit::FAILED {
@@ -157,7 +158,7 @@ fn table_folders(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The first signal ends the run after the drops at hand, the second one at once: nothing is lost either way.
-fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Holders, workers: usize) {
+fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Holders, workers: usize, watching: bool) {
     let (stop, messages) = (stop.clone(), progress.messages().clone());
     tokio::spawn(async move {
         loop {
@@ -171,8 +172,10 @@ fn stop_on_signals(stop: &Arc<AtomicBool>, progress: &Progress, locks: Holders, 
                 }
                 std::process::exit(i32::from(exit::INTERRUPTED));
             }
-            messages
-                .line("stopping: what was read is being committed; once more stops at once, and loses nothing either");
+            let what = if watching { "watching ends" } else { "stopping" };
+            messages.line(&format!(
+                "{what}: what was read is being committed; once more stops at once, and loses nothing either"
+            ));
         }
     });
 }

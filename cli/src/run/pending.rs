@@ -9,46 +9,69 @@ use ingest::LeftOut;
 /// How often a drop that was left out is tried before it is given up for this run.
 const TRIES: u32 = 3;
 
+/// How often a run that ends looks for a file to rest: one that is modified at each look is left to the next run.
+const YOUNG_LOOKS: u32 = 3;
+
+/// The longest that a run that ends waits for a file to rest.
+const LONGEST_SETTLING: Duration = Duration::from_secs(30);
+
 /// How long to wait before another process is looked at again.
 const BUSY_WAIT: Duration = Duration::from_millis(100);
 
 /// How long to wait before what was left out is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(300);
 
+/// What falls due within this time is looked at together.
+const TOGETHER: Duration = Duration::from_millis(500);
+
 /// What waits, by key.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    again: BTreeSet<String>,
+    /// When each is looked at again.
+    again: BTreeMap<String, Timestamp>,
     tries: BTreeMap<String, u32>,
-    wake: Option<Timestamp>,
+    /// How often each was found too young.
+    young: BTreeMap<String, u32>,
+    /// Whether files are waited for as long as it takes.
+    patient: bool,
     /// The processes that work on some of them.
     pub(crate) holders: BTreeSet<String>,
 }
 
-/// What becomes of a drop that was left out.
+/// What becomes of a drop that is not final.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is looked at again.
     Again,
     /// Its object is gone.
     Gone,
+    /// It is too young to be read: a run after this moment takes it.
+    NextRun(Timestamp),
     /// Three tries are enough, for this reason.
     GivenUp(String),
 }
 
 impl Pending {
+    /// Waits for files to rest as long as it takes, as watching does.
+    pub(crate) fn be_patient(&mut self) {
+        self.patient = true;
+    }
+
     /// A drop that another process works on.
     pub(crate) fn busy(&mut self, object: DroppedObject, holder: &str, now: Timestamp) {
         self.holders.insert(holder.to_owned());
         self.at(object.id.key, after(now, BUSY_WAIT));
     }
 
-    /// A drop that was modified too lately. One that is modified again and again is given up after three looks.
-    pub(crate) fn young(&mut self, object: DroppedObject, settled: Timestamp) -> Verdict {
-        let tries = self.tries.entry(format!("{}\0{}", object.id.key, "young")).or_default();
-        *tries += 1;
-        if *tries > TRIES {
-            return Verdict::GivenUp("it is modified again and again; it is read once it rests (settle_time)".into());
+    /// A drop that was modified too lately, and rests long enough at `settled` if it is not modified again. No try counts: it was
+    /// not read.
+    pub(crate) fn young(&mut self, object: DroppedObject, settled: Timestamp, now: Timestamp) -> Verdict {
+        if !self.patient {
+            let looks = self.young.entry(object.id.key.clone()).or_default();
+            *looks += 1;
+            if *looks > YOUNG_LOOKS || settled > after(now, LONGEST_SETTLING) {
+                return Verdict::NextRun(settled);
+            }
         }
         self.at(object.id.key, settled);
         Verdict::Again
@@ -75,22 +98,26 @@ impl Pending {
         Verdict::Again
     }
 
-    /// The keys to look at again and how long to wait before; nothing if none wait.
+    /// The keys to look at again next and how long to wait before; nothing if none wait.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<(Vec<String>, Duration)> {
-        if self.again.is_empty() {
-            return None;
-        }
-        let wait = self.wake.take().map_or(0, |wake| wake.microseconds_since(now));
-        self.holders.clear();
-        Some((std::mem::take(&mut self.again).into_iter().collect(), Duration::from_micros(wait)))
+        let first = self.again.values().min().copied()?;
+        let until = after(first, TOGETHER);
+        let last = self.again.values().filter(|at| **at <= until).max().copied()?;
+        Some((self.take_until(last), Duration::from_micros(last.microseconds_since(now))))
     }
 
     /// The keys that are to be looked at again by now.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<String> {
-        if self.wake.is_some_and(|wake| wake > now) {
-            return Vec::new();
+        self.take_until(now)
+    }
+
+    fn take_until(&mut self, moment: Timestamp) -> Vec<String> {
+        self.holders.clear();
+        let due: Vec<String> = self.again.iter().filter(|(_, at)| **at <= moment).map(|(key, _)| key.clone()).collect();
+        for key in &due {
+            self.again.remove(key);
         }
-        self.take(now).map_or_else(Vec::new, |(keys, _)| keys)
+        due
     }
 
     /// Forgets the tries: what was given up is tried anew.
@@ -99,8 +126,7 @@ impl Pending {
     }
 
     fn at(&mut self, key: String, wake: Timestamp) {
-        self.again.insert(key);
-        self.wake = Some(self.wake.map_or(wake, |known| known.max(wake)));
+        self.again.insert(key, wake);
     }
 }
 
@@ -131,6 +157,36 @@ mod tests {
         assert_eq!(pending.left_out(object("b"), LeftOut::Gone, Timestamp(0)), Verdict::Gone);
         assert_eq!(pending.take(Timestamp(0)).unwrap(), (vec!["a".to_owned()], RETRY_WAIT));
         assert_eq!(pending.take(Timestamp(0)), None);
+    }
+
+    #[test]
+    fn a_file_that_is_written_holds_up_no_other_and_is_left_to_the_next_run() {
+        let second = 1_000_000;
+        let next = |at| Verdict::NextRun(Timestamp(at));
+        let mut pending = Pending::default();
+        let rests = Timestamp(2 * second);
+        assert_eq!(pending.young(object("rests"), rests, Timestamp(0)), Verdict::Again);
+        for look in 1..=3 {
+            let settled = Timestamp((look + 2) * second);
+            assert_eq!(pending.young(object("grows"), settled, Timestamp(look * second)), Verdict::Again);
+        }
+        assert_eq!(pending.take(Timestamp(0)), Some((vec!["rests".to_owned()], Duration::from_secs(2))));
+        assert_eq!(pending.take(Timestamp(2 * second)), Some((vec!["grows".to_owned()], Duration::from_secs(3))));
+        assert_eq!(pending.young(object("grows"), Timestamp(9 * second), Timestamp(7 * second)), next(9 * second));
+        let hour = 3_600 * second;
+        assert_eq!(pending.young(object("settles for an hour"), Timestamp(hour), Timestamp(0)), next(hour));
+        assert_eq!(pending.take(Timestamp(0)), None);
+    }
+
+    #[test]
+    fn watching_waits_as_long_as_it_takes() {
+        let mut pending = Pending::default();
+        pending.be_patient();
+        for look in 0..100 {
+            assert_eq!(pending.young(object("a"), Timestamp(look + 7_200_000_000), Timestamp(look)), Verdict::Again);
+        }
+        assert_eq!(pending.take_due(Timestamp(7_200_000_098)), [""; 0]);
+        assert_eq!(pending.take_due(Timestamp(7_200_000_099)), ["a"]);
     }
 
     #[test]

@@ -75,6 +75,9 @@ const CHECKPOINT_INTERVAL: u64 = 10;
 /// How long to wait before a table that another process compacts is looked at again.
 const BUSY_TABLE_WAIT: Duration = Duration::from_millis(100);
 
+/// A wait that is longer than this is told.
+const TOLD_WAIT: Duration = Duration::from_secs(3);
+
 /// One pipeline with all its parts.
 pub(crate) struct PipelineRun {
     pub(crate) settings: Pipeline,
@@ -218,6 +221,11 @@ impl PipelineRun {
         loop {
             let waiting = lock(&self.pending).take(self.clock.now());
             let Some((keys, wait)) = waiting else { break };
+            if wait > TOLD_WAIT {
+                let files = crate::human::count(keys.len() as u64, "file", "files");
+                let wait = crate::human::duration(wait);
+                self.messages.warn(&format!("waiting {wait} for {files} modified just now to rest (--settle-time)"));
+            }
             if self.sleep(wait).await {
                 break;
             }
@@ -298,10 +306,14 @@ impl PipelineRun {
             }
             self.tally().batch(&mut outcome, &self.state);
             for (candidate, why) in outcome.left_out {
-                self.counts.done(1, candidate.object.size, 0);
+                let (key, size) = (candidate.object.id.key.clone(), candidate.object.size);
+                let verdict = lock(&self.pending).left_out(candidate.object, why, self.clock.now());
+                match verdict {
+                    // It is counted when it is found again.
+                    Verdict::Again => self.counts.lost(1, size),
+                    _ => self.counts.done(1, size, 0),
+                }
                 if !self.is_stopped() {
-                    let key = candidate.object.id.key.clone();
-                    let verdict = lock(&self.pending).left_out(candidate.object, why, self.clock.now());
                     self.judged(key, verdict);
                 }
             }
@@ -319,11 +331,13 @@ impl PipelineRun {
 
     pub(crate) fn begin_watching(&self) {
         self.watching.store(true, Ordering::Relaxed);
+        lock(&self.pending).be_patient();
     }
 
     fn judged(&self, key: String, verdict: Verdict) {
         match verdict {
             Verdict::Again => {}
+            Verdict::NextRun(rests) => self.tally().waiting(&key, rests),
             Verdict::Gone => self.tally().gone(),
             Verdict::GivenUp(why) => self.tally().left_out(&key, &why),
         }
@@ -416,7 +430,7 @@ impl PipelineRun {
 
     pub(super) fn wait_until_settled(&self, object: DroppedObject) {
         let (key, settled) = (object.id.key.clone(), self.settled(&object));
-        let verdict = lock(&self.pending).young(object, settled);
+        let verdict = lock(&self.pending).young(object, settled, self.clock.now());
         self.judged(key, verdict);
     }
 

@@ -1,13 +1,13 @@
 //! What happens during a run, added up as it happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
-use drops::DroppedObject;
+use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
 use store::ListError;
 
-use crate::report::{ColumnAdded, Conflict, Failure, PipelineSummary, QuarantinedDrop, QuarantinedRecord};
+use crate::report::{ColumnAdded, Conflict, Failure, Moment, PipelineSummary, QuarantinedDrop, QuarantinedRecord};
 
 /// The sums of one pipeline's run.
 pub(crate) struct Tally {
@@ -15,33 +15,71 @@ pub(crate) struct Tally {
     /// Folders that could not be listed, with the reason.
     unlisted: Vec<(String, String)>,
     waited_for: BTreeSet<String>,
+    /// Drops that were left out, with the reason: each is one, however often it was tried.
+    left_out: BTreeMap<String, String>,
+    /// Drops that changed after they were ingested.
+    changed: BTreeSet<String>,
+    /// Drops that are too young to be read.
+    waiting: BTreeMap<String, Timestamp>,
+    /// Whether drops that are final already are counted: while watching only those that were so before.
+    counts_known: bool,
 }
 
 impl Tally {
     pub(crate) fn new(summary: PipelineSummary) -> Self {
-        Self { summary, unlisted: Vec::new(), waited_for: BTreeSet::new() }
+        Self {
+            summary,
+            unlisted: Vec::new(),
+            waited_for: BTreeSet::new(),
+            left_out: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            counts_known: true,
+        }
     }
 
     /// A whole listing begins: what is counted of the source as it stands begins anew, as when watching it is listed again and again.
     pub(crate) fn begin_listing(&mut self) {
         let tally = &mut self.summary.tally;
-        (tally.drops_known, tally.drops_changed, tally.drops_left_out) = (0, 0, 0);
         (tally.files_hidden, tally.files_of_unknown_format) = (0, 0);
-        self.summary.changed.clear();
-        self.summary.left_out.clear();
+        self.changed.clear();
+        self.left_out.clear();
+        self.waiting.clear();
         self.summary.skipped_by_extension.clear();
         self.unlisted.clear();
     }
 
     pub(crate) fn known(&mut self, object: &DroppedObject, changed: bool) {
-        self.summary.tally.drops_known += 1;
+        self.summary.tally.drops_known += u64::from(self.counts_known);
         if changed {
-            self.summary.add_changed(&object.id.key);
+            self.changed.insert(object.id.key.clone());
         }
+        self.tried_again(&object.id.key);
+    }
+
+    /// The first listing of a watched source is done: what is final from now on was counted as ingested.
+    pub(crate) fn first_listing_done(&mut self) {
+        self.counts_known = false;
     }
 
     pub(crate) fn left_out(&mut self, key: &str, why: &str) {
-        self.summary.add_left_out(key, why);
+        self.left_out.insert(key.to_owned(), why.to_owned());
+    }
+
+    /// A drop that is too young to be read, and rests long enough at this moment.
+    pub(crate) fn waiting(&mut self, key: &str, rests: Timestamp) {
+        self.waiting.insert(key.to_owned(), rests);
+    }
+
+    /// Whether this folder could not be listed.
+    pub(crate) fn could_not_list(&self, place: &str) -> bool {
+        self.unlisted.iter().any(|(unlisted, _)| unlisted == place)
+    }
+
+    /// A drop that was left out comes again, or is final now.
+    pub(crate) fn tried_again(&mut self, key: &str) {
+        self.left_out.remove(key);
+        self.waiting.remove(key);
     }
 
     pub(crate) fn hidden(&mut self, extension: &str) {
@@ -124,12 +162,7 @@ impl Tally {
         let added = news.added.into_iter().map(|(column, data_type)| ColumnAdded { column, data_type });
         self.summary.columns_added.extend(added);
         for conflict in news.conflicts {
-            if !self
-                .summary
-                .conflicts
-                .iter()
-                .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
-            {
+            if self.summary.conflicts.iter().all(|known| known.column != conflict.column) {
                 let (column, reason, remedy) = (conflict.column, conflict.reason, conflict.remedy);
                 self.summary.conflicts.push(Conflict { column, reason, remedy });
             }
@@ -138,6 +171,14 @@ impl Tally {
 
     /// The summary, with what could not be listed as its failure.
     pub(crate) fn into_summary(mut self) -> PipelineSummary {
+        self.summary.tally.drops_waiting = self.waiting.len() as u64;
+        self.summary.waiting_until = self.waiting.values().max().map(|rests| Moment(*rests));
+        for file in &self.changed {
+            self.summary.add_changed(file);
+        }
+        for (file, reason) in &self.left_out {
+            self.summary.add_left_out(file, reason);
+        }
         if !self.unlisted.is_empty() && self.summary.failure.is_none() {
             let places: Vec<_> = self.unlisted.iter().map(|(place, reason)| format!("{place} ({reason})")).collect();
             let error = format!("could not list {}: what lies there was not looked at", places.join(", "));
@@ -145,5 +186,36 @@ impl Tally {
                 Some(Failure::new(error, "give this user the right to read it and run again; all else was ingested"));
         }
         self.summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drops::DropId;
+
+    use super::*;
+
+    fn object(key: &str) -> DroppedObject {
+        let id = DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.into(), version: None };
+        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0) }
+    }
+
+    #[test]
+    fn each_drop_counts_once_however_often_it_was_looked_at() {
+        let mut tally = Tally::new(PipelineSummary::new("p", "/s", "/t"));
+        tally.begin_listing();
+        tally.known(&object("known"), false);
+        tally.first_listing_done();
+        for _ in 0..3 {
+            tally.left_out("grows", "it changed while it was read");
+            tally.left_out("read at last", "denied");
+            tally.known(&object("known"), true);
+        }
+        tally.tried_again("read at last");
+        tally.known(&object("read at last"), false);
+        let summary = tally.into_summary();
+        assert_eq!((summary.tally.drops_left_out, summary.tally.drops_changed, summary.tally.drops_known), (1, 1, 1));
+        assert_eq!((summary.left_out.len(), summary.changed.len()), (1, 1));
+        assert_eq!(summary.left_out[0].file, "grows");
     }
 }

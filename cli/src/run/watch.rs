@@ -1,6 +1,7 @@
 //! `lithify run --watch`: goes on with what file-system notifications name, and with a whole listing now and then as the safety net.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::pipeline::{PipelineRun, RunError, lock};
+use store::ListError;
 
 /// Notifications come in bursts: how long to gather them.
 const GATHER: Duration = Duration::from_millis(200);
@@ -33,7 +35,10 @@ struct Changes {
 struct Watched {
     run: Arc<PipelineRun>,
     changes: Arc<Mutex<Changes>>,
+    changed: Arc<Notify>,
     next_listing: Duration,
+    /// Device and inode of the source's folder; nothing while it is not there.
+    folder: Option<(u64, u64)>,
     _watcher: Option<RecommendedWatcher>,
 }
 
@@ -51,9 +56,13 @@ pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<
             tokio::time::sleep(GATHER).await;
         }
     }
-    for run in runs {
-        run.compact(Trigger::Now).await?;
-        run.keep_up(true).await?;
+    for pipeline in &watched {
+        pipeline.run.compact(Trigger::Now).await?;
+        pipeline.run.keep_up(true).await?;
+        if pipeline.folder.is_none() {
+            let place = pipeline.run.settings.source.clone();
+            pipeline.run.tally().unlisted(&ListError { place, reason: "the folder is gone".to_owned() });
+        }
     }
     Ok(())
 }
@@ -62,22 +71,37 @@ impl Watched {
     fn begin(run: &Arc<PipelineRun>, changed: &Arc<Notify>) -> Self {
         run.begin_watching();
         let changes = Arc::<Mutex<Changes>>::default();
-        let watcher = begin_watching(run, &changes, changed);
-        let watcher = match watcher {
-            Ok(watcher) => watcher,
-            Err(e) => {
-                let source = &run.settings.source;
-                run.messages().warn(&format!(
-                    "{source} cannot be watched ({e}); it is listed every time the listing is due (--every)"
-                ));
-                None
+        let folder = identity(run);
+        let watcher = watch_or_tell(run, &changes, changed);
+        let (run, changed) = (run.clone(), changed.clone());
+        Self { run, changes, changed, next_listing: Duration::ZERO, folder, _watcher: watcher }
+    }
+
+    /// Whether the source is there. Says once that it is gone, and once that it is back; then it is watched and listed anew.
+    fn is_there(&mut self) -> bool {
+        let found = identity(&self.run);
+        let source = &self.run.settings.source;
+        match (self.folder, found) {
+            (Some(_), None) => {
+                let message = format!("the source {source} is gone; watching goes on when it is back");
+                self.run.messages().warn(&message);
             }
-        };
-        Self { run: run.clone(), changes, next_listing: Duration::ZERO, _watcher: watcher }
+            (None, Some(_)) => self.run.messages().warn(&format!("the source {source} is back")),
+            _ => {}
+        }
+        if found.is_some() && found != self.folder {
+            self._watcher = watch_or_tell(&self.run, &self.changes, &self.changed);
+            self.next_listing = Duration::ZERO;
+        }
+        self.folder = found;
+        found.is_some()
     }
 
     /// Ingests what came, and commits what is due.
     async fn go_on(&mut self, every: Duration) -> Result<(), RunError> {
+        if !self.is_there() {
+            return self.run.compact(Trigger::WhenDue).await;
+        }
         let run = &self.run;
         let now = run.clock.monotonic();
         let changes = std::mem::take(&mut *lock(&self.changes));
@@ -85,15 +109,44 @@ impl Watched {
             self.next_listing = now + every;
             lock(&run.pending).forgive();
             run.pass(None).await?;
+            run.tally().first_listing_done();
         } else {
             let mut keys = changes.keys;
             keys.extend(lock(&run.pending).take_due(run.clock.now()));
             if !keys.is_empty() {
                 run.pass(Some(keys.into_iter().collect())).await?;
+                // It was gone for less than a look, so nothing else would list it before the next listing is due.
+                if run.tally().could_not_list(&run.source.address()) {
+                    self.next_listing = now;
+                }
             }
         }
         run.compact(Trigger::WhenDue).await?;
         run.keep_up(false).await
+    }
+}
+
+/// Device and inode of the source's folder; nothing if it is not there. A bucket is always taken to be there: its listing says more.
+fn identity(run: &PipelineRun) -> Option<(u64, u64)> {
+    let Some(folder) = run.source.folder() else { return Some((0, 0)) };
+    let metadata = std::fs::metadata(folder).ok().filter(std::fs::Metadata::is_dir)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+fn watch_or_tell(
+    run: &Arc<PipelineRun>,
+    changes: &Arc<Mutex<Changes>>,
+    changed: &Arc<Notify>,
+) -> Option<RecommendedWatcher> {
+    match begin_watching(run, changes, changed) {
+        Ok(watcher) => watcher,
+        Err(e) => {
+            let source = &run.settings.source;
+            run.messages().warn(&format!(
+                "{source} cannot be watched ({e}); it is listed every time the listing is due (--every)"
+            ));
+            None
+        }
     }
 }
 

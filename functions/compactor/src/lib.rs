@@ -29,7 +29,7 @@ use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
 
 pub use audit::audit_schema;
-pub use open::{NotOpened, Opened, first_columns};
+pub use open::{NotOpened, Opened, first_columns, not_an_audit_table};
 pub use until::Until;
 pub use upkeep::{UPKEEP_APP_ID, Upkeep, UpkeepOutcome, UpkeepReport, UpkeepSettings};
 pub use wiring::{order_of, write_settings};

@@ -15,6 +15,7 @@ use lake::{Commit, CommitOutcome, Head, TableMetadata};
 use ledger::PipelineSettings;
 use runs::{ClusterKey, Order, data_schema, row_column_fields, table_schema};
 
+use crate::audit::audit_schema;
 use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
 
 /// Why a pipeline must not be run; each says what to do. Nothing was claimed or committed.
@@ -37,9 +38,29 @@ pub enum NotOpened {
         /// The table.
         table: String,
     },
+    /// The table is an audit table.
+    #[error(
+        "the table {table} is an audit table, the accounting of the drops of another table: ingest into a table of another name"
+    )]
+    IsAudit {
+        /// The table.
+        table: String,
+    },
+    /// What stands where the audit table belongs is none.
+    #[error(
+        "the table {audit_table} stands where the audit table belongs, and is none: {reason}; move it away, or ingest into a table of \
+         another name"
+    )]
+    AuditForeign {
+        /// The table that stands there.
+        audit_table: String,
+        /// What tells it from an audit table.
+        reason: String,
+    },
     /// The ledger is not, and the table is gone.
     #[error(
-        "the ledger knows commits of a table that is not at {table} any more; restore the table, or begin anew with another ledger and an empty folder _lithify"
+        "the ledger knows commits of a table that is not at {table} any more (it has no _delta_log); restore {table}/_delta_log from a \
+         backup, or remove {table}/_lithify to begin anew"
     )]
     TableGone {
         /// The table.
@@ -215,7 +236,9 @@ impl Compactor {
             Some(fixed) => self.check_fixed(fixed).await?,
             None => self.check_others().await?,
         }
-        // The table first: whoever makes one has written its schema before.
+        // The audit table before the table, which it follows: so it is never seen ahead of it by chance.
+        let audit = self.audit_txn().await?;
+        // The table before its schema: whoever makes one has written its schema before.
         let Some(head) = self.parts.lake.head(&[&self.app_id()]).await? else {
             let committed = ledger.head(&self.settings.pipeline).await?.is_some();
             return if committed || fixed.is_some() { Err(self.table_gone().into()) } else { Ok(Opened::NoTable) };
@@ -225,7 +248,7 @@ impl Compactor {
         }
         self.check_table(&head, fixed.as_ref())?;
         self.unsettled(self.txn(&head)).await?;
-        self.check_audit(self.txn(&head)).await?;
+        self.check_audit(audit, self.txn(&head)).await?;
         let head = self.recover().await?;
         self.fix(&head.table_id).await?;
         Ok(Opened::Table { version: head.version, schema: head.schema })
@@ -235,14 +258,15 @@ impl Compactor {
     pub async fn create(&self, data: &TableSchema) -> Result<SchemaRef, CompactError> {
         let schema = table_schema(data);
         self.check_columns(&schema)?;
-        self.check_audit(None).await?;
         let app_id = self.app_id();
         for _ in 0..3 {
+            let audit = self.audit_txn().await?;
             if let Some(head) = self.parts.lake.head(&[&app_id]).await? {
                 self.check_table(&head, None)?;
                 self.fix(&head.table_id).await?;
                 return Ok(head.schema);
             }
+            self.check_audit(audit, None).await?;
             let at = self.parts.clock.now();
             let metadata = TableMetadata {
                 id: uuid(self.parts.entropy.bits()),
@@ -300,22 +324,41 @@ impl Compactor {
         Ok(())
     }
 
+    fn audit_address(&self) -> String {
+        format!("{}_drops", self.settings.table_address)
+    }
+
+    /// Up to which intent the audit table has the accounting. What stands in its place and is none is not written to.
+    async fn audit_txn(&self) -> Result<Option<u64>, CompactError> {
+        let Some(head) = self.parts.audit.head(&[&self.app_id()]).await? else { return Ok(None) };
+        match not_an_audit_table(&head) {
+            Some(reason) => Err(NotOpened::AuditForeign { audit_table: self.audit_address(), reason }.into()),
+            None => Ok(self.txn(&head)),
+        }
+    }
+
     /// The audit table follows the table: it is never ahead of it, and what it lacks of what was settled was lost.
-    async fn check_audit(&self, txn: Option<u64>) -> Result<(), CompactError> {
-        let audit = self.parts.audit.head(&[&self.app_id()]).await?.and_then(|head| self.txn(&head));
+    async fn check_audit(&self, audit: Option<u64>, txn: Option<u64>) -> Result<(), CompactError> {
         let pipeline = self.settings.pipeline.clone();
         if audit > txn {
-            let audit_table = format!("{}_drops", self.settings.table_address);
+            let audit_table = self.audit_address();
             return Err(NotOpened::AuditOfAnother { audit_table, pipeline, audit, log: txn }.into());
         }
         let settled = self.parts.ledger.head(&pipeline).await?;
+        // Another process may have settled since: what is settled now must be in the audit table now.
         if audit < settled {
-            tracing::warn!(
-                "the audit table {}_drops lacks the accounting of pipeline {pipeline} above intent {}: it was lost or restored; \
-                 restore it to the table's moment, the rows themselves are not concerned",
-                self.settings.table_address,
-                show(audit)
-            );
+            let audit = self.audit_txn().await?;
+            let lacks = match audit {
+                None => "all".to_owned(),
+                Some(number) => format!("what is above intent {number}"),
+            };
+            if audit < settled {
+                tracing::warn!(
+                    "the audit table {} lacks the accounting of pipeline {pipeline}, {lacks}: it was lost or restored; \
+                     restore it to the table's moment, the rows themselves are not concerned",
+                    self.audit_address()
+                );
+            }
         }
         Ok(())
     }
@@ -337,6 +380,9 @@ impl Compactor {
     /// A table that stands where the ledger knows no schema of it: it is foreign, or the ledger was lost.
     async fn check_unknown(&self, head: &Head) -> Result<(), CompactError> {
         let table = self.settings.table_address.clone();
+        if not_an_audit_table(head).is_none() {
+            return Err(NotOpened::IsAudit { table }.into());
+        }
         let ours =
             head.configuration.contains_key(CREATED_BY) || !self.parts.lake.app_ids(APP_PREFIX).await?.is_empty();
         if ours {
@@ -422,6 +468,18 @@ fn of_known_columns(order: &Order, schema: &Schema) -> Order {
         ClusterKey::ZOrder(columns) => ClusterKey::ZOrder(known(columns)),
     };
     Order { partition_columns: order.partition_columns.clone(), cluster_key }
+}
+
+/// What tells a table from an audit table of ours; none if it is one.
+pub fn not_an_audit_table(head: &Head) -> Option<String> {
+    if !head.configuration.contains_key(CREATED_BY) {
+        return Some("it was not made by Lithify".to_owned());
+    }
+    let columns = audit_schema();
+    let lacking = columns.fields().iter().find(|field| {
+        head.schema.field_with_name(field.name()).map_or(true, |found| found.data_type() != field.data_type())
+    })?;
+    Some(format!("it has no column {} of type {}", lacking.name(), lacking.data_type()))
 }
 
 /// A version 4 UUID (RFC 9562) of these random bits: what Delta uses as a table's id.

@@ -4,11 +4,13 @@
 
 mod place;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
 use compactor::{CompactError, NotOpened, Opened, Outcome, Trigger};
-use lake::{Foreign, Lake};
+use drops::Timestamp;
+use lake::{Foreign, Lake, TableMetadata};
 use ledger::Ledger;
 use place::{Fault, Place};
 
@@ -41,6 +43,30 @@ async fn an_answer_that_is_lost_is_found_in_the_log() {
         place.lake.fault(fault, 3);
         assert_eq!(commits(&place).await, 1, "{fault:?}");
         place.audit_of(5).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_others_in_the_audit_tables_place_is_not_written_to() {
+    for ours in [false, true] {
+        let place = Place::new();
+        let mark = ours.then(|| (compactor::CREATED_BY.to_owned(), "1".to_owned()));
+        let metadata = TableMetadata {
+            id: "theirs".into(),
+            schema: Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)])),
+            partition_columns: vec![],
+            configuration: mark.into_iter().collect(),
+            created: Timestamp(0),
+        };
+        place.audit.inner.append_foreign(Foreign { metadata: Some(metadata), ..Foreign::default() }).unwrap();
+        let refused = place.compactor().open().await.unwrap_err();
+        assert!(matches!(refused, CompactError::Apart(NotOpened::AuditForeign { .. })), "{refused}");
+        assert!(
+            refused.to_string().contains("table_drops") && refused.to_string().contains("move it away"),
+            "{refused}"
+        );
+        assert!(place.lake.head(&[]).await.unwrap().is_none(), "nothing was made");
+        assert_eq!(place.audit.head(&[]).await.unwrap().unwrap().version, 0);
     }
 }
 

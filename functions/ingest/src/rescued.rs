@@ -1,15 +1,12 @@
-//! Values beside their columns: which columns they were rescued from, so that the user is told by name, and one that is rescued late.
+//! Values beside their columns: which columns they were rescued from, so that the user is told by name.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::{Array, StringArray};
+use decode::hints::quoted;
 use decode::infer::Conflict;
-use decode::schema::{Field, SOURCE_NAME, TableSchema, Type};
-use runs::RESCUED_DATA;
-use serde_json::Value;
-
-use crate::IngestError;
+use decode::schema::{Field, TableSchema, Type};
+use serde_json::value::RawValue;
 
 /// How many rescued rows of a run are looked at: enough to name the columns, however many rows there are.
 const LOOKED_AT: usize = 200;
@@ -20,10 +17,14 @@ const NAMED: usize = 50;
 /// How much of a value is shown, in characters.
 const SHOWN: usize = 60;
 
+/// The members of a rescued object, or the elements of an array, each as its text: a number may be beyond what any type holds.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
 /// The columns that the rescued values of these rows were meant for, each once with an example; `file_of` names a row's drop.
 pub(crate) fn conflicts(
     rescued: &StringArray,
     schema: &TableSchema,
+    partition_columns: &[String],
     file_of: &dyn Fn(usize) -> String,
 ) -> Vec<Conflict> {
     let mut found: Vec<Conflict> = Vec::new();
@@ -33,38 +34,63 @@ pub(crate) fn conflicts(
             break;
         }
         // What was rescued is JSON of our own making; a name that stands twice in it is shown once.
-        if let Ok(Value::Object(members)) = serde_json::from_str(rescued.value(row)) {
-            for (name, value) in &members {
-                note(&mut found, name, value, field_type(&schema.fields, name), &|| file_of(row));
+        let Ok(members) = serde_json::from_str::<Members<'_>>(rescued.value(row)) else { continue };
+        for (name, value) in &members {
+            let field = schema.fields.iter().find(|field| field.source_name == *name);
+            let partitions = field.is_some_and(|field| partition_columns.contains(&field.name));
+            if partitions && value.get() == "\"\"" {
+                note_empty_partition(&mut found, name, &file_of(row));
+            } else {
+                note(&mut found, &quoted(name), value, field.map(|field| &field.data_type), &|| file_of(row));
             }
         }
     }
     found
 }
 
-fn note(found: &mut Vec<Conflict>, path: &str, value: &Value, data_type: Option<&Type>, file: &dyn Fn() -> String) {
-    match (data_type, value) {
-        // Placeholders of elements that fit.
-        (_, Value::Null) => {}
-        _ if found.len() >= NAMED => {}
-        (Some(Type::Struct(fields)), Value::Object(members)) => {
-            for (name, value) in members {
-                note(found, &format!("{path}.{name}"), value, field_type(fields, name), file);
+fn note(found: &mut Vec<Conflict>, path: &str, value: &RawValue, data_type: Option<&Type>, file: &dyn Fn() -> String) {
+    // Nulls are placeholders of elements that fit.
+    if value.get() == "null" || found.len() >= NAMED {
+        return;
+    }
+    match data_type {
+        Some(Type::Struct(fields)) => {
+            if let Ok(members) = serde_json::from_str::<Members<'_>>(value.get()) {
+                for (name, value) in &members {
+                    note(found, &format!("{path}.{}", quoted(name)), value, field_type(fields, name), file);
+                }
+                return;
             }
         }
-        (Some(Type::List(element)), Value::Array(values)) => {
-            for value in values {
-                note(found, &format!("{path}.element"), value, Some(element), file);
+        Some(Type::List(element)) => {
+            if let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+                for value in values {
+                    note(found, &format!("{path}.element"), value, Some(element), file);
+                }
+                return;
             }
         }
-        _ if found.iter().any(|known| known.column == path) => {}
-        (data_type, value) => found.push(describe(path, value, data_type, &file())),
+        _ => {}
+    }
+    if found.iter().all(|known| known.column != path) {
+        found.push(describe(path, value, data_type, &file()));
     }
 }
 
-fn describe(path: &str, value: &Value, data_type: Option<&Type>, file: &str) -> Conflict {
-    let text = value.to_string();
-    let cut = text.char_indices().nth(SHOWN).map_or(text.as_str(), |(end, _)| &text[..end]);
+fn note_empty_partition(found: &mut Vec<Conflict>, name: &str, file: &str) {
+    let column = quoted(name);
+    if found.len() < NAMED && found.iter().all(|known| known.column != column) {
+        let reason = format!(
+            "the empty text, as in {file}, cannot be a partition's value, as Delta reads it as null: it is in _rescued_data"
+        );
+        let remedy = "read it from _rescued_data, or partition another table by another column".to_owned();
+        found.push(Conflict { column, reason, remedy });
+    }
+}
+
+fn describe(path: &str, value: &RawValue, data_type: Option<&Type>, file: &str) -> Conflict {
+    let text = value.get();
+    let cut = text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end]);
     let dots = if cut.len() < text.len() { "..." } else { "" };
     let (reason, remedy) = match data_type {
         Some(Type::Other(other)) => (
@@ -93,65 +119,18 @@ fn field_type<'a>(fields: &'a [Field], source_name: &str) -> Option<&'a Type> {
     fields.iter().find(|field| field.source_name == source_name).map(|field| &field.data_type)
 }
 
-/// Delta reads the empty string in a partition column as null, so it is rescued: nothing is lost.
-pub(crate) fn keep_empty_partitions(
-    rows: RecordBatch,
-    partition_columns: &[String],
-) -> Result<RecordBatch, IngestError> {
-    let mut rows = rows;
-    for name in partition_columns {
-        let schema = rows.schema();
-        let (Ok(at), Ok(to)) = (schema.index_of(name), schema.index_of(RESCUED_DATA)) else { continue };
-        let (Some(values), Some(rescued)) =
-            (rows.column(at).as_string_opt::<i32>(), rows.column(to).as_string_opt::<i32>())
-        else {
-            continue;
-        };
-        if values.iter().all(|value| value != Some("")) {
-            continue;
-        }
-        let source_name = schema.field(at).metadata().get(SOURCE_NAME).unwrap_or(name);
-        let kept: StringArray = values
-            .iter()
-            .zip(rescued)
-            .map(|(value, rescued)| match value {
-                Some("") => Some(with_empty(rescued, source_name)),
-                _ => rescued.map(str::to_owned),
-            })
-            .collect();
-        let values: StringArray = values.iter().map(|value| value.filter(|value| !value.is_empty())).collect();
-        let mut columns = rows.columns().to_vec();
-        (columns[at], columns[to]) = (Arc::new(values), Arc::new(kept));
-        rows = RecordBatch::try_new(schema, columns).map_err(|e| IngestError::Internal(e.to_string()))?;
-    }
-    Ok(rows)
-}
-
-/// The rescued JSON with an empty string under a name; what stands there is kept to the letter.
-fn with_empty(rescued: Option<&str>, name: &str) -> String {
-    let member = format!("{}:\"\"", Value::from(name));
-    match rescued.and_then(|rescued| rescued.strip_suffix('}')).filter(|open| open.len() > 1) {
-        Some(open) => format!("{open},{member}}}"),
-        None => format!("{{{member}}}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow_array::ArrayRef;
-
     use super::*;
 
     #[test]
-    fn an_empty_string_that_cannot_be_a_partition_is_rescued() {
-        let text = |values: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(values)) };
-        let rows = RecordBatch::try_from_iter_with_nullable([
-            ("day", text(vec![Some(""), Some("a"), None, Some("")]), true),
-            (RESCUED_DATA, text(vec![None, None, None, Some("{\"x\":1}")]), true),
-        ]);
-        let kept = keep_empty_partitions(rows.unwrap(), &["day".to_owned()]).unwrap();
-        assert_eq!(kept.column(0), &text(vec![None, Some("a"), None, None]));
-        assert_eq!(kept.column(1), &text(vec![Some("{\"day\":\"\"}"), None, None, Some("{\"x\":1,\"day\":\"\"}")]));
+    fn what_no_number_type_holds_and_empty_partitions_are_named_too() {
+        let schema = TableSchema { fields: vec![Field::new("v", Type::Double), Field::new("day", Type::String)] };
+        let rescued = StringArray::from(vec![r#"{"v":1e400}"#, r#"{"day":""}"#, r#"{"day":""}"#]);
+        let found = conflicts(&rescued, &schema, &["day".to_owned()], &|row| format!("{row}.json"));
+        let [v, day] = &found[..] else { panic!("{found:?}") };
+        assert!(v.column == "v" && v.reason.contains("1e400 in 0.json"), "{v:?}");
+        assert!(day.column == "day" && day.reason.contains("as in 1.json, cannot be a partition's value"), "{day:?}");
     }
 
     #[test]
@@ -163,7 +142,7 @@ mod tests {
             None,
             Some(r#"{"price":"abc","customer":{"zip":[null,"x"]},"ID":7}"#),
         ]);
-        let found = conflicts(&rescued, &schema, &|row| format!("{row}.json"));
+        let found = conflicts(&rescued, &schema, &[], &|row| format!("{row}.json"));
         let mut columns: Vec<_> =
             found.iter().map(|c| (c.column.as_str(), c.reason.split(" and ").next().unwrap())).collect();
         columns.sort_unstable();

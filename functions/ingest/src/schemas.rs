@@ -190,12 +190,7 @@ impl Schemas {
         let room = NEWS.saturating_sub(news.added.len());
         news.added.extend(added.into_iter().take(room));
         for conflict in conflicts {
-            if news.conflicts.len() < NEWS
-                && !news
-                    .conflicts
-                    .iter()
-                    .any(|known| (&known.column, &known.remedy) == (&conflict.column, &conflict.remedy))
-            {
+            if news.conflicts.len() < NEWS && !news.conflicts.iter().any(|known| known.column == conflict.column) {
                 news.conflicts.push(conflict);
             }
         }

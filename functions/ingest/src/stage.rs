@@ -20,7 +20,7 @@ use store::{OpenObject, ReadError};
 use crate::ahead::Opening;
 use crate::lineage::Lineage;
 use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
-use crate::rescued::{self, keep_empty_partitions};
+use crate::rescued;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
@@ -102,8 +102,12 @@ impl<'a> Staging<'a> {
         let newest = ingest.schemas.newest().await?;
         let version =
             newest.ok_or_else(|| IngestError::Internal("a batch began before the table had a schema".into()))?;
+        let partition_columns = &ingest.settings.write.order.partition_columns;
+        let mut rows = Rows::new(version.schema.clone());
+        // Delta reads the empty text in a partition column as null.
+        rows.never_empty(partition_columns);
         Ok(Self {
-            rows: Rows::new(version.schema.clone()),
+            rows,
             lineage: Lineage::new(ingest.clock.now()),
             quarantine: Quarantine::new(ingest.state.clone(), &ingest.settings.pipeline, id),
             newest_run: version.number,
@@ -337,7 +341,6 @@ impl<'a> Staging<'a> {
             self.report_rescued(&data);
         }
         let batch = self.lineage.complete(data)?;
-        let batch = keep_empty_partitions(batch, &self.ingest.settings.write.order.partition_columns)?;
         let shared = current.as_ref().map_or(batch.num_rows(), |c| c.mark);
         if let Some(run) = self.write(batch.slice(0, shared)).await? {
             self.runs.push(run);
@@ -356,7 +359,9 @@ impl<'a> Staging<'a> {
     fn report_rescued(&self, data: &RecordBatch) {
         let column = data.column_by_name(RESCUED_DATA).and_then(|column| column.as_string_opt::<i32>());
         if let Some(rescued) = column {
-            let found = rescued::conflicts(rescued, &self.version.schema, &|row| self.lineage.file_of(row).to_owned());
+            let partition_columns = &self.ingest.settings.write.order.partition_columns;
+            let file_of = |row| self.lineage.file_of(row).to_owned();
+            let found = rescued::conflicts(rescued, &self.version.schema, partition_columns, &file_of);
             self.ingest.schemas.report_conflicts(found);
         }
     }

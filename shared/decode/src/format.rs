@@ -1,8 +1,8 @@
 //! Which format and compression a drop has: told by its name, then by its first bytes, unless the pipeline says it.
 //!
 //! A name is enough for nearly every drop, so listing a source opens no file. Only a name that says nothing
-//! (`orders+0+0000000012`, Kafka Connect's `.bin`) asks for a look inside ([`crate::inflate::tell`]), and a name with an
-//! ending that is not ours is left alone: it is skipped unclaimed and counted by its extension.
+//! (`orders+0+0000000012`, Kafka Connect's `.bin`, `events.log`) asks for a look inside ([`crate::inflate::tell`]), and a name
+//! with an ending that is not ours is left alone: it is skipped unclaimed and counted by its extension.
 //!
 //! A compression that a name says is a first guess: what the content's first bytes say counts (`.json` files that were
 //! compressed without being renamed are common, and so are `.gz` files that a transfer has unpacked).
@@ -171,9 +171,12 @@ pub fn by_name(key: &str) -> Named {
     let (stem, compression) = split_compression(file_name(key));
     let Some(extension) = last_extension(stem) else { return Named::Silent(compression) };
     match extension.to_ascii_lowercase().as_str() {
-        "json" | "jsonl" | "ndjson" => Named::Known(Format::Json, compression),
+        "json" | "jsonl" | "jsonlines" | "ndjson" => Named::Known(Format::Json, compression),
         "csv" => Named::Known(Format::Csv, compression),
-        "bin" | "dat" | "data" => Named::Silent(compression),
+        // What programs of any kind append to names. CSV has no first bytes of its own, so only JSON is told behind them.
+        "bin" | "dat" | "data" | "log" | "txt" | "text" | "out" | "bak" | "old" | "orig" | "raw" => {
+            Named::Silent(compression)
+        }
         _ => Named::Other(extension_of(key)),
     }
 }
@@ -201,10 +204,17 @@ pub fn by_first_bytes(first: &[u8]) -> Option<Compression> {
     }
 }
 
-/// Whether decompressed content begins as JSON records do: with `{` or `[`, after blanks and a byte order mark.
+/// Whether decompressed content begins as JSON records do: with an object, or an array of objects or arrays, after blanks and a
+/// byte order mark. What only looks so is none: a log's `[2026-01-01]`, a template's `{{` or `{%`, RTF's `{\\rtf`.
 pub fn begins_like_json(content: &[u8]) -> bool {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
+    let Some((first, rest)) = content.trim_ascii_start().split_first() else { return false };
+    let next = rest.trim_ascii_start().first();
+    match first {
+        b'{' => !matches!(next, Some(b'{' | b'%' | b'\\' | b'#' | b'$')),
+        b'[' => matches!(next, None | Some(b'{' | b'[' | b']')),
+        _ => false,
+    }
 }
 
 fn file_name(key: &str) -> &str {

@@ -131,7 +131,7 @@ pub(crate) fn type_word(data_type: &Type) -> &'static str {
 }
 
 /// A path's part as hints write it: in backticks where it needs them. A field that is really called `element` does.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') && name != ELEMENT;
     if plain { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
 }

@@ -60,6 +60,7 @@ impl Observed {
 
     /// Takes in a CSV record under its header's names. Of fields of the same name the first counts.
     pub fn observe_csv(&mut self, header: &[String], fields: &[CsvField<'_>]) {
+        self.room.see_header(header);
         self.fields.begin();
         let mut guess = 0;
         for (name, field) in header.iter().zip(fields) {

@@ -207,9 +207,9 @@ impl<'b, R: Read> Inflate<'b, R> {
                 (Stage::Zstd, _, Some(zstd)) => zstd.step(input, self.input_ended, into),
                 _ => return Ok(false),
             };
+            self.inflated += (into.len() - before) as u64;
             let step = step.map_err(|damage| self.unreadable(damage))?;
             self.at += step.used;
-            self.inflated += (into.len() - before) as u64;
             self.check_limits()?;
             if step.progress != Progress::Going {
                 self.stage = Stage::Ended;
@@ -236,9 +236,14 @@ impl<'b, R: Read> Inflate<'b, R> {
         DropFault::Unreadable(match damage {
             Damage::Limit(limit) => limit.to_string(),
             Damage::Broken(reason) => {
-                let name = if matches!(self.stage, Stage::Zstd) { Compression::Zstd } else { Compression::Gzip };
+                // libzstd does not say how much of a failed step it gave.
+                let (name, least) = match self.stage {
+                    Stage::Zstd => (Compression::Zstd, "at least "),
+                    _ => (Compression::Gzip, ""),
+                };
+                let bytes = if self.inflated == 1 { "byte" } else { "bytes" };
                 format!(
-                    "the {name} stream is damaged after {} decompressed bytes: {reason}; have the file sent again",
+                    "the {name} stream is damaged after {least}{} decompressed {bytes}: {reason}; have the file sent again",
                     self.inflated
                 )
             }

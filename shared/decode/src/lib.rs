@@ -10,7 +10,7 @@ pub mod infer;
 pub mod inflate;
 pub mod json;
 pub mod limits;
-mod names;
+pub mod names;
 pub mod record;
 pub mod rows;
 pub mod schema;

@@ -24,6 +24,11 @@ pub const MAX_INFLATED_BYTES: u64 = 1 << 40;
 /// The most columns of a table, nested fields counted.
 pub const MAX_COLUMNS: usize = 2_000;
 
+/// How deep a column may nest: the parts of its path, list elements included. Readers set it: a level is up to three levels of
+/// JSON in the schema that the Delta log and the ledger keep, whose parsers stop at 128, and two levels of Parquet, of which
+/// Arrow's reader takes about a hundred.
+pub const MAX_COLUMN_NESTING: usize = 30;
+
 /// The longest name of a column, in bytes.
 pub const MAX_COLUMN_NAME_BYTES: usize = 255;
 
@@ -88,6 +93,9 @@ pub enum OverLimit {
     /// See [`MAX_COLUMNS`].
     #[error("the table would have more columns, nested ones counted, than the limit of {MAX_COLUMNS}")]
     Columns,
+    /// See [`MAX_COLUMN_NESTING`].
+    #[error("a column nests no deeper than the limit of {MAX_COLUMN_NESTING} levels, elements of lists counted")]
+    ColumnNesting,
     /// See [`MAX_COLUMN_NAME_BYTES`].
     #[error("the name is longer than the limit of {MAX_COLUMN_NAME_BYTES} bytes ({found} bytes)")]
     ColumnNameBytes {
@@ -114,6 +122,7 @@ mod tests {
             (OverLimit::InflatedBytes, "1099511627776", "split"),
             (OverLimit::ZstdWindow, "33554432", "--long"),
             (OverLimit::Columns, "2000", "columns"),
+            (OverLimit::ColumnNesting, "30", "column nests"),
             (OverLimit::ColumnNameBytes { found: 300 }, "255", "300"),
             (OverLimit::CsvFields, "10000", "separator"),
         ];

@@ -10,12 +10,13 @@ pub const ROW_COLUMNS: [&str; 6] =
     ["_source_file", "_source_version", "_source_row", "_source_time", "_ingested_at", RESCUED_DATA];
 
 /// The column's name for a name that the source uses: ` ,;{}()`, line feed, tab and `=`, which Delta forbids without column
-/// mapping, become `_`, and so does the empty name.
+/// mapping, become `_`, and so do the other control characters (names with a NUL end early in readers that are written in C)
+/// and the empty name.
 pub fn column_name(source_name: &str) -> String {
     if source_name.is_empty() {
         return "_".to_owned();
     }
-    source_name.replace([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='], "_")
+    source_name.replace(|c: char| c.is_control() || " ,;{}()=".contains(c), "_")
 }
 
 /// The form in which two names that readers take for the same are equal: by Unicode's lower case.
@@ -40,6 +41,7 @@ mod tests {
     #[test]
     fn forbidden_characters_become_underscores() {
         assert_eq!(column_name("a b,c;d{e}f(g)h\ni\tj=k"), "a_b_c_d_e_f_g_h_i_j_k");
+        assert_eq!(column_name("a\0b\u{1}c\rd\u{7f}e\u{85}f"), "a_b_c_d_e_f");
         assert_eq!(column_name(""), "_");
         assert_eq!(column_name("Größe.m"), "Größe.m");
     }

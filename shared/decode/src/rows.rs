@@ -59,6 +59,8 @@ pub struct Rows {
     aside: Aside,
     /// What is rescued of a CSV record.
     remainder: Vec<u8>,
+    /// The columns that take no empty text.
+    never_empty: Vec<String>,
 }
 
 /// The names of a CSV drop's fields, and their columns.
@@ -103,7 +105,15 @@ impl Rows {
             tape: Tape::new(),
             aside: Aside::default(),
             remainder: Vec::new(),
+            never_empty: Vec::new(),
         }
+    }
+
+    /// Makes these columns, where they are text, take no empty one: it is rescued. Delta reads the empty text of a partition
+    /// column as null.
+    pub fn never_empty(&mut self, columns: &[String]) {
+        self.never_empty = columns.to_vec();
+        self.columns.refuse_empty(&self.never_empty);
     }
 
     /// The schema of the data columns.
@@ -210,6 +220,7 @@ impl Rows {
                     let name = &self.header.names[position];
                     if self.columns.is_proposed(name, &mut self.aside.remembered) {
                         let Observed { fields, room } = &mut self.unknown;
+                        room.see_header(&self.header.names);
                         if let Some(seen) = fields.field(name, 0, room) {
                             seen.see_csv(field);
                         }
@@ -338,6 +349,7 @@ impl Rows {
         } else {
             return Err(NotAnExtension);
         }
+        self.columns.refuse_empty(&self.never_empty);
         self.aside.remembered = self.columns.strangers();
         self.width = self.columns.width();
         self.bytes = self.memory();

@@ -68,11 +68,16 @@ impl EmbeddedLedger {
     }
 
     /// Opens the ledger at `path`, which must exist, for reading alone, while others may write it. Every method that writes fails.
+    /// Where nothing can be written and no write is pending, as on a read-only mount, the file is read as it stands.
     ///
     /// # Errors
     /// As for [`EmbeddedLedger::open_existing`].
     pub fn look(path: &Path) -> Result<Self, LedgerError> {
-        Self::open_with(path, Access::Look, "")
+        Self::open_with(path, Access::Look, "").or_else(|error| {
+            // SQLite needs to write beside a file in WAL mode even to read it.
+            let still = !error.passing && path.is_file() && connection::is_at_rest(path);
+            if still { Self::open_with(path, Access::Still, "").map_err(|_| error) } else { Err(error) }
+        })
     }
 
     fn open_with(path: &Path, access: Access, new_identity: &str) -> Result<Self, LedgerError> {
@@ -83,7 +88,9 @@ impl EmbeddedLedger {
             let conn = connection::open(path, access, new_identity)?;
             let path = path.to_owned();
             Ok(match access {
-                Access::Look => Self { readers: Readers::new(path.clone(), access, Some(conn)), path, writer: None },
+                Access::Look | Access::Still => {
+                    Self { readers: Readers::new(path.clone(), access, Some(conn)), path, writer: None }
+                }
                 // The readers never make the file: one that vanished must not come back empty.
                 Access::Create | Access::Write => Self {
                     readers: Readers::new(path.clone(), Access::Write, None),

@@ -5,6 +5,7 @@ fn names_tell_format_and_compression() {
     let known = [
         ("a/b/x.json", Format::Json, Compression::None),
         ("x.JSONL", Format::Json, Compression::None),
+        ("x.jsonlines", Format::Json, Compression::None),
         ("x.ndjson.gz", Format::Json, Compression::Gzip),
         ("x.json.GZIP", Format::Json, Compression::Gzip),
         ("x.csv.zst", Format::Csv, Compression::Zstd),
@@ -19,9 +20,12 @@ fn names_tell_format_and_compression() {
     {
         assert_eq!(by_name(key), Named::Silent(Compression::None), "{key}");
     }
+    for key in ["x.log", "x.TXT", "x.out", "x.json.bak", "x.json.1", "x.old"] {
+        assert_eq!(by_name(key), Named::Silent(Compression::None), "{key}");
+    }
     assert_eq!(by_name("t+0+1.bin.gz"), Named::Silent(Compression::Gzip));
     assert_eq!(by_name("x.gz"), Named::Silent(Compression::Gzip));
-    for key in ["parquet", "avro", "orc", "xml", "txt", "png", "pdf", "zip", "tar", "log", "snappy.parquet", "7z"] {
+    for key in ["parquet", "avro", "orc", "xml", "md", "png", "pdf", "zip", "tar", "html", "snappy.parquet", "7z"] {
         let extension = key.rsplit('.').next().unwrap_or(key);
         assert_eq!(by_name(&format!("a.b/x.{key}")), Named::Other(extension.into()));
     }
@@ -60,10 +64,22 @@ fn first_bytes_tell() {
     assert_eq!(by_first_bytes(&[0x5a, 0x2a, 0x4d, 0x18]), Some(Compression::Zstd));
     assert_eq!(by_first_bytes(&[0x1f, 0x8b]), None);
     assert_eq!(by_first_bytes(b"{\"a\":1}"), None);
-    for text in ["{", " \n\t[", "\u{feff} {\"a\":1}"] {
+    for text in ["{", " \n\t[", "\u{feff} {\"a\":1}", "[\n {\"a\":1}", "[]", "[[{\"a\":1}]]", "{}", "{ id:1}"] {
         assert!(begins_like_json(text.as_bytes()), "{text}");
     }
-    for text in ["", "  ", "a,b", "\"x\"", "12"] {
+    let no_json = [
+        "",
+        "  ",
+        "a,b",
+        "\"x\"",
+        "12",
+        "[2026-11-22 10:00:00] INFO",
+        "[main] DEBUG",
+        "{{ name }}",
+        "{% if %}",
+        "{\\rtf1",
+    ];
+    for text in no_json {
         assert!(!begins_like_json(text.as_bytes()), "{text}");
     }
 }

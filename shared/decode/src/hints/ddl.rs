@@ -1,7 +1,7 @@
 //! The grammar of hints: `hint ("," hint)*`, a hint is a path and a type.
 
 use super::{ELEMENT, Hint, HintError, HintField, Hints};
-use crate::limits::{MAX_NESTING, OverLimit};
+use crate::limits::{MAX_COLUMN_NESTING, OverLimit};
 use crate::names;
 use crate::schema::Type;
 
@@ -42,14 +42,17 @@ pub(super) fn parse(ddl: &str) -> Result<Hints, Vec<HintError>> {
     if errors.is_empty() { Ok(hints) } else { Err(errors) }
 }
 
-/// The comma after the hint that begins at `start`, or the end: commas within `<>` and backticks belong to the hint.
+/// The comma after the hint that begins at `start`, or the end: commas within `<>`, `()` and backticks belong to the hint.
 fn end_of_hint(ddl: &str, start: usize) -> usize {
     let (mut depth, mut ticks) = (0usize, false);
+    // A name may hold a parenthesis that is never closed.
+    let last_closing = ddl.rfind(')').unwrap_or(0);
     for (at, byte) in ddl.bytes().enumerate().skip(start) {
         match byte {
             b'`' => ticks = !ticks,
             b'<' if !ticks => depth += 1,
-            b'>' if !ticks => depth = depth.saturating_sub(1),
+            b'(' if !ticks && at < last_closing => depth += 1,
+            b'>' | b')' if !ticks => depth = depth.saturating_sub(1),
             b',' if !ticks && depth == 0 => return at,
             _ => {}
         }
@@ -77,8 +80,8 @@ impl Reader<'_> {
         while self.take('.') {
             path.push(self.part()?);
         }
-        if path.len() >= MAX_NESTING {
-            return Err((OverLimit::Nesting.to_string(), start));
+        if path.len() >= MAX_COLUMN_NESTING {
+            return Err((OverLimit::ColumnNesting.to_string(), start));
         }
         let type_at = self.at;
         self.blanks();
@@ -130,8 +133,8 @@ impl Reader<'_> {
     fn data_type(&mut self, depth: usize) -> Result<Hint, Wrong> {
         self.blanks();
         let start = self.at;
-        if depth > MAX_NESTING {
-            return Err((OverLimit::Nesting.to_string(), start));
+        if depth > MAX_COLUMN_NESTING {
+            return Err((OverLimit::ColumnNesting.to_string(), start));
         }
         let word = self.word().to_ascii_lowercase();
         let data_type = match word.as_str() {
@@ -149,7 +152,10 @@ impl Reader<'_> {
             }
             "struct" => return self.members(depth),
             "" => return Err((format!("the type is missing: {TYPES}"), start)),
-            _ => return Err((format!("`{word}` is no type of hints: {TYPES}"), start)),
+            word => {
+                let name = word.split('(').next().unwrap_or(word);
+                return Err((format!("`{name}` is no type of hints: {TYPES}"), start));
+            }
         };
         Ok(Hint::Scalar(data_type))
     }

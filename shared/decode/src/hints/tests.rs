@@ -80,6 +80,7 @@ fn wrong_hints_are_all_named_with_their_place() {
     for (ddl, at, words) in [
         ("price", 6, "the type is missing"),
         ("price decimal(3)", 7, "no type of hints"),
+        ("price decimal(10,2)", 7, "`decimal` is no type"),
         ("price map<string,string>", 7, "no type of hints"),
         ("price double x", 14, "a comma must follow"),
         ("a.. string", 3, "name is missing"),
@@ -112,8 +113,12 @@ fn wrong_hints_are_all_named_with_their_place() {
 #[test]
 fn limits_hold() {
     let deep = |levels: usize| format!("a {}string{}", "array<".repeat(levels), ">".repeat(levels));
-    assert!(Hints::parse(&deep(63)).is_ok());
-    assert!(Hints::parse(&deep(64)).unwrap_err()[0].reason.contains("64 levels"));
+    assert!(Hints::parse(&deep(29)).is_ok());
+    assert!(Hints::parse(&deep(30)).unwrap_err()[0].reason.contains("30 levels"));
+    let path = |parts: usize| format!("a{} string", ".b".repeat(parts));
+    assert!(Hints::parse(&path(29)).is_ok());
+    assert!(Hints::parse(&path(30)).unwrap_err()[0].reason.contains("30 levels"));
+    assert_eq!(Hints::parse("a(b string, c long").unwrap().fields.len(), 2, "a name with a parenthesis");
     assert!(Hints::parse(&deep(100_000)).is_err());
     assert!(Hints::parse(&format!("a{} string", ".b".repeat(100_000))).is_err());
     assert!(Hints::parse(&format!("{} string", "a".repeat(256))).unwrap_err()[0].reason.contains("255"));

@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use super::seen::{Fields, Kinds, Seen};
 use super::{Conflict, Observed, Resolved};
 use crate::hints::{self, Hint, HintField, Hints};
-use crate::limits::{MAX_COLUMNS, MAX_OBSERVED_FIELDS, OverLimit};
+use crate::limits::{MAX_COLUMN_NESTING, MAX_COLUMNS, MAX_OBSERVED_FIELDS, OverLimit};
 use crate::names;
 use crate::schema::{Field, TableSchema, Type};
 
 /// See [`Observed::resolve`].
 pub(super) fn resolve(observed: &Observed, hints: &Hints, old: Option<&TableSchema>) -> Resolved {
     let old = old.map_or(&[][..], |schema| &schema.fields);
-    let mut resolver = Resolver { conflicts: Vec::new(), columns: count(old), over: None, path: Vec::new() };
+    let mut resolver =
+        Resolver { conflicts: Vec::new(), columns: count(old), over: None, deep: Vec::new(), path: Vec::new() };
     let fields = resolver.fields(Some(&observed.fields), &hints.fields, old);
     resolver.limits(observed);
     Resolved { schema: TableSchema { fields }, conflicts: resolver.conflicts }
@@ -37,6 +38,8 @@ struct Resolver {
     columns: usize,
     /// The first column that was left out as there were too many, and how many were.
     over: Option<(String, usize)>,
+    /// The columns that were left out as they nest too deep.
+    deep: Vec<String>,
     /// Where we are, each part as hints write it.
     path: Vec<String>,
 }
@@ -91,9 +94,16 @@ impl Resolver {
             self.over.get_or_insert((column, 0)).1 += 1;
             return None;
         }
+        let (columns, deep) = (self.columns, self.deep.len());
         self.columns += 1;
         let Some(data_type) = self.at(source_name, |this| this.data_type(seen, hint)) else {
-            self.columns -= 1;
+            self.columns = columns;
+            if self.deep.len() > deep {
+                // All that is below was too deep: this is what is left out.
+                self.deep.truncate(deep);
+                let column = self.at(source_name, |this| this.path.join("."));
+                self.deep.push(column);
+            }
             return None;
         };
         taken.extend(folded);
@@ -116,6 +126,10 @@ impl Resolver {
             None => {}
         }
         let seen = seen.filter(|seen| seen.has_type())?;
+        if self.path.len() > MAX_COLUMN_NESTING {
+            self.deep.push(self.path.join("."));
+            return None;
+        }
         let kinds = seen.kinds.without(Kinds::NULL);
         if kinds == Kinds::OBJECT {
             let fields = self.fields(Some(&seen.fields), &[], &[]);
@@ -130,14 +144,14 @@ impl Resolver {
 
     /// The type for kinds of which some are neither objects nor arrays, or for both of these.
     fn scalar(&mut self, kinds: Kinds, seen: &Seen) -> Type {
-        let whole_and_real = Kinds::LONG.or(Kinds::DOUBLE);
+        let numbers = Kinds::LONG.or(Kinds::BIG).or(Kinds::DOUBLE);
         match kinds {
             Kinds::BOOLEAN => Type::Boolean,
             Kinds::LONG => Type::Long,
             Kinds::DATE => Type::Date,
             Kinds::TIMESTAMP => Type::Timestamp,
             Kinds::TEXT => Type::String,
-            kinds if kinds.without(whole_and_real).is_empty() => {
+            kinds if kinds.has(Kinds::DOUBLE) && kinds.without(numbers).is_empty() => {
                 if seen.inexact {
                     self.conflict(
                         "holds reals, and integers that no double is equal to: it becomes a double column, and those \
@@ -223,6 +237,23 @@ impl Resolver {
                 "hint a parent as string (schema_hints = \"parent string\") to keep it whole as JSON".to_owned();
             self.conflicts.push(Conflict { column, reason, remedy });
         }
+        if let Some(column) = self.deep.first() {
+            let count = self.deep.len();
+            let more = if count == 1 { String::new() } else { format!(", and so are those of {} more", count - 1) };
+            let reason = format!("{}: this one would, and its {kept}{more}", OverLimit::ColumnNesting);
+            let remedy = format!(
+                "schema_hints = \"{column} string\" keeps it whole as JSON, where the table has no such column yet"
+            );
+            self.conflicts.push(Conflict { column: column.clone(), reason, remedy });
+        }
+        if let Some(name) = &observed.room.lone_header {
+            let reason =
+                "is the only name in the CSV header: only commas separate fields, so each line is one value of this \
+                          column"
+                    .to_owned();
+            let remedy = "other separators are not read yet: have the file written with commas".to_owned();
+            self.conflicts.push(Conflict { column: hints::quoted(name), reason, remedy });
+        }
         if let Some(name) = &observed.room.crowded_out {
             let reason = format!(
                 "more than {MAX_OBSERVED_FIELDS} different fields were seen: this one and all further ones are left out, \
@@ -262,7 +293,9 @@ fn likely_type(kinds: Kinds) -> &'static str {
         Kinds::BOOLEAN => "boolean",
         Kinds::LONG => "bigint",
         Kinds::DATE => "date",
-        kinds if kinds.without(Kinds::LONG.or(Kinds::DOUBLE)).is_empty() => "double",
+        kinds if kinds.has(Kinds::DOUBLE) && kinds.without(Kinds::LONG.or(Kinds::BIG).or(Kinds::DOUBLE)).is_empty() => {
+            "double"
+        }
         kinds if kinds.without(Kinds::DATE.or(Kinds::TIMESTAMP)).is_empty() => "timestamp",
         _ => "string",
     }

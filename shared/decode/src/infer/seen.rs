@@ -75,6 +75,8 @@ pub(crate) struct Room {
     pub(crate) crowded_out: Option<String>,
     /// The start of the first name that is too long for a column, and its length in bytes.
     pub(crate) too_long: Option<(String, usize)>,
+    /// The first CSV header of one name that looks like several, joined by another separator.
+    pub(crate) lone_header: Option<String>,
 }
 
 impl Room {
@@ -84,6 +86,19 @@ impl Room {
         }
         if self.too_long.is_none() {
             self.too_long.clone_from(&other.too_long);
+        }
+        if self.lone_header.is_none() {
+            self.lone_header.clone_from(&other.lone_header);
+        }
+    }
+
+    /// Notes a CSV header of one name where that looks like several names.
+    pub(crate) fn see_header(&mut self, header: &[String]) {
+        if let [name] = header
+            && self.lone_header.is_none()
+            && name.contains([';', '\t', '|'])
+        {
+            self.lone_header = Some(name.clone());
         }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::limits::{MAX_COLUMNS, MAX_OBSERVED_FIELDS};
+use crate::limits::{MAX_COLUMN_NESTING, MAX_COLUMNS, MAX_NESTING, MAX_OBSERVED_FIELDS};
 use crate::schema::{Field, Type};
 
 fn observed(records: &[Value]) -> Observed {
@@ -70,7 +70,9 @@ fn types_of_json_values() {
         (&["9007199254740993", "2.5"], Some(Type::Double), 1),
         (&["1", "9223372036854775808"], Some(Type::String), 1),
         (&["9223372036854775808"], Some(Type::String), 1),
-        (&["9223372036854775808", "0.5"], Some(Type::String), 1),
+        (&["9223372036854775808", "0.5"], Some(Type::Double), 0),
+        (&["9223372036854775809", "1", "0.5"], Some(Type::Double), 1),
+        (&["9223372036854775808", "0.5", "true"], Some(Type::String), 1),
         (&["\"2026-11-05\""], Some(Type::Date), 0),
         (&["\"2026-11-0\\u0035\""], Some(Type::Date), 0),
         (&[moment, "null"], Some(Type::Timestamp), 0),
@@ -114,6 +116,7 @@ fn types_of_csv_text() {
         (&["2026-11-05 10:00:00+0100"], Some(Type::Timestamp), 0),
         (&["2026-11-05 10:00:00"], Some(Type::String), 0),
         (&["99999999999999999999"], Some(Type::String), 1),
+        (&["100000000000000000000", "1", "0.5"], Some(Type::Double), 0),
         (&[""], None, 0),
         (&["{}"], Some(Type::String), 0),
     ] {
@@ -237,6 +240,74 @@ fn a_hint_against_the_table_is_reported() {
     assert_eq!(resolved.schema.fields[0], old.fields[0]);
     assert_eq!(resolved.schema.fields[1].data_type, Type::Struct(vec![Field::new("b", Type::String)]));
     assert!(resolved.conflicts.len() == 1 && resolved.conflicts[0].reason.contains("bigint column"), "{resolved:?}");
+}
+
+/// A value below so many levels: of objects, of arrays, or of both by turns.
+fn nested(levels: usize, kind: &str) -> String {
+    let open = |level: usize| match kind {
+        "objects" => true,
+        "arrays" => false,
+        _ => level % 2 == 0,
+    };
+    let begin: String = (0..levels).map(|level| if open(level) { "{\"x\":" } else { "[" }).collect();
+    let end: String = (0..levels).rev().map(|level| if open(level) { '}' } else { ']' }).collect();
+    format!("{begin}1{end}")
+}
+
+/// The parts of the longest path in a type.
+fn depth(data_type: &Type) -> usize {
+    1 + match data_type {
+        Type::Struct(fields) => fields.iter().map(|field| depth(&field.data_type)).max().unwrap_or(0),
+        Type::List(element) => depth(element),
+        _ => 0,
+    }
+}
+
+#[test]
+fn columns_nest_to_their_limit_and_no_deeper() {
+    for kind in ["objects", "arrays", "both"] {
+        for levels in [MAX_COLUMN_NESTING - 1, MAX_COLUMN_NESTING, MAX_NESTING - 1] {
+            let record = format!("{{\"id\":1,\"a\":{}}}", nested(levels, kind));
+            let resolved = fresh(&observed_text(&[&record]));
+            let names: Vec<_> = fields(&resolved).into_iter().map(|(name, _)| name.to_owned()).collect();
+            if levels < MAX_COLUMN_NESTING {
+                assert_eq!((names, resolved.conflicts.len()), (vec!["id".to_owned(), "a".to_owned()], 0), "{kind}");
+                assert_eq!(depth(&resolved.schema.fields[1].data_type), MAX_COLUMN_NESTING);
+            } else {
+                assert_eq!(names, ["id"], "{kind} {levels}");
+                let [conflict] = &resolved.conflicts[..] else { panic!("{resolved:?}") };
+                assert!(conflict.column == "a" && conflict.reason.contains("limit of 30 levels"), "{conflict:?}");
+            }
+            let text = serde_json::to_string(&resolved.schema).unwrap();
+            assert_eq!(serde_json::from_str::<TableSchema>(&text).unwrap(), resolved.schema);
+        }
+    }
+}
+
+#[test]
+fn what_is_too_deep_costs_only_itself() {
+    let deep = nested(MAX_COLUMN_NESTING, "objects");
+    let record = format!("{{\"a\":{{\"ok\":1,\"deep\":{deep}}},\"b\":{deep},\"c\":[[]]}}");
+    let old = fresh(&observed_text(&["{\"a\":{\"first\":1}}"])).schema;
+    for from in [None, Some(&old)] {
+        let resolved = observed_text(&[&record]).resolve(&Hints::default(), from);
+        let Type::Struct(fields) = &resolved.schema.fields[0].data_type else { panic!("{resolved:?}") };
+        assert_eq!(fields.last(), Some(&Field::new("ok", Type::Long)));
+        assert_eq!(resolved.schema.fields.len(), 1);
+        let [conflict] = &resolved.conflicts[..] else { panic!("{resolved:?}") };
+        assert!(conflict.column == "a.deep" && conflict.reason.contains("1 more"), "{conflict:?}");
+    }
+}
+
+#[test]
+fn a_header_that_another_separator_joins_is_told() {
+    for (header, told) in [("id;name", 1), ("id\tname", 1), ("a|b", 1), ("name", 0)] {
+        let resolved = fresh(&csv(&[header], &[&["1;a"]]));
+        assert_eq!(resolved.conflicts.len(), told, "{header:?}");
+        assert!(resolved.conflicts.iter().all(|conflict| conflict.column.contains(header)), "{resolved:?}");
+    }
+    assert_eq!(fresh(&csv(&["id;x", "b"], &[&["1", "2"]])).conflicts, []);
+    assert_eq!(fresh(&observed_text(&["{\"a;b\":1}"])).conflicts, [], "a name in JSON is a name");
 }
 
 #[test]

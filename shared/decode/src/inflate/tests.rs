@@ -156,6 +156,22 @@ fn gzip_headers_with_every_field() {
 }
 
 #[test]
+fn damage_is_placed_behind_what_was_decompressed() {
+    let content = lines(5000);
+    for most in [1000, usize::MAX] {
+        let told =
+            |packed: &[u8]| unreadable(read_with(&mut Buffers::new(), packed, Packing::named(Compression::Gzip), most));
+        let mut wrong_sum = gzip(&content);
+        let length = wrong_sum.len();
+        wrong_sum[length - 8] ^= 1;
+        let at_end = format!("after {} decompressed bytes", content.len());
+        assert!(told(&wrong_sum).contains(&at_end), "{}", told(&wrong_sum));
+        let rest = [gzip(&content), b"rest".to_vec()].concat();
+        assert!(told(&rest).contains(&at_end), "{}", told(&rest));
+    }
+}
+
+#[test]
 fn what_follows_a_gzip_member() {
     let packed = gzip(b"content");
     let zeros = [&packed[..], &[0; 512]].concat();
@@ -255,7 +271,7 @@ fn first_bytes_tell_the_format() {
         assert_eq!(tell(&mut buffers, b"", Packing::named(compression)), None);
     }
     let given = Packing::given(Compression::Gzip);
-    assert_eq!(tell(&mut buffers, &gzip(b"[1]"), given), Some((Format::Json, given)));
+    assert_eq!(tell(&mut buffers, &gzip(b"[{}]"), given), Some((Format::Json, given)));
     assert_eq!(tell(&mut buffers, b"[1]", given), None);
 }
 

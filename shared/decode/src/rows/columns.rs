@@ -46,6 +46,8 @@ pub(super) struct Texts {
     pub(super) bytes: Vec<u8>,
     pub(super) ends: Vec<i32>,
     pub(super) nulls: NullBufferBuilder,
+    /// Whether an empty text does not fit.
+    pub(super) never_empty: bool,
 }
 
 /// Objects.
@@ -134,7 +136,7 @@ impl Booleans {
 
 impl Texts {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new(), ends: vec![0], nulls: no_nulls() }
+        Self { bytes: Vec::new(), ends: vec![0], nulls: no_nulls(), never_empty: false }
     }
 
     #[inline]

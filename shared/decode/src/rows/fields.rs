@@ -143,6 +143,15 @@ impl FieldColumns {
         self.strangers.verdicts.retain(|_, verdict| *verdict == Verdict::Refused);
     }
 
+    /// Makes the text columns of these names take no empty text.
+    pub(super) fn refuse_empty(&mut self, names: &[String]) {
+        for field in &mut self.fields {
+            if let Column::Text(texts) = &mut field.column {
+                texts.never_empty = names.iter().any(|name| **name == *field.name);
+            }
+        }
+    }
+
     /// The names without a column that are remembered.
     pub(super) fn strangers(&self) -> usize {
         let nested = self.fields.iter().map(|field| field.column.strangers());

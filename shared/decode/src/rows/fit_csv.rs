@@ -30,6 +30,7 @@ impl Column {
             return Fit::Whole;
         }
         let fits = match &mut *self {
+            Self::Text(texts) if texts.never_empty && text.is_empty() => false,
             Self::Text(texts) => {
                 texts.put(row, text);
                 true

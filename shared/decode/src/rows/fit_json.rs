@@ -113,6 +113,7 @@ impl Column {
                 column.pad(row + 1);
                 true
             }
+            (Self::Text(texts), Kind::Plain) if texts.never_empty && text.is_empty() => false,
             (Self::Text(texts), Kind::Escaped) => {
                 texts.put_with(row, |bytes| json::unescape_onto(text, bytes));
                 true

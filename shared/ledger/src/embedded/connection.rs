@@ -37,6 +37,8 @@ pub(super) enum Access {
     Write,
     /// Read a file that exists.
     Look,
+    /// Read a file that exists and that nobody writes meanwhile.
+    Still,
 }
 
 /// Opens a connection; makes the ledger with `new_identity` where that is allowed and nothing is there yet.
@@ -59,7 +61,7 @@ fn try_open(path: &Path, access: Access, new_identity: &str) -> Result<Connectio
         }
         use_wal(&conn)?;
         schema::create(&mut conn, new_identity)?;
-    } else if access != Access::Look {
+    } else if !matches!(access, Access::Look | Access::Still) {
         use_wal(&conn)?;
     }
     if access == Access::Create {
@@ -75,8 +77,13 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Failure> {
         Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Access::Look => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Still => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
     };
-    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mode = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = match access {
+        Access::Still => Connection::open_with_flags(still_address(path), mode)?,
+        _ => Connection::open_with_flags(path, mode)?,
+    };
     conn.busy_handler(Some(wait_for_lock))?;
     conn.set_prepared_statement_cache_capacity(64);
     // `synchronous = FULL`: a commit is on the disk when it returns. `fullfsync`: on macOS too. `cell_size_check`: damage is
@@ -87,6 +94,30 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Failure> {
          PRAGMA journal_size_limit = 67108864;",
     )?;
     Ok(conn)
+}
+
+/// Whether no write waits beside the file to be folded into it.
+pub(super) fn is_at_rest(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    match std::fs::metadata(wal) {
+        Ok(found) => found.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// The file as SQLite's URI (<https://sqlite.org/uri.html>) that promises that nobody writes it.
+fn still_address(path: &Path) -> String {
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                address.push(char::from(*byte))
+            }
+            other => address.push_str(&format!("%{other:02X}")),
+        }
+    }
+    address + "?immutable=1"
 }
 
 fn wait_for_lock(tries: i32) -> bool {

@@ -62,26 +62,37 @@ fn value_text(column: &ArrayRef, row: usize) -> Result<Option<String>, RunsError
 
 /// The folder of a partition, in the order of the columns: `a=1/b=x%3Ay`.
 pub fn hive_path(columns: &[String], values: &PartitionValues) -> String {
-    let part = |column: &String| match values.get(column).and_then(Option::as_ref) {
-        Some(value) => format!("{}={}", escape(column), folder_of(value)),
-        None => format!("{}=__HIVE_DEFAULT_PARTITION__", escape(column)),
+    let part = |column: &String| {
+        let name = fitted(column, COLUMN_BYTES);
+        let value = match values.get(column).and_then(Option::as_ref) {
+            Some(value) => fitted(value, FOLDER_BYTES - name.len() - 1),
+            None => "__HIVE_DEFAULT_PARTITION__".to_owned(),
+        };
+        format!("{name}={value}")
     };
     columns.iter().map(part).collect::<Vec<_>>().join("/")
 }
 
-/// How many bytes of a value a folder's name may have: file systems allow 255 for the whole name.
-const FOLDER_VALUE_BYTES: usize = 120;
+/// How many bytes file systems allow for the name of a folder.
+const FOLDER_BYTES: usize = 255;
 
-/// The folder's part for a value. A long one is cut and told apart by a hash: Delta reads values from the log, never from the path.
-fn folder_of(value: &str) -> String {
-    let escaped = escape(value);
-    if escaped.len() <= FOLDER_VALUE_BYTES {
+/// How many of them the column's name may take, so that a value always has room.
+const COLUMN_BYTES: usize = 200;
+
+/// A column's name or a value, escaped, within so many bytes. One that is longer is cut and told apart by a hash: Delta reads
+/// columns and values from the log. Readers that take them from the path read this one wrong, so nothing is cut without need.
+fn fitted(text: &str, most: usize) -> String {
+    let escaped = escape(text);
+    if escaped.len() <= most {
         return escaped;
     }
-    let digest = Sha256::digest(value.as_bytes());
+    let digest = Sha256::digest(text.as_bytes());
     let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let end = (0..=FOLDER_VALUE_BYTES - 40).rev().find(|end| escaped.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}~{hash}", escaped[..end].trim_end_matches(['%', '.']))
+    let room = most.saturating_sub(hash.len() + 1);
+    let end = (0..=room).rev().find(|end| escaped.is_char_boundary(*end)).unwrap_or(0);
+    // An escape that is cut in two is left away whole.
+    let end = escaped[..end].rfind('%').filter(|at| end - at < 3).unwrap_or(end);
+    format!("{}~{hash}", &escaped[..end])
 }
 
 /// Hive's escapes (`FileUtils.escapePathName`): control characters and what means something in paths, as `%` and two hex digits.
@@ -122,7 +133,24 @@ mod tests {
     fn the_folder_of_a_long_value_is_short_and_its_own() {
         let values = |end: &str| PartitionValues::from([("p".to_owned(), Some("é".repeat(300) + end))]);
         let (a, b) = (hive_path(&["p".to_owned()], &values("a")), hive_path(&["p".to_owned()], &values("b")));
-        assert!(a.len() < 255 && a != b && a.starts_with("p=éé"), "{a}");
+        assert!(a.len() <= 255 && a != b && a.starts_with("p=éé"), "{a}");
+    }
+
+    #[test]
+    fn nothing_is_cut_that_a_file_system_takes() {
+        let path = |column: &str, value: String| {
+            let values = PartitionValues::from([(column.to_owned(), Some(value))]);
+            hive_path(&[column.to_owned()], &values)
+        };
+        let whole = "q".repeat(253);
+        assert_eq!(path("p", whole.clone()), format!("p={whole}"));
+        for (column, value) in [("p".to_owned(), "q".repeat(254)), ("é".repeat(127), "v".repeat(300))] {
+            let cut = path(&column, value);
+            assert!(cut.len() <= 255 && cut.contains('~'), "{cut}");
+        }
+        let escapes = path("p", ":".repeat(200));
+        let (kept, _) = escapes.split_once('~').unwrap();
+        assert!(kept.strip_prefix("p=").unwrap().replace("%3A", "").is_empty(), "{kept}");
     }
 
     #[test]

@@ -115,7 +115,11 @@ fn fault_of_key_column(role: &str, name: &str, schema: &Schema) -> Option<String
     match schema.field_with_name(name) {
         Err(_) => {
             let known: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            Some(format!("{role} {name}: the table has no such column; it has {}", known.join(", ")))
+            Some(format!(
+                "{role} {name}: the table has no such column, it has {}; one that comes with later files is given by its type: \
+                 schema_hints = \"{name} string\"",
+                known.join(", ")
+            ))
         }
         Ok(field) if !cells::has_order(field.data_type()) => {
             Some(format!("{role} {name}: values of type {} have no order; name a plain column", field.data_type()))

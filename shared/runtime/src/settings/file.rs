@@ -46,6 +46,8 @@ const TOML: Language = Language {
         "append_existing",
         "overwrites",
     ],
+    // How a process is run, not what its pipelines are.
+    flags_only: &["watch", "every", "quiet", "json"],
     belongs_inside: "belongs to one pipeline: write it below a [[pipeline]] line",
     belongs_outside: "is of the whole process: write it at the top of the file, above every [[pipeline]]",
 };

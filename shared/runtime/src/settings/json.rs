@@ -42,6 +42,7 @@ const JSON: Language = Language {
         "append_existing",
         "overwrites",
     ],
+    flags_only: &[],
     belongs_inside: "belongs to one pipeline: write it into one of \"pipelines\"",
     belongs_outside: "is of all pipelines: write it beside \"pipelines\"",
 };

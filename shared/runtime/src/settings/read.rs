@@ -28,6 +28,8 @@ pub(super) struct Language {
     pub(super) top: &'static [&'static str],
     /// The names that stand in a pipeline.
     pub(super) pipeline: &'static [&'static str],
+    /// What only the command line says.
+    pub(super) flags_only: &'static [&'static str],
     /// What to do with a pipeline's name that stands outside.
     pub(super) belongs_inside: &'static str,
     /// What to do with an outside name that stands in a pipeline.
@@ -157,6 +159,10 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry<'_>, known: &[&str]) {
+        if self.language.flags_only.contains(&entry.name) {
+            let how = format!("is a flag only: lithify run --config FILE --{}", entry.name);
+            return self.fault(entry, how);
+        }
         self.fault(entry, format!("there is no such setting{}", did_you_mean(entry.name, known)));
     }
 

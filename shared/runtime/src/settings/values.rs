@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use decode::{
     format::{Compression, Format},
     hints::Hints,
+    names::column_name,
 };
 use drops::PipelineName;
 
@@ -146,7 +147,13 @@ fn columns(given: &Given<Vec<String>>, setting: &str, errors: &mut Errors) -> Op
         if names[..at].iter().any(|other| other.to_lowercase() == name.to_lowercase()) {
             errors.push(SettingError::new(&given.origin, setting, format!("names the column '{name}' twice")));
         }
-        let in_table = name.replace(FORBIDDEN_IN_NAMES, "_");
+        if let Some(plain) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) {
+            let problem =
+                format!("'{name}': backticks belong to schema_hints, a column is named without them here: '{plain}'");
+            errors.push(SettingError::new(&given.origin, setting, problem));
+            continue;
+        }
+        let in_table = column_name(name);
         if in_table != *name {
             let problem = format!("'{name}' can be no column's name in a Delta table: there it is called '{in_table}'");
             errors.push(SettingError::new(&given.origin, setting, problem));
@@ -154,9 +161,6 @@ fn columns(given: &Given<Vec<String>>, setting: &str, errors: &mut Errors) -> Op
     }
     (errors.len() == before).then_some(names)
 }
-
-/// What Delta forbids in the names of columns; the table has `_` instead.
-const FORBIDDEN_IN_NAMES: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
 pub(super) fn target_file_size(raw: &RawPipeline, errors: &mut Errors) -> Option<u64> {
     let Some(given) = &raw.target_file_size else { return Some(DEFAULT_TARGET_FILE_SIZE) };

@@ -24,6 +24,27 @@ fn empty_is_null_and_empty_in_quotes_is_text() {
 }
 
 #[test]
+fn a_column_that_takes_no_empty_text_has_it_rescued_and_counted() {
+    let mut rows = rows("day string, name string");
+    rows.never_empty(&["day".to_owned(), "later".to_owned()]);
+    rows.set_csv_header(&["day".to_owned(), "name".to_owned()]);
+    for record in [&["\"", "\""][..], &["", "a"], &["x", "b"]] {
+        rows.append_csv(&fields(record)).unwrap();
+    }
+    rows.append_json(r#"{"day":"","name":"","later":""}"#).unwrap();
+    assert_eq!(rows.rescued_rows(), 2);
+    let whole = rows.unknown().unwrap().resolve(&Hints::default(), Some(rows.schema())).schema;
+    rows.evolve(Arc::new(whole)).unwrap();
+    rows.append_json(r#"{"later":""}"#).unwrap();
+    assert_eq!(rows.rescued_rows(), 3);
+    let found = read(&rows.finish());
+    assert_eq!(found[0], rescued(json!({"name": ""}), r#"{"day":""}"#));
+    assert_eq!(found[1], kept(json!({"name": "a"})));
+    assert_eq!(found[3], rescued(json!({"name": ""}), r#"{"day":"","later":""}"#));
+    assert_eq!(found[4], rescued(json!({}), r#"{"later":""}"#));
+}
+
+#[test]
 fn text_by_type() {
     check("string", " 007 ", Some(json!(" 007 ")));
     check("bigint", "-42", Some(json!(-42)));

@@ -157,6 +157,24 @@ async fn a_look_sees_each_write_at_once_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_at_rest_is_read_without_writing_beside_it() {
+    use super::super::{Access, connection};
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("a folder? with #1%20");
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("ledger.db");
+    let ledger = open(&path);
+    let _ = ledger.claim(&[fresh("key".to_owned(), 1)]).await.unwrap();
+    assert!(!connection::is_at_rest(&path), "a write is pending beside the file");
+    drop(ledger);
+    assert!(connection::is_at_rest(&path));
+    let still = EmbeddedLedger::open_with(&path, Access::Still, "").unwrap();
+    assert_eq!(still.count_claims(&"p".parse().unwrap()).await.unwrap(), 1);
+    let beside: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(beside, ["ledger.db"]);
+}
+
+#[tokio::test]
 async fn numbers_beyond_the_file_are_refused_and_change_nothing() {
     let folder = TempDir::new().unwrap();
     let ledger = open(&file_in(&folder));

@@ -180,3 +180,20 @@ fn flags_lie_over_the_files_values() {
         assert_eq!(pipeline.longest_delay, Duration::from_secs(7), "a flag is stronger than a shared value");
     }
 }
+
+#[test]
+fn what_is_a_flag_only_says_so() {
+    let found =
+        judge_file("watch = true\n[[pipeline]]\nsource = '/d/a'\ntable = '/t'\nevery = '5m'\n").expect_err("wrong");
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert!(matches!(&found[..], [one, two] if one.contains("--watch") && two.contains("--every")), "{found:?}");
+}
+
+#[test]
+fn columns_are_named_as_the_table_has_them() {
+    for (name, words) in [("`day`", "backticks"), ("a b", "'a_b'"), ("a\\u0001b", "'a_b'")] {
+        let text = format!("[[pipeline]]\nsource = '/d/a'\ntable = '/t'\ncluster_by = [\"{name}\"]\n");
+        let found = judge_file(&text).expect_err("wrong");
+        assert!(found.len() == 1 && found[0].to_string().contains(words), "{name}: {found:?}");
+    }
+}
