@@ -5,6 +5,8 @@
 
 mod ahead;
 mod judge;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod limits;
 mod lineage;
 mod manifests;

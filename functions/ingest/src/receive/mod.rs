@@ -6,8 +6,10 @@
 //!
 //! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name;
 //! - `shift`: the work for one pipeline; `fate`: what became of a drop, and when its messages come again;
+//! - `answers`: what is sent to other queues and to Lambda;
 //! - `lanes`: what is worked with; `queues`: the traits behind which SQS and S3 are; `tally`: what is counted.
 
+mod answers;
 mod arrivals;
 mod budget;
 mod event;
@@ -23,9 +25,8 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use drops::Timestamp;
-use drops::notification::forward;
 use ledger::{ClaimAge, Invocation};
 use runtime::telemetry::{Metrics, Unit};
 use runtime::{Clock, Entropy};
@@ -36,6 +37,7 @@ pub use lanes::{Lane, Lanes, Loader};
 pub use queues::{Heads, Outgoing, Queues};
 
 use crate::{Ingest, IngestError, IngestSettings, Parts, write_settings};
+use answers::answer;
 use arrivals::{Arrival, Arrivals};
 use event::{Event, Message};
 use fate::{Fate, Open, Wait};
@@ -63,7 +65,7 @@ pub enum ReceiveError {
 
 /// What an invocation is told by Lambda.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Call {
     /// Its request id, which its claims name.
     pub request_id: String,
     /// When Lambda ends it.
@@ -103,6 +105,14 @@ impl Receiver {
         Self { loader, queues, clock, entropy, settings, lanes: Mutex::default() }
     }
 
+    /// Reads the settings, so that the first event need not wait for them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub async fn warm(&self) -> Result<(), ReceiveError> {
+        self.load().await.map(|_| ())
+    }
+
     /// One invocation: from an event to the messages that are not acknowledged.
     ///
     /// # Errors
@@ -110,7 +120,7 @@ impl Receiver {
     pub async fn receive(
         &self,
         event: &str,
-        told: &Told,
+        told: &Call,
         metrics: &mut Metrics,
     ) -> Result<SqsBatchResponse, ReceiveError> {
         let Event { messages, queued } = Event::read(event)?;
@@ -153,40 +163,19 @@ impl Receiver {
                 return Ok((lanes, arrivals));
             }
         }
-        let lanes = self.loader.load().await.map_err(ReceiveError::Settings)?;
-        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = Some(lanes.clone());
+        let lanes = self.load().await?;
         let arrivals = Arrivals::identify(messages, &lanes);
         Ok((lanes, arrivals))
     }
 
-    /// Sends what cannot be understood to the dead-letter queue. What that does not accept stays open; SQS moves it there in the end.
-    /// Gives the last failure.
-    async fn bury(&self, arrivals: &Arrivals, messages: &[Message], lanes: &Lanes, open: &mut Open) -> Option<String> {
-        if arrivals.not_understood.is_empty() {
-            return None;
-        }
-        let outgoing = arrivals.not_understood.iter().map(|(at, why)| {
-            tracing::error!(message = %messages[*at].id, %why, "sent to the dead-letter queue");
-            Outgoing { body: messages[*at].body.clone(), reason: Some(why.to_string()) }
-        });
-        let sent = match &lanes.queues.dead_letter_queue {
-            Some(queue) => self.queues.send(queue, outgoing.collect()).await,
-            None => outgoing.map(|_| Err("the settings name no dead_letter_queue".to_owned())).collect(),
-        };
-        let mut failure = None;
-        for (at, (message, _)) in arrivals.not_understood.iter().enumerate() {
-            if let Err(why) = sent.get(at).cloned().unwrap_or_else(|| Err("there was no answer".to_owned())) {
-                tracing::error!(message = %messages[*message].id, %why, "the dead-letter queue did not accept it");
-                open.keep(*message, &messages[*message], Wait::BackOff);
-                failure =
-                    Some(format!("a message cannot be understood, and the dead-letter queue did not accept it: {why}"));
-            }
-        }
-        failure
+    async fn load(&self) -> Result<Arc<Lanes>, ReceiveError> {
+        let lanes = self.loader.load().await.map_err(ReceiveError::Settings)?;
+        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = Some(lanes.clone());
+        Ok(lanes)
     }
 
     /// Works pipeline by pipeline. Gives each drop's fate, in their order.
-    async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Told, metrics: &mut Metrics) -> Vec<Fate> {
+    async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
         for (at, lane) in lanes.lanes.iter().enumerate() {
             let places: Vec<usize> = (0..drops.len()).filter(|place| drops[*place].lane == at).collect();
@@ -204,7 +193,7 @@ impl Receiver {
     }
 
     /// Works for one pipeline, unless it is closed, on a thread that may wait: decoding takes the processor and reading blocks.
-    async fn work_in(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Told) -> Worked {
+    async fn work_in(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Call) -> Worked {
         let count = arrivals.len();
         let pipeline = lane.pipeline.name.clone();
         match self.prepare(lane, lanes).await {
@@ -244,7 +233,7 @@ impl Receiver {
         Ok(None)
     }
 
-    fn ingest(&self, lane: &Lane, lanes: &Lanes, told: &Told) -> Ingest {
+    fn ingest(&self, lane: &Lane, lanes: &Lanes, told: &Call) -> Ingest {
         let parts = Parts {
             ledger: lanes.ledger.clone(),
             liveness: Arc::new(ClaimAge::new(self.settings.claim_time)),
@@ -272,60 +261,6 @@ impl Receiver {
         move || deadline.microseconds_since(clock.now()) <= margin
     }
 
-    /// Sends drops that are too large for this function to the other one's queue. Says of each drop whether it was accepted there.
-    async fn hand_on_large(&self, drops: &[Arrival], fates: &[Fate], lanes: &Lanes) -> Vec<bool> {
-        let mut handed = vec![false; drops.len()];
-        let large: Vec<usize> = (0..drops.len()).filter(|at| fates.get(*at) == Some(&Fate::Large)).collect();
-        let Some(queue) = lanes.queues.large_queue.as_ref().filter(|_| !large.is_empty()) else { return handed };
-        let outgoing = large.iter().map(|at| Outgoing { body: forward(&drops[*at].notification), reason: None });
-        let sent = self.queues.send(queue, outgoing.collect()).await;
-        for (at, sent) in large.into_iter().zip(sent) {
-            match sent {
-                Ok(()) => handed[at] = true,
-                Err(why) => {
-                    tracing::error!(drop = %drops[at].object.id, why, "the queue of large drops did not accept it")
-                }
-            }
-        }
-        handed
-    }
-
-    /// What came without a queue and is not final goes to the queue: nobody would bring it again.
-    async fn queue_what_had_none(
-        &self,
-        stranded: &[&Arrival],
-        lanes: &Lanes,
-        dead: Option<String>,
-    ) -> Result<(), ReceiveError> {
-        let outgoing = stranded.iter().map(|arrival| Outgoing { body: forward(&arrival.notification), reason: None });
-        let sent = if stranded.is_empty() {
-            Vec::new()
-        } else {
-            self.queues.send(&lanes.queues.queue, outgoing.collect()).await
-        };
-        let accepted = sent.iter().filter(|sent| sent.is_ok()).count();
-        let failure = sent.into_iter().find_map(Result::err).or(dead);
-        match failure {
-            Some(why) => Err(ReceiveError::NotHandedOn(why)),
-            None if accepted < stranded.len() => Err(ReceiveError::NotHandedOn("the queue gave no answer".to_owned())),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets open messages come again when there is a point in it, and not after the queue's own time.
-    async fn come_again(&self, open: &Open, messages: &[Message], lanes: &Lanes) {
-        let queues = [Some(&lanes.queues.queue), lanes.queues.large_queue.as_ref()];
-        for queue in queues.into_iter().flatten() {
-            let own = open.all().filter(|(at, _)| is_of(&messages[*at], queue));
-            let waits: Vec<_> = own.map(|(at, wait)| (messages[at].receipt.clone(), wait)).collect();
-            if !waits.is_empty()
-                && let Err(why) = self.queues.come_again(queue, waits).await
-            {
-                tracing::warn!(queue, why, "messages come again later than they could");
-            }
-        }
-    }
-
     fn tell_schema(&self, pipeline: &drops::PipelineName, lanes: &Lanes) {
         let Some(lane) = lanes.lanes.iter().find(|lane| lane.pipeline.name == *pipeline) else { return };
         let news = lane.schemas.take_news();
@@ -343,25 +278,6 @@ impl Worked {
         let tally = tally::Tally { left_out: count as u64, ..tally::Tally::default() };
         Self { fates: vec![Fate::Again(wait); count], tally }
     }
-}
-
-/// Whether a message came through this queue: its ARN ends in the queue's name, as its address does.
-fn is_of(message: &Message, queue: &str) -> bool {
-    let name = message.queue.rsplit(':').next().unwrap_or_default();
-    !name.is_empty() && queue.trim_end_matches('/').rsplit('/').next() == Some(name)
-}
-
-fn answer(open: &Open, messages: &[Message]) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = open
-        .all()
-        .map(|(at, _)| {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = messages[at].id.clone();
-            failure
-        })
-        .collect();
-    response
 }
 
 /// Counts and names what is no drop.

@@ -154,11 +154,13 @@ impl Queues for Sent {
         let mut sent = self.messages.lock().unwrap();
         messages
             .into_iter()
-            .map(
-                |message| {
-                    if refuses { Err("throttled".to_owned()) } else { Ok(sent.push((queue.to_owned(), message))) }
-                },
-            )
+            .map(|message| {
+                if refuses {
+                    return Err("throttled".to_owned());
+                }
+                sent.push((queue.to_owned(), message));
+                Ok(())
+            })
             .collect()
     }
 
@@ -306,10 +308,10 @@ impl World {
         self.queue.push((id, body.to_owned(), 0));
     }
 
-    pub(super) fn told(&mut self) -> Told {
+    pub(super) fn told(&mut self) -> Call {
         self.invocations += 1;
         let deadline = Timestamp(self.clock.now().0 + 120_000_000);
-        Told { request_id: format!("invocation-{}", self.invocations), deadline }
+        Call { request_id: format!("invocation-{}", self.invocations), deadline }
     }
 
     /// One invocation with every message that is not acknowledged yet. Gives how many of them are not after it.
@@ -318,7 +320,7 @@ impl World {
         self.deliver_until(told).await
     }
 
-    pub(super) async fn deliver_until(&mut self, told: Told) -> usize {
+    pub(super) async fn deliver_until(&mut self, told: Call) -> usize {
         self.queue.iter_mut().for_each(|(_, _, receives)| *receives += 1);
         let event = sqs_event(&self.queue);
         self.sent.waits.lock().unwrap().clear();
@@ -365,7 +367,7 @@ impl World {
     /// What stands of a key: `None` if nothing that is final.
     pub(super) async fn quarantined(&self, key: &str) -> Option<bool> {
         let lanes = self.current();
-        let told = Told { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
+        let told = Call { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
         let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told);
         let id = DropId { pipeline: "orders".parse().unwrap(), bucket: BUCKET.into(), key: key.into(), version: None };
         let object = DroppedObject { id, etag: String::new(), size: 0, modified: Timestamp(0) };
