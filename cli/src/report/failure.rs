@@ -66,6 +66,7 @@ impl WrongSettings {
             let (flag, file, line) = match &error.origin {
                 Origin::Flag(flag) => (Some(flag.clone()), None, None),
                 Origin::Line { file, line } => (None, Some(file.clone()), Some(*line)),
+                Origin::Object { file, .. } => (None, Some(file.clone()), None),
                 Origin::Absent => (None, None, None),
             };
             SettingFailure { setting: error.setting.clone(), flag, file, line, problem: error.problem.clone() }
