@@ -335,12 +335,17 @@ class Deadly(threading.Thread):
         world.put("deadly", "deadly.json", (row * (7_500_000 // len(row))).encode())
         for name in self.neighbours:
             world.put("deadly", name, lines("deadly", name))
+        killed = set()
         while not self.ended.is_set():
             claim = world.claim("deadly", "deadly.json")
-            if claim:
-                record = world.item(f"batch#{claim['batch']['S']}", "record")
+            batch = claim and claim["batch"]["S"]
+            # Each batch that reads it dies once: its claim stands until it is old, and meanwhile others are at work.
+            if batch and batch not in killed:
+                record = world.item(f"batch#{batch}", "record")
                 if record is None:
-                    self.kills += bool(world.kill("ingest"))
+                    if world.kill("ingest"):
+                        killed.add(batch)
+                        self.kills += 1
                 elif record["state"]["S"] != "aborted":
                     self.done = True
                     return
