@@ -1,5 +1,7 @@
 //! The Delta log on a real S3 server, which `cargo xtask test` starts.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[allow(dead_code, reason = "these tests do not ask it for everything")]
 #[path = "../../../store/tests/s3/proxy.rs"]
 mod proxy;
@@ -141,6 +143,20 @@ async fn requests_do_not_grow_with_the_log() {
     assert_eq!(table.counted.take(), BTreeMap::from([("ListObjectsV2", 2), ("PutObject", 1)]));
     assert_eq!(lake.read_commit(51).await.unwrap(), None);
     assert_eq!(table.counted.take(), BTreeMap::from([("ListObjectsV2", 1), ("GetObject", 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_begins_at_what_is_known() {
+    let table = Table::new();
+    land(&table.delta(), 0..3).await;
+    let proxy = Proxy::start(&server(), |_| Fault::None);
+    let lake = table.through(&proxy).delta();
+    for _ in 0..2 {
+        assert_eq!(lake.head(&[]).await.unwrap().unwrap().version, 2);
+    }
+    let last = proxy.seen().pop().unwrap();
+    assert!(last.target.contains("list-type=2") && last.target.contains("start-after="), "{}", last.target);
+    assert!(last.target.contains("00000000000000000002") && !last.target.contains("2.json"), "{}", last.target);
 }
 
 #[tokio::test(flavor = "multi_thread")]

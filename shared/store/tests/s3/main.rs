@@ -1,5 +1,7 @@
 //! Sources and stores on a real S3 server, which `cargo xtask test` starts.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod keeping;
 mod listing;
 mod proxy;
