@@ -9,7 +9,9 @@ locals {
     LITHIFY_LOG             = var.log_filter
   }
   ingest_environment = merge(local.environment, { LITHIFY_CLAIM_TIME = "${local.claim_seconds}s" })
-  environments       = { ingest = local.ingest_environment, ingest_large = local.ingest_environment, compactor = local.environment }
+  # The same code: this tells it to take every drop, and not to send large ones on to its own queue.
+  large_environment = merge(local.ingest_environment, { LITHIFY_LARGE = "1" })
+  environments      = { ingest = local.ingest_environment, ingest_large = local.large_environment, compactor = local.environment }
 
   functions = {
     ingest = {

@@ -103,6 +103,10 @@ run "functions" {
     error_message = "A function does not know its settings."
   }
   assert {
+    condition     = lookup(module.function["ingest_large"].facts.environment, "LITHIFY_LARGE", "0") == "1" && lookup(module.function["ingest"].facts.environment, "LITHIFY_LARGE", "0") == "0"
+    error_message = "The function for large drops would send them to its own queue, round and round."
+  }
+  assert {
     condition     = alltrue([for function in module.function : function.facts.environment.LITHIFY_SETTINGS_DIGEST == sha256(aws_s3_object.settings.content)])
     error_message = "A warm function would keep old settings."
   }
