@@ -268,7 +268,8 @@ impl Receiver {
             tracing::info!(%pipeline, column, data_type, "a column was added to the table's schema");
         }
         for conflict in news.conflicts {
-            tracing::warn!(%pipeline, column = conflict.column, reason = conflict.reason, remedy = conflict.remedy, "a column's type");
+            // Its reason shows values, and no payload goes into a log.
+            tracing::warn!(%pipeline, column = conflict.column, remedy = conflict.remedy, "the values of a column did not agree");
         }
     }
 }
