@@ -17,6 +17,12 @@ use crate::summary::Totals;
 pub fn cargo(arguments: &[&str]) -> Outcome<Command> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.current_dir(place::root()).env("CARGO_TARGET_DIR", place::target()?).args(arguments);
+    // What cargo told this program of itself: build scripts that look at it would be built anew after each call of cargo by hand.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command.stdin(Stdio::null());
     Ok(command)
 }
