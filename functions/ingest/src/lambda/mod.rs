@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use drops::{DropId, DroppedObject, Timestamp};
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use runtime::aws::Clients;
 use runtime::telemetry::Metrics;
 use runtime::{Clock, SystemClock, SystemEntropy};
@@ -47,8 +47,8 @@ impl Function {
     ///
     /// # Errors
     /// It failed as a whole: settings that are wrong (all faults at once), or an event without a queue that is not final.
-    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, Error> {
-        let ready = self.ready.get_or_try_init(Ready::load).await?;
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, Diagnostic> {
+        let ready = self.ready.get_or_try_init(Ready::load).await.map_err(|e| failed("NotReady", &e))?;
         let told = Call {
             request_id: event.context.request_id,
             deadline: Timestamp(i64::try_from(event.context.deadline).unwrap_or(i64::MAX).saturating_mul(1_000)),
@@ -59,15 +59,18 @@ impl Function {
         if let Err(e) = metrics.flush(ready.clock.now(), &mut std::io::stdout().lock()) {
             tracing::warn!(error = %e, "metrics were not written");
         }
-        answer.map_err(|e| {
-            tracing::error!(error = %e, "the invocation failed");
-            e.into()
-        })
+        answer.map_err(|e| failed("NotReceived", &e.to_string()))
     }
 }
 
+/// What Lambda shows of a failed invocation.
+fn failed(error_type: &str, error: &str) -> Diagnostic {
+    tracing::error!(error, "the invocation failed");
+    Diagnostic { error_type: error_type.to_owned(), error_message: error.to_owned() }
+}
+
 impl Ready {
-    async fn load() -> Result<Self, Error> {
+    async fn load() -> Result<Self, String> {
         let environment = Environment::read(&|name| std::env::var(name).ok())?;
         let clients = Clients::load().await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -83,7 +86,7 @@ impl Ready {
                 budget: environment.budget,
             },
         );
-        receiver.warm().await?;
+        receiver.warm().await.map_err(|e| e.to_string())?;
         Ok(Self { receiver, clients, clock })
     }
 }

@@ -22,7 +22,7 @@ impl Receiver {
             return None;
         }
         let outgoing = arrivals.not_understood.iter().map(|(at, why)| {
-            tracing::error!(message = %messages[*at].id, %why, "sent to the dead-letter queue");
+            tracing::error!(message_id = %messages[*at].id, %why, "sent to the dead-letter queue");
             Outgoing { body: messages[*at].body.clone(), reason: Some(why.to_string()) }
         });
         let sent = match &lanes.queues.dead_letter_queue {
@@ -32,7 +32,7 @@ impl Receiver {
         let mut failure = None;
         for (at, (message, _)) in arrivals.not_understood.iter().enumerate() {
             if let Err(why) = sent.get(at).cloned().unwrap_or_else(|| Err("there was no answer".to_owned())) {
-                tracing::error!(message = %messages[*message].id, %why, "the dead-letter queue did not accept it");
+                tracing::error!(message_id = %messages[*message].id, %why, "the dead-letter queue did not accept it");
                 open.keep(*message, &messages[*message], Wait::BackOff);
                 failure =
                     Some(format!("a message cannot be understood, and the dead-letter queue did not accept it: {why}"));

@@ -141,8 +141,15 @@ async fn acknowledged_rightly(world: &World, id: &str, body: &str) {
     }
 }
 
+/// Sixty, or as many as `PROPTEST_CASES` says.
+fn cases() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { 60 };
+    ProptestConfig { cases, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases())]
     #[test]
     fn whatever_happens_nothing_is_lost_and_nothing_doubled(
         lots in proptest::collection::vec(lot(), 1..7),
