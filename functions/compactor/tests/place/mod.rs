@@ -118,7 +118,9 @@ impl Slow {
     async fn wait(&self) {
         // Xorshift; `fetch_update` with a function that never refuses.
         let step = |mut x: u64| {
-            (x ^= x << 13, x ^= x >> 7, x ^= x << 17);
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
             Some(x)
         };
         let random = self.random.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap();
