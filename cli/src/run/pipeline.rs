@@ -387,7 +387,7 @@ impl PipelineRun {
         }
         self.committed_from.store(u64::MAX, Ordering::Relaxed);
         self.counts.set_phase("merging small files");
-        let upkeep = if at_end { Upkeep::Full } else { Upkeep::Merge };
+        let upkeep = if at_end { Upkeep::Sweep } else { Upkeep::Merge };
         // Another process that compacts this table keeps it up as well.
         if let UpkeepOutcome::Done(report) = self.compactor.upkeep(upkeep, &Until::never()).await? {
             self.tally().upkeep(&report);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use compactor::Until;
 use compactor::function::aws::Context;
 use compactor::function::{Request, invoke};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use runtime::telemetry::{self, Metrics};
 use runtime::{Clock, SystemClock};
 use serde_json::Value;
@@ -32,9 +32,10 @@ async fn handle(
     context: &OnceCell<Context>,
     clock: &Arc<dyn Clock>,
     event: LambdaEvent<Value>,
-) -> Result<Value, Error> {
-    let context = context.get_or_try_init(|| Context::load(clock.clone())).await?;
-    let request = Request::parse(&event.payload, &context.names())?;
+) -> Result<Value, Diagnostic> {
+    let context = context.get_or_try_init(|| Context::load(clock.clone())).await;
+    let context = context.map_err(|error| failed("Settings", &error))?;
+    let request = Request::parse(&event.payload, &context.names()).map_err(|error| failed("Event", &error))?;
     let left = Duration::from_millis(event.context.deadline.saturating_sub(clock.now().milliseconds()));
     let margin = (left / 10).clamp(MARGIN_MIN, MARGIN_MAX);
     let until = Until::at(clock.clone(), clock.monotonic() + left.saturating_sub(margin));
@@ -46,7 +47,14 @@ async fn handle(
         tracing::warn!(%error, "metrics were not written");
     }
     match answer.failure() {
-        Some(failure) => Err(failure.into()),
-        None => Ok(serde_json::to_value(&answer)?),
+        Some(failure) => Err(failed("Compaction", &failure)),
+        None => serde_json::to_value(&answer).map_err(|error| failed("Answer", &error)),
     }
+}
+
+/// How Lambda tells of a failed invocation: what failed, and all that is known of it.
+fn failed(what: &str, reason: &dyn ToString) -> Diagnostic {
+    let error_message = reason.to_string();
+    tracing::error!(what, reason = error_message, "the invocation failed");
+    Diagnostic { error_type: what.to_owned(), error_message }
 }

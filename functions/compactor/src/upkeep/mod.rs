@@ -45,11 +45,13 @@ impl Default for UpkeepSettings {
 }
 
 /// How much upkeep is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Upkeep {
     /// Merge small files.
     Merge,
     /// Also look through staging for what dead processes left, which takes a listing of every manifest.
+    Sweep,
+    /// Also make checkpoints of the newest versions: those of other writers' commits may never fall due.
     Full,
 }
 
@@ -131,11 +133,14 @@ impl Compactor {
 
     async fn upkeep_with(&self, lease: &Lease, upkeep: Upkeep, until: &Until) -> Result<UpkeepReport, CompactError> {
         let mut report = UpkeepReport::default();
-        if upkeep == Upkeep::Full {
+        if upkeep >= Upkeep::Sweep {
             report.leftovers = self.sweep_staging(true).await?;
         }
         for kept in [self.kept_table(), self.kept_audit()] {
             self.keep_up(&kept, lease, until, &mut report).await?;
+            if upkeep == Upkeep::Full && !until.is_over() {
+                self.checkpoint_newest(&kept).await;
+            }
         }
         if !report.left_alone.is_empty() {
             let (path, reason) = report.left_alone.first_key_value().map_or(("", ""), |(p, r)| (p, r));
@@ -202,6 +207,19 @@ impl Compactor {
         report.rows += rewritten.rows;
         report.commits += 1;
         report.version = Some(version);
+    }
+
+    /// Readers of the log begin at its newest checkpoint. The table is complete without one.
+    async fn checkpoint_newest(&self, kept: &Kept) {
+        let made = match kept.lake.head(&[]).await {
+            Ok(Some(head)) if head.version > 0 && head.refusal.is_none() => kept.lake.checkpoint(head.version).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = made {
+            let (table, audit) = (&self.settings.table_address, kept.is_audit);
+            tracing::warn!(table, audit, %error, "no checkpoint of the newest version was written");
+        }
     }
 
     async fn keep_checkpoint(&self, kept: &Kept, version: u64) {

@@ -1,6 +1,6 @@
 //! Runs into table files: a streaming merge whose memory is bounded by a budget and not by how many runs there are or how large.
 //!
-//! 1. A run that was ordered by another key, or whose key columns have another type now, is sorted again in pieces (`prepare`).
+//! 1. A run that was ordered by another key, or whose key columns have another type now, is sorted again in pieces, several small ones together (`prepare`).
 //! 2. Where more runs overlap than the budget can hold open, some are merged into one run in staging, until the rest fits (`plan`).
 //! 3. Runs that overlap no other are copied row group by row group; the rest is merged, each run opened when its first key is reached
 //!    (`cursor`, `gather`). Either way rows leave in the order of their keys, into files of the target size (`output`).

@@ -12,44 +12,41 @@ use crate::files::{TableFileWriter, row_group_facts};
 use crate::order::Order;
 
 impl Job<'_> {
-    /// Replaces every run whose keys do not compare with the target's by runs that do.
+    /// Replaces every run whose keys do not compare with the target's by runs that do: as many rows at once as the budget for readers
+    /// allows are put in order, of several runs where these are small.
     pub(super) fn sort_again(&mut self, runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
+        // A piece is held as read and as sorted, beside its keys.
+        let piece_bytes = usize::try_from(self.reader_bytes / 3).unwrap_or(usize::MAX);
         let mut sorted = Vec::with_capacity(runs.len());
+        let (mut piece, mut bytes) = (Vec::new(), 0);
         for run in runs {
             if has_order(&run, &self.target.order, &self.schema) {
                 sorted.push(run);
-            } else {
-                self.sort_run(&run, &mut sorted)?;
+                continue;
             }
+            let mut input = Input::open(&run, self)?;
+            while let Some(batch) = input.next()? {
+                bytes += batch.get_array_memory_size();
+                piece.push(batch);
+                if bytes >= piece_bytes {
+                    sorted.push(self.sort_piece(std::mem::take(&mut piece))?);
+                    bytes = 0;
+                }
+            }
+        }
+        if !piece.is_empty() {
+            sorted.push(self.sort_piece(piece)?);
         }
         Ok(sorted)
     }
 
-    /// Sorts a run piece by piece, as much at once as the budget for readers allows.
-    fn sort_run(&mut self, run: &RunInput, into: &mut Vec<RunInput>) -> Result<(), RunsError> {
-        // A piece is held as read and as sorted, beside its keys.
-        let piece_bytes = usize::try_from(self.reader_bytes / 3).unwrap_or(usize::MAX);
-        let mut input = Input::open(run, self)?;
-        let (mut piece, mut bytes) = (Vec::new(), 0);
-        loop {
-            let batch = input.next()?;
-            let at_end = batch.is_none();
-            if let Some(batch) = batch {
-                bytes += batch.get_array_memory_size();
-                piece.push(batch);
-            }
-            if !piece.is_empty() && (at_end || bytes >= piece_bytes) {
-                let mut scratch = self.begin_scratch();
-                for batch in self.target.order.sort_all(std::mem::take(&mut piece))? {
-                    scratch.write(batch, self)?;
-                }
-                into.push(scratch.finish(self)?);
-                bytes = 0;
-            }
-            if at_end {
-                return Ok(());
-            }
+    /// Sorts rows and makes them a run.
+    fn sort_piece(&mut self, piece: Vec<RecordBatch>) -> Result<RunInput, RunsError> {
+        let mut scratch = self.begin_scratch();
+        for batch in self.target.order.sort_all(piece)? {
+            scratch.write(batch, self)?;
         }
+        scratch.finish(self)
     }
 
     /// Merges overlapping runs into one until no more overlap than the budget can hold open.
