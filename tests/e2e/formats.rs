@@ -106,7 +106,7 @@ fn a_table_inside_its_source_is_skipped() {
 
 /// A record whose field `a` holds a value below so many levels, of objects, of arrays, or of both by turns.
 fn nested(id: usize, levels: usize, kind: usize) -> String {
-    let object = |level: usize| kind == 0 || kind == 2 && level % 2 == 0;
+    let object = |level: usize| kind == 0 || kind == 2 && level.is_multiple_of(2);
     let open: String = (0..levels).map(|level| if object(level) { "{\"x\":" } else { "[" }).collect();
     let close: String = (0..levels).rev().map(|level| if object(level) { '}' } else { ']' }).collect();
     format!("{{\"id\":{id},\"a{kind}\":{open}1{close}}}\n")
