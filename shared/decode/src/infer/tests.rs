@@ -247,7 +247,7 @@ fn nested(levels: usize, kind: &str) -> String {
     let open = |level: usize| match kind {
         "objects" => true,
         "arrays" => false,
-        _ => level % 2 == 0,
+        _ => level.is_multiple_of(2),
     };
     let begin: String = (0..levels).map(|level| if open(level) { "{\"x\":" } else { "[" }).collect();
     let end: String = (0..levels).rev().map(|level| if open(level) { '}' } else { ']' }).collect();
