@@ -27,6 +27,9 @@ const INPUT_BYTES: usize = 128 << 10;
 /// Decompressed bytes that are made room for at once.
 const OUTPUT_BYTES: usize = 64 << 10;
 
+/// Bytes that are looked at to tell text from damage.
+const TEXT_BYTES: usize = 512;
+
 /// Bytes that any magic number fits in.
 const MAGIC_BYTES: usize = 4;
 
@@ -140,10 +143,17 @@ impl<'b, R: Read> Inflate<'b, R> {
             Some(magic) if magic == compression || !given => self.start_decompressing(magic)?,
             // Cut within its magic number: the decompressor sees that the stream ends early.
             None if is_cut_magic(first, compression) => self.start_decompressing(compression)?,
-            None if !given => {
+            // A name can be wrong; but what is neither compressed nor text is a damaged file, and its bytes are no records.
+            None if !given && is_text(first) => {
                 self.stage = Stage::Plain;
                 into.append(&mut self.buffers.input);
                 return Ok(!self.input_ended);
+            }
+            None if !given => {
+                return Err(DropFault::Unreadable(format!(
+                    "the name says that it is compressed with {compression}, but its first bytes are neither that nor text: it is \
+                     damaged"
+                )));
             }
             _ => {
                 return Err(DropFault::Unreadable(format!(
@@ -270,6 +280,21 @@ impl<R: Read> Content for Inflate<'_, R> {
     fn ended_early(&self) -> bool {
         self.early
     }
+}
+
+/// Whether content can be records of text: UTF-8 (cut anywhere) without control characters, and no markup.
+fn is_text(first: &[u8]) -> bool {
+    let first = first.get(..TEXT_BYTES).unwrap_or(first);
+    let whole = match std::str::from_utf8(first) {
+        Ok(text) => text,
+        // The end of what was read may cut a character.
+        Err(e) if e.error_len().is_none() => {
+            std::str::from_utf8(first.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let text = whole.trim_start_matches('\u{feff}').trim_start();
+    !text.starts_with('<') && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 /// Whether all there is of a drop is the beginning of a compression's magic number: an empty file is no whole one either.

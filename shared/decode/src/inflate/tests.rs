@@ -207,6 +207,24 @@ fn the_content_overrules_the_name_and_never_the_settings() {
 }
 
 #[test]
+fn a_damaged_header_is_no_text() {
+    let packed = gzip(&lines(3));
+    let named = |bytes: &[u8]| read_with(&mut Buffers::new(), bytes, Packing::named(Compression::Gzip), 4000);
+    for at in 0..3 {
+        let mut damaged = packed.clone();
+        damaged[at] ^= 0xff;
+        assert!(unreadable(named(&damaged)).contains("it is damaged"), "byte {at}");
+    }
+    let zeroed = [&[0; 512][..], &packed[512.min(packed.len())..]].concat();
+    assert!(unreadable(named(&zeroed)).contains("it is damaged"));
+    assert!(unreadable(named(b"<!DOCTYPE html>\n<html>502 Bad Gateway</html>\n")).contains("it is damaged"));
+    // A name that is only wrong costs nothing.
+    for text in [&b"id,name\r\n1,\xc3\xa4\r\n"[..], b"\xef\xbb\xbf{\"a\":1}\n", b"{\"a\":\"\xc3"] {
+        assert_eq!(named(text).expect("text"), (text.to_vec(), false));
+    }
+}
+
+#[test]
 fn bombs_are_stopped() {
     // gzip cannot exceed 1032 times, zstd can by far.
     let bomb = ::zstd::encode_all(io::repeat(b' ').take(3 << 30), 1).expect("memory");

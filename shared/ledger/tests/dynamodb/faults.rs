@@ -174,7 +174,7 @@ async fn a_throttled_burst_is_carried_through() {
 async fn a_silent_connection_is_given_up() {
     use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
     let proxy = Proxy::start(&endpoint(), |n, _| if n < 2 { Fate::Silent } else { Fate::Pass }).await;
-    let patience = TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_millis(300)).build();
+    let patience = TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(5)).build();
     let impatient = aws_sdk_dynamodb::Client::from_conf(settings(&proxy.endpoint).timeout_config(patience).build());
     let ledger = DynamoLedger::new(impatient, new_table().await);
     assert_eq!(ledger.claim(&[(drop_of(1), Expected::Absent, claim_by(1))]).await.unwrap(), [ClaimOutcome::Granted]);
