@@ -74,7 +74,7 @@ async fn an_idle_invocation_asks_the_ledger_once() {
         let idle = Job {
             compactor: place.compactor_with(|parts| {
                 let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
-                parts.ledger = Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false });
+                parts.ledger = Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: false });
                 parts.lake = Arc::new(place::Untouched);
             }),
             ..job(&place, &opened, Duration::ZERO)

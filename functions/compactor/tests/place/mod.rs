@@ -453,10 +453,12 @@ impl Place {
         files
     }
 
-    /// The files below a folder of the place, of which no commit ever spoke.
+    /// The files below a folder of the place, of which no commit ever spoke. Those of which one did are all there: some version has them.
     pub fn unnamed(&self, folder: &str, lake: &FaultyLake) -> Vec<String> {
         let root = self.folder.path().join(folder);
         let named: BTreeSet<String> = (0..).map_while(|v| lake.inner.read_version(v)).flatten().collect();
+        let lost: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
+        assert!(lost.is_empty(), "files of some version were deleted: {lost:?}");
         let mut unnamed = Vec::new();
         let mut folders = vec![root.clone()];
         while let Some(folder) = folders.pop() {
