@@ -102,7 +102,7 @@ fn describe(path: &str, value: &RawValue, data_type: Option<&Type>, file: &str) 
         Some(data_type) => (
             format!("{cut}{dots} in {file} and the like do not fit {data_type} and are in _rescued_data"),
             format!(
-                "types of a table never change: read them from _rescued_data, or ingest into a new table with schema_hints = \"{path} TYPE\""
+                "types of a table never change: read them from _rescued_data, or ingest into a new table with schema_hints = \"{path} string\""
             ),
         ),
         None => (
