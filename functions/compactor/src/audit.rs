@@ -85,7 +85,7 @@ impl Compactor {
                 app_id: app_id.clone(),
                 txn: intent.number,
                 metadata,
-                adds: vec![add],
+                adds: vec![add.clone()],
                 removes: Vec::new(),
                 operation: "LITHIFY AUDIT",
                 info: BTreeMap::new(),
@@ -97,9 +97,18 @@ impl Compactor {
                     self.audit_checkpoint(next).await;
                     return Ok(());
                 }
-                // Someone was faster, or it is not known: what the table holds is read again, and decides.
-                Ok(CommitOutcome::Taken) => {}
+                // A client that asked twice is told that the version is taken when it is by its own first try.
+                Ok(CommitOutcome::Taken) => match self.parts.audit.read_commit(next).await {
+                    Ok(Some(stands)) if stands.files.contains(&add.path) => {
+                        self.audit_checkpoint(next).await;
+                        return Ok(());
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => (last, unsure) = (format!("version {next} is taken and cannot be read"), true),
+                    Err(e) => (last, unsure) = (e.to_string(), true),
+                },
                 Err(e @ LakeError::Unwritable { .. }) => return Err(e.into()),
+                // It is not known: what the table holds is read again, and decides.
                 Err(e) => (last, unsure) = (e.to_string(), true),
             }
             tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
