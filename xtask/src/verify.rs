@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, aws, dynamodb, e2e, tools, versitygw};
+use crate::{Outcome, aws, dynamodb, e2e, python, tools, versitygw};
 
 /// All features that tests need, but for the end-to-end tests'. Every phase has them, so that nothing is compiled twice.
 pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3,\
@@ -24,9 +24,11 @@ pub fn run() -> Outcome {
     phase("compile", e2e::build)?;
     let ledger = phase("DynamoDB Local", dynamodb::start)?;
     let s3 = phase("S3 server", versitygw::Server::start)?;
+    let other_writer = phase("Python with delta-rs", || python::environment("tests/requirements.txt"))?;
     totals.add(phase("tests", || {
         let mut command = cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"])?;
         command.env(dynamodb::VARIABLE, &ledger.endpoint).env(versitygw::VARIABLE, &s3.endpoint);
+        command.env("LITHIFY_PYTHON", &other_writer);
         let (totals, succeeded) = counted(&mut command)?;
         totals.check("tests", succeeded)?;
         Ok(totals)

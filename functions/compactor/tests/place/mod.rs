@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod dying;
+#[cfg(feature = "lambda")]
+pub mod remote;
 pub mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,6 +244,9 @@ pub struct Place {
     /// How many small files upkeep merges.
     pub small_files: usize,
     pub merge_memory: usize,
+    /// The tables on an S3 server, instead of the logs' doubles and folders.
+    #[cfg(feature = "lambda")]
+    pub remote: Option<remote::Remote>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -262,6 +267,8 @@ impl Place {
             order: Order::default(),
             small_files: 50,
             merge_memory: 64 << 20,
+            #[cfg(feature = "lambda")]
+            remote: None,
             folder,
         }
     }
@@ -345,6 +352,17 @@ impl Place {
     }
 
     fn parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {
+        let parts = self.local_parts(owner, liveness);
+        #[cfg(feature = "lambda")]
+        if let Some(remote) = &self.remote {
+            let (lake, audit) = (remote.lake("table"), remote.lake("table_drops"));
+            let (table_store, audit_store) = (remote.store("table"), remote.store("table_drops"));
+            return Parts { lake, audit, table_store, audit_store, ..parts };
+        }
+        parts
+    }
+
+    fn local_parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {
         Parts {
             ledger: self.ledger.clone(),
             liveness,
