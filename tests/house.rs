@@ -97,3 +97,39 @@ fn only_lake_knows_the_delta_log_and_ingest_does_not_link_it() {
     assert!(all_used_by(&house, "compactor").contains("lake"), "the compactor commits through lake");
     assert!(!all_used_by(&house, "ingest").contains("lake"), "ingest would link the Delta log through lake");
 }
+
+/// The numbered sentences of a page, each with the tests that it names: a file, and functions in it.
+fn sentences(page: &str) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+    let mut found: Vec<(String, Vec<(String, Vec<String>)>)> = Vec::new();
+    for line in page.lines() {
+        let number = line.split_once(". ").map(|(number, _)| number);
+        if let Some(number) = number.filter(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())) {
+            found.push((number.to_owned(), Vec::new()));
+        } else if let Some(tests) = line.trim_start().strip_prefix("- `").filter(|_| line.starts_with("  ")) {
+            let mut names = tests.split('`').step_by(2).filter(|name| !name.is_empty()).map(str::to_owned);
+            let file = names.next().expect("a file");
+            found.last_mut().expect("a sentence before its tests").1.push((file, names.collect()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/semantics.md")).unwrap();
+    let sentences = sentences(&page);
+    assert!(sentences.len() > 15, "the page has no sentences");
+    for (at, (number, tests)) in sentences.iter().enumerate() {
+        assert_eq!(*number, (at + 1).to_string(), "the sentences are numbered");
+        assert!(!tests.is_empty(), "sentence {number} names no test");
+        for (file, names) in tests {
+            let text = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{number}: {file}: {error}"));
+            assert!(!names.is_empty(), "{number}: {file} with no test");
+            for name in names {
+                let known = ["fn", "def"].iter().any(|word| text.contains(&format!("{word} {name}(")));
+                assert!(known, "{number}: {file} has no test {name}");
+            }
+        }
+    }
+}
