@@ -110,6 +110,6 @@ resource "aws_lambda_function_event_invoke_config" "compactor" {
 # Opens the pipelines in the ledger, at every change of the settings: wrong ones fail the apply here, all faults named.
 resource "aws_lambda_invocation" "open" {
   function_name = module.function["compactor"].name
-  input         = jsonencode({ pipelines = keys(var.pipelines) })
+  input         = jsonencode({ pipelines = keys(var.pipelines), open = true })
   triggers      = { settings = sha256(local.settings_text) }
 }

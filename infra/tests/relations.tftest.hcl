@@ -111,7 +111,7 @@ run "functions" {
     error_message = "A warm function would keep old settings."
   }
   assert {
-    condition     = jsondecode(aws_lambda_invocation.open.input).pipelines == ["clicks", "customers", "orders"] && aws_lambda_invocation.open.triggers.settings == sha256(aws_s3_object.settings.content)
+    condition     = jsondecode(aws_lambda_invocation.open.input) == { open = true, pipelines = ["clicks", "customers", "orders"] } && aws_lambda_invocation.open.triggers.settings == sha256(aws_s3_object.settings.content)
     error_message = "The pipelines are not opened at each change of the settings."
   }
   assert {

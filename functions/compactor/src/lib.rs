@@ -236,9 +236,15 @@ impl Compactor {
         self.due(waiting, trigger)
     }
 
-    /// Whether the pipeline was opened before, by whomever.
+    /// Whether the pipeline was opened before, by whomever, with these settings and this ledger. Where it was not, opening says why.
     pub async fn is_fixed(&self) -> Result<bool, CompactError> {
-        Ok(self.parts.ledger.settings(&self.settings.pipeline).await?.is_some())
+        match self.parts.ledger.settings(&self.settings.pipeline).await? {
+            None => Ok(false),
+            Some(fixed) => match self.check_fixed(&fixed).await {
+                Err(CompactError::Apart(_)) => Ok(false),
+                checked => checked.map(|()| true),
+            },
+        }
     }
 
     /// Commits what is due, with a lease on the table.

@@ -308,7 +308,7 @@ impl Compactor {
         self.check_table_id(table_id, &stands)
     }
 
-    async fn check_fixed(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
+    pub(crate) async fn check_fixed(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
         let pipeline = self.settings.pipeline.clone();
         if fixed.source != self.settings.source {
             let (table, asked) = (self.settings.table_address.clone(), self.settings.source.clone());

@@ -69,8 +69,16 @@ async fn an_idle_invocation_asks_the_ledger_once() {
     let place = Place::new();
     let opened = Opened::default();
     let _ = invoked(&[job(&place, &opened, Duration::ZERO)], json!({"pipelines": ["p"]})).await;
-    // A ledger that dies after so many calls, and a log that is not asked at all.
-    for (opened, calls) in [(opened, 1), (Opened::default(), 2)] {
+    // A ledger that dies after so many calls, and a log that is not asked at all. Who knows nothing asks for the pipeline's settings and
+    // the ledger's identity as well.
+    let unknown = Opened::default();
+    for (opened, calls, event) in [
+        (opened.clone(), 1, json!({})),
+        (opened, 1, json!({"pipelines": ["p"]})),
+        (unknown.clone(), 3, json!({})),
+        (unknown, 1, json!({})),
+        (Opened::default(), 3, json!({"pipelines": ["p"]})),
+    ] {
         let idle = Job {
             compactor: place.compactor_with(|parts| {
                 let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
@@ -79,9 +87,29 @@ async fn an_idle_invocation_asks_the_ledger_once() {
             }),
             ..job(&place, &opened, Duration::ZERO)
         };
-        let (answer, _) = invoked(&[idle], json!({})).await;
+        let (answer, _) = invoked(&[idle], event).await;
         assert_eq!((answer.failure(), answer.pipelines[0].state), (None, State::NothingDue));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_settings_fail_an_invocation_that_has_nothing_to_do() {
+    let place = Place::new();
+    let right = || job(&place, &Opened::default(), Duration::ZERO);
+    assert_eq!(invoked(&[right()], json!({})).await.0.failure(), None);
+    let other = CompactorSettings { source: "another".to_owned(), ..place.settings() };
+    let wrong = || Job { compactor: place.compactor_of_settings(other.clone()), ..right() };
+    for event in [json!({}), json!({"pipelines": ["p"]}), json!({"open": true})] {
+        let failure = invoked(&[wrong()], event).await.0.failure().unwrap();
+        assert!(failure.contains("reads source, not another"), "{failure}");
+    }
+    // What only the table can tell is seen when the pipeline is opened.
+    let mut other = place.settings();
+    other.write.order.partition_columns = vec!["shop".to_owned()];
+    let wrong = || Job { compactor: place.compactor_of_settings(other.clone()), ..right() };
+    assert_eq!(invoked(&[wrong()], json!({"pipelines": ["p"]})).await.0.failure(), None);
+    let failure = invoked(&[wrong()], json!({"open": true})).await.0.failure().unwrap();
+    assert!(failure.contains("partition"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

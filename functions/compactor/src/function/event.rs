@@ -9,18 +9,20 @@ pub struct Request {
     pub pipelines: Option<Vec<String>>,
     /// Whether the whole upkeep is to be done, whether or not it is due.
     pub upkeep: bool,
+    /// Whether the pipelines are to be opened, whether or not anything waits: settings, ledger and tables are checked.
+    pub open: bool,
 }
 
 /// An event that asks for nothing that the function does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the event cannot be understood: {0}; write {{\"pipelines\": [\"NAME\"]}}, {{\"upkeep\": true}}, or {{}} for all pipelines"
+    "the event cannot be understood: {0}; write {{\"pipelines\": [\"NAME\"]}}, {{\"upkeep\": true}}, {{\"open\": true}}, or {{}} for all pipelines"
 )]
 pub struct EventError(String);
 
 impl Request {
-    /// Reads an event: `{"pipelines": [...]}`, `{"upkeep": true}`, both, or neither. An EventBridge event is a schedule's, and names
-    /// nothing unless its `detail` does. `known` are the pipelines of the settings.
+    /// Reads an event: `{"pipelines": [...]}`, `{"upkeep": true}`, `{"open": true}`, any of them together, or none. An EventBridge event
+    /// is a schedule's, and asks for nothing unless its `detail` does. `known` are the pipelines of the settings.
     ///
     /// # Errors
     /// A pipeline that is not known, with those that are; a member that means nothing here.
@@ -48,7 +50,10 @@ impl Request {
                 ("pipelines", Value::Array(names)) => request.pipelines = Some(named(names, known)?),
                 ("pipelines", other) => return Err(EventError(format!("pipelines is {other}, and no list of names"))),
                 ("upkeep", Value::Bool(upkeep)) => request.upkeep = *upkeep,
-                ("upkeep", other) => return Err(EventError(format!("upkeep is {other}, and neither true nor false"))),
+                ("open", Value::Bool(open)) => request.open = *open,
+                ("upkeep" | "open", other) => {
+                    return Err(EventError(format!("{name} is {other}, and neither true nor false")));
+                }
                 (other, _) => return Err(EventError(format!("it has a member '{other}', which means nothing here"))),
             }
         }
@@ -58,11 +63,6 @@ impl Request {
     /// Whether a pipeline is asked for.
     pub(super) fn names(&self, pipeline: &str) -> bool {
         self.pipelines.as_ref().is_none_or(|names| names.iter().any(|name| name == pipeline))
-    }
-
-    /// Whether pipelines are to be opened whatever waits: whoever names them wants to know that they work.
-    pub(super) fn opens(&self) -> bool {
-        self.pipelines.is_some()
     }
 }
 
@@ -95,10 +95,11 @@ mod tests {
             "time": "2026-11-01T00:00:00Z", "region": "eu-central-1", "resources": ["arn:aws:events:x:y:rule/z"], "detail": {},
         });
         assert_eq!(parse(rule), Ok(all.clone()));
-        let some = Request { pipelines: Some(vec!["b".to_owned()]), upkeep: false };
+        let some = Request { pipelines: Some(vec!["b".to_owned()]), ..Request::default() };
         assert_eq!(parse(json!({"pipelines": ["b"]})), Ok(some.clone()));
         assert_eq!(parse(json!({"pipelines": ["b"], "upkeep": true})), Ok(Request { upkeep: true, ..some }));
-        assert_eq!(parse(json!({"upkeep": true, "pipelines": null})), Ok(Request { upkeep: true, ..all }));
+        assert_eq!(parse(json!({"upkeep": true, "pipelines": null})), Ok(Request { upkeep: true, ..all.clone() }));
+        assert_eq!(parse(json!({"open": true})), Ok(Request { open: true, ..all }));
         let none = parse(json!({"pipelines": []})).expect("a request");
         assert!(!none.names("a"), "an empty list names nothing");
     }
@@ -110,7 +111,8 @@ mod tests {
             (json!({"pipelines": "a"}), "no list of names"),
             (json!({"pipelines": [7]}), "7 is no name"),
             (json!({"pipeline": ["a"]}), "'pipeline'"),
-            (json!({"upkeep": 1}), "neither true nor false"),
+            (json!({"upkeep": 1}), "upkeep is 1, and neither true nor false"),
+            (json!({"open": "yes"}), "open is \"yes\", and neither true nor false"),
             (json!(["a"]), "no object"),
         ] {
             let error = parse(event).expect_err("refused");

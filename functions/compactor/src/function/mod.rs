@@ -25,7 +25,15 @@ pub use event::{EventError, Request};
 
 /// What is known of a pipeline from one invocation of a sandbox to the next.
 #[derive(Clone, Debug, Default)]
-pub struct Opened(Arc<AtomicBool>);
+pub struct Opened(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// It was opened at some time, by whomever, with these settings and this ledger.
+    fixed: AtomicBool,
+    /// Ledger and table were seen to belong together.
+    open: AtomicBool,
+}
 
 /// A pipeline's part of an invocation.
 pub struct Job {
@@ -73,7 +81,7 @@ impl Job {
         kept_up: &mut BTreeSet<String>,
         told: &mut PipelineAnswer,
     ) -> Result<(), CompactError> {
-        if request.opens() || (!self.is_open() && !self.compactor.is_fixed().await?) {
+        if request.open || !self.is_fixed().await? {
             self.open().await?;
         }
         let waiting = self.compactor.waiting().await?;
@@ -134,12 +142,23 @@ impl Job {
     async fn open(&self) -> Result<(), CompactError> {
         let (version, _) = self.compactor.ensure_open(&self.first).await?;
         tracing::info!(pipeline = self.pipeline, table = self.table, version, "open");
-        self.opened.0.store(true, Ordering::Relaxed);
+        self.opened.0.open.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     fn is_open(&self) -> bool {
-        self.opened.0.load(Ordering::Relaxed)
+        self.opened.0.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether ingest may claim for this pipeline: the ledger is asked once in a process.
+    async fn is_fixed(&self) -> Result<bool, CompactError> {
+        let known = &self.opened.0.fixed;
+        if self.is_open() || known.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let fixed = self.compactor.is_fixed().await?;
+        known.store(fixed, Ordering::Relaxed);
+        Ok(fixed)
     }
 }
 
