@@ -102,7 +102,7 @@ impl Compactor {
                 Err(e @ LakeError::Unwritable { .. }) => return Err(e.into()),
                 Err(e) => (last, unsure) = (e.to_string(), true),
             }
-            tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
+            self.parts.clock.sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }
         Err(CompactError::Commit { pipeline: self.settings.pipeline.clone(), intent: intent.number, reason: last })
     }
