@@ -1,98 +1,131 @@
 //! What `cargo xtask sim` is asked for.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::history;
+use crate::enumerate::{self, Sum};
+use crate::flows::{FLOWS, flow};
+use crate::points::{self, Wrong};
+use crate::races::{self, Race};
 use crate::report::Report;
+use crate::{history, scenarios};
 
 const USAGE: &str = "\
-usage: cargo xtask sim [--seed N | --seeds N [--from N] | --all] [--trace]
+usage: cargo xtask sim [WHAT]
 
-  --seed N     one random history, with every call
-  --seeds N    N random histories
-  --all        every crash point, every interleaving, every scenario, and 10,000 random histories";
+  --seeds N [--from M]   N random histories (without anything: 2,000)
+  --seed N               one of them, with every call
+  --points [FLOW]        everything that can go wrong, at every call of every flow
+  --point FLOW:N:WRONG   one of them, with every call; --point FLOW: the flow with nothing wrong
+  --races [RACE]         two processes over the same work, interrupted at up to three calls, all ways
+  --race RACE:A,B,C      one of them, with every call
+  --scenarios            every scenario; --scenario NAME: one of them, with every call
+  --all                  all of these, and 10,000 random histories";
+
+/// How many random histories there are where nothing is said.
+const SEEDS: u64 = 2_000;
 
 /// Runs what was asked for. Fails where anything must not be and was.
 pub fn run(words: &[String]) -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["--seed", seed] => match seed.parse() {
-            Ok(seed) => one(&history::of_seed(seed)),
-            Err(error) => wrong(&format!("'{seed}' is no seed: {error}")),
+    let told = match words.as_slice() {
+        [] => Ok(told("random histories", enumerate::seeds(0, SEEDS))),
+        ["--seeds", count] => number(count).map(|count| told("random histories", enumerate::seeds(0, count))),
+        ["--seeds", count, "--from", from] => number(count)
+            .and_then(|count| number(from).map(|from| told("random histories", enumerate::seeds(from, count)))),
+        ["--seed", seed] => number(seed).map(|seed| one(&history::of_seed(seed))),
+        ["--points"] => Ok(all_points()),
+        ["--points", name] => match flow(name) {
+            Some(flow) => Ok(told(name, enumerate::points(flow))),
+            None => Err(format!("there is no flow {name}: {}", FLOWS.map(|flow| flow.name).join(", "))),
         },
-        ["--seeds", count] => match count.parse::<u64>() {
-            Ok(count) => seeds(0, count),
-            Err(error) => wrong(&format!("'{count}' is no number: {error}")),
+        ["--point", point] => parse_point(point).map(|report| one(&report)),
+        ["--races"] => Ok(all_races()),
+        ["--races", name] => race(name).map(|race| told(name, enumerate::races(race, 1))),
+        ["--race", way] => parse_race(way).map(|report| one(&report)),
+        ["--scenarios"] => Ok(told("scenarios", enumerate::all_scenarios())),
+        ["--scenario", name] => match scenarios::named(name) {
+            Some(scenario) => Ok(one(&scenarios::history(scenario))),
+            None => Err(format!("there is no scenario {name}")),
         },
-        ["--seeds", count, "--from", from] => match (count.parse::<u64>(), from.parse::<u64>()) {
-            (Ok(count), Ok(from)) => seeds(from, count),
-            _ => wrong("these are no numbers"),
-        },
-        _ => wrong(&words.join(" ")),
+        ["--all"] => Ok(all()),
+        _ => Err(words.join(" ")),
+    };
+    match told {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
     }
 }
 
-fn wrong(why: &str) -> ExitCode {
-    eprintln!("error: {why}\n\n{USAGE}");
-    ExitCode::from(2)
+fn all() -> bool {
+    told("scenarios", enumerate::all_scenarios())
+        && all_points()
+        && told("random histories", enumerate::seeds(0, 10_000))
+        && all_races()
 }
 
-fn one(report: &Report) -> ExitCode {
+fn all_points() -> bool {
+    FLOWS.iter().all(|flow| told(&format!("fault points of {}", flow.name), enumerate::points(flow)))
+}
+
+fn all_races() -> bool {
+    Race::ALL.iter().all(|race| told(&format!("interleavings of {}", race.name()), enumerate::races(*race, 1)))
+}
+
+/// Shows a sum. Whether nothing failed.
+fn told(what: &str, sum: Sum) -> bool {
+    println!("{what}: {} histories, {} calls", sum.histories, sum.calls);
+    match sum.failed {
+        None => true,
+        Some(report) => {
+            eprintln!("{report}");
+            false
+        }
+    }
+}
+
+/// Shows one history with every call.
+fn one(report: &Report) -> bool {
     for line in &report.trace {
         println!("{line}");
     }
     if report.holds() {
         println!("{} calls, nothing was violated", report.calls);
-        return ExitCode::SUCCESS;
+    } else {
+        eprintln!("{report}");
     }
-    eprintln!("{report}");
-    ExitCode::FAILURE
+    report.holds()
 }
 
-fn seeds(from: u64, count: u64) -> ExitCode {
-    let (calls, histories) = (AtomicU64::new(0), AtomicU64::new(0));
-    let failed = each(from, from + count, |seed| {
-        let report = history::of_seed(seed);
-        calls.fetch_add(report.calls, Ordering::Relaxed);
-        histories.fetch_add(1, Ordering::Relaxed);
-        report
-    });
-    println!("{} histories, {} calls", histories.into_inner(), calls.into_inner());
-    match failed {
-        None => ExitCode::SUCCESS,
-        Some(report) => {
-            eprintln!("{report}");
-            ExitCode::FAILURE
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|error| format!("'{text}' is no number: {error}"))
+}
+
+fn race(name: &str) -> Result<Race, String> {
+    let names = Race::ALL.map(Race::name).join(", ");
+    Race::named(name).ok_or_else(|| format!("there is no race {name}: {names}"))
+}
+
+fn parse_point(text: &str) -> Result<Report, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default();
+    let flow = flow(name).ok_or_else(|| format!("there is no flow {name}"))?;
+    match (parts.next(), parts.next()) {
+        (None, _) => Ok(points::calm(flow)),
+        (Some(n), Some(wrong)) => {
+            let names = Wrong::ALL.map(Wrong::name).join(", ");
+            let wrong = Wrong::named(wrong).ok_or_else(|| format!("there is no {wrong}: {names}"))?;
+            Ok(points::at(flow, number(n)?, wrong))
         }
+        (Some(_), None) => Err(format!("'{text}' is no FLOW:N:WRONG")),
     }
 }
 
-/// Runs histories side by side; stops at the first that fails, of those the one with the lowest number.
-pub fn each(from: u64, end: u64, run: impl Fn(u64) -> Report + Sync) -> Option<Report> {
-    let (next, failed) = (AtomicU64::new(from), Mutex::new(None::<(u64, Report)>));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end {
-                        return;
-                    }
-                    let report = run(number);
-                    if !report.holds() {
-                        next.store(end, Ordering::Relaxed);
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        if failed.as_ref().is_none_or(|(first, _)| number < *first) {
-                            *failed = Some((number, report));
-                        }
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map(|(_, report)| report)
+fn parse_race(text: &str) -> Result<Report, String> {
+    let (name, steps) = text.split_once(':').unwrap_or((text, ""));
+    let steps = steps.split(',').filter(|step| !step.is_empty()).map(number).collect::<Result<Vec<_>, _>>()?;
+    Ok(races::history(race(name)?, &steps))
 }

@@ -144,6 +144,11 @@ impl Plan {
         Self { scripted: faults.into_iter().map(|fault| (fault, 0)).collect(), chance: None }
     }
 
+    /// These as well.
+    pub fn add(&mut self, faults: Vec<Fault>) {
+        self.scripted.extend(faults.into_iter().map(|fault| (fault, 0)));
+    }
+
     /// By chance.
     pub fn by_chance(chance: Chance) -> Self {
         Self { scripted: Vec::new(), chance: Some(chance) }

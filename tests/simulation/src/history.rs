@@ -7,9 +7,10 @@ use compactor::function::Request;
 
 use crate::doubles::{LARGE_QUEUE, QUEUE};
 use crate::fault::{Chance, Plan};
-use crate::port::{Call, Port};
+use crate::port::Port;
 use crate::random::Random;
 use crate::report::Report;
+use crate::scenarios::other_commits;
 use crate::scheduler::Choice;
 use crate::world::{Other, Schedule, Service, Shape, Supply, World};
 
@@ -118,16 +119,11 @@ fn service(name: String, queue: &'static str, random: &mut Random) -> Service {
 /// Other writers of the table, now and then.
 pub fn others(world: &Arc<World>, strand: usize, seed: u64, times: u64) {
     let mut random = Random::new(seed);
-    let port = Port::new(world.clone(), seed);
-    port.bind(strand, "others");
+    let port = Port::around(world.clone(), seed, strand, "others");
     for _ in 0..times {
         port.sleep(Duration::from_secs(random.between(1, 40)));
         let all = [Other::Append, Other::Delete, Other::Optimize, Other::AddColumn, Other::Empty];
         let what = *random.of(&all).unwrap_or(&Other::Empty);
-        let then = world.clone();
-        let effect = move || {
-            then.other_writer(what);
-        };
-        port.call(Call::read("others.commit", &format!("{what:?}")), effect, |()| "done".to_owned(), |_| ());
+        other_commits(&port, what);
     }
 }

@@ -6,10 +6,15 @@
 
 pub mod command;
 pub mod doubles;
+pub mod enumerate;
 pub mod fault;
+pub mod flows;
 pub mod history;
+pub mod points;
 pub mod port;
+pub mod races;
 pub mod random;
 pub mod report;
+pub mod scenarios;
 pub mod scheduler;
 pub mod world;

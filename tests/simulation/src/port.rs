@@ -52,19 +52,33 @@ pub struct Port {
     dead: AtomicBool,
     calls: AtomicU64,
     random: Mutex<Random>,
+    /// Whether it is one of those around the processes: they do not crash.
+    is_around: bool,
 }
 
 impl Port {
     /// The door of a process that does not run yet.
     pub fn new(world: Arc<World>, seed: u64) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::blank(world, seed))
+    }
+
+    fn blank(world: Arc<World>, seed: u64) -> Self {
+        Self {
             world,
             strand: AtomicUsize::new(usize::MAX),
             name: Mutex::default(),
             dead: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             random: Mutex::new(Random::new(seed)),
-        })
+            is_around: false,
+        }
+    }
+
+    /// The door of somebody around the processes, who runs on this strand: a supplier, a poller. Such do not crash.
+    pub fn around(world: Arc<World>, seed: u64, strand: usize, name: &str) -> Arc<Self> {
+        let port = Self { is_around: true, ..Self::blank(world, seed) };
+        port.bind(strand, name);
+        Arc::new(port)
     }
 
     /// The process runs on this strand from now on, under this name: a sandbox serves one invocation after another.
@@ -137,6 +151,7 @@ impl Port {
         world.land_late();
         self.calls.fetch_add(1, Ordering::SeqCst);
         let struck = world.strike(operation, key, &name, nature);
+        let struck = struck.filter(|(_, kind)| !self.is_around || *kind != Kind::Crash);
         let note = |what: String| world.note(&name, operation, key, &what);
         match &struck {
             Some((Side::Before, Kind::Crash)) => {

@@ -22,6 +22,8 @@ pub struct Report {
     pub trace: Vec<String>,
     /// How many calls there were.
     pub calls: u64,
+    /// How many of them are what the enumeration counts: the victim's, the two racers'.
+    pub counted: u64,
 }
 
 impl Report {
@@ -34,6 +36,7 @@ impl Report {
             violations: world.violations(),
             trace: world.trace(),
             calls: world.scheduler.steps(),
+            counted: 0,
         }
     }
 
@@ -41,7 +44,7 @@ impl Report {
     pub fn broken(kind: &str, replay: String, why: String) -> Self {
         let violation = Violation { invariant: "the simulation works".to_owned(), what: why, step: 0 };
         let (about, violations) = (String::new(), vec![violation]);
-        Self { kind: kind.to_owned(), replay, about, violations, trace: Vec::new(), calls: 0 }
+        Self { kind: kind.to_owned(), replay, about, violations, trace: Vec::new(), calls: 0, counted: 0 }
     }
 
     /// Whether nothing was wrong.

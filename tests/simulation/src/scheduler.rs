@@ -4,6 +4,7 @@
 //! one of its seed rests on two things: while a process holds the baton nobody else moves, and of a process only one thread at a time
 //! makes calls. The second is checked: a call by a process that does not hold the baton is a defect of the simulation and stops it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::random::Random;
@@ -123,8 +124,8 @@ impl Scheduler {
                 let me = first + at;
                 scope.spawn(move || {
                     self.wait(me);
-                    strand(me);
-                    self.end(me);
+                    let ended = catch_unwind(AssertUnwindSafe(|| strand(me)));
+                    self.end(me, ended.is_err());
                 });
             }
             let mut inner = self.lock();
@@ -174,8 +175,11 @@ impl Scheduler {
         }
     }
 
-    fn end(&self, me: usize) {
+    fn end(&self, me: usize, panicked: bool) {
         let mut inner = self.lock();
+        if panicked {
+            inner.broken.get_or_insert(format!("what runs on strand {me} panicked"));
+        }
         if let Some(strand) = inner.strands.get_mut(me) {
             strand.state = State::Done;
         }

@@ -44,7 +44,11 @@ impl Ledger for SimLedger {
     async fn claims(&self, ids: &[DropId]) -> Result<Vec<Option<Claim>>, LedgerError> {
         let show = |answer: &Result<Vec<Option<Claim>>, LedgerError>| {
             told(answer, |claims| {
-                format!("{:?}", claims.iter().map(|claim| claim.as_ref().map(|c| c.batch)).collect::<Vec<_>>())
+                claims
+                    .iter()
+                    .map(|c| c.as_ref().map_or("none".to_owned(), |c| c.batch.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             })
         };
         let key = ids.first().map(ToString::to_string).unwrap_or_default();
@@ -97,7 +101,7 @@ impl Ledger for SimLedger {
 
     async fn staged(&self, pipeline: &PipelineName) -> Result<Vec<(BatchId, Sealed)>, LedgerError> {
         let show = |answer: &Result<Vec<(BatchId, Sealed)>, LedgerError>| {
-            told(answer, |staged| format!("{:?}", staged.iter().map(|(id, _)| *id).collect::<Vec<_>>()))
+            told(answer, |staged| staged.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>().join(" "))
         };
         through!(self, read "staged" pipeline.to_string(), show, (inner, pipeline = pipeline.clone()) => inner.staged(&pipeline))
     }
@@ -204,14 +208,23 @@ impl Ledger for SimLedger {
         expires: Timestamp,
         seen: Option<&Lease>,
     ) -> Result<LeaseOutcome, LedgerError> {
+        if self.port.world.has_leases_for_all() {
+            return Ok(LeaseOutcome::Granted(Lease { owner: owner.to_owned(), token: 1, expires }));
+        }
         through!(self, late_write "acquire-lease" owner.to_owned(), told_all, (inner, table = table.to_owned(), owner = owner.to_owned(), seen = seen.cloned()) => inner.acquire_lease(&table, &owner, expires, seen.as_ref()))
     }
 
     async fn renew_lease(&self, table: &str, lease: &Lease, expires: Timestamp) -> Result<bool, LedgerError> {
+        if self.port.world.has_leases_for_all() {
+            return Ok(true);
+        }
         through!(self, late_write "renew-lease" lease.owner.clone(), told_all, (inner, table = table.to_owned(), lease = lease.clone()) => inner.renew_lease(&table, &lease, expires))
     }
 
     async fn release_lease(&self, table: &str, lease: &Lease) -> Result<(), LedgerError> {
+        if self.port.world.has_leases_for_all() {
+            return Ok(());
+        }
         through!(self, late_write "release-lease" lease.owner.clone(), told_all, (inner, table = table.to_owned(), lease = lease.clone()) => inner.release_lease(&table, &lease))
     }
 }

@@ -7,10 +7,10 @@ use compactor::function::Request;
 use drops::Timestamp;
 use ledger::Ledger;
 
-use super::invoke::CompactorSandbox;
+use super::invoke::{CompactorSandbox, IngestSandbox};
 use super::services::Service;
 use super::{World, lock};
-use crate::doubles::{DEAD_QUEUE, LARGE_QUEUE, QUEUE, VISIBILITY, now};
+use crate::doubles::{LARGE_QUEUE, QUEUE, VISIBILITY, now};
 use crate::fault::Plan;
 
 /// After so many rounds of deliveries everything must be final: a drop that ends its process needs two deaths, each found out after the
@@ -29,6 +29,11 @@ impl World {
         for round in 0..ROUNDS_MAX {
             self.scheduler.pass(VISIBILITY + 1_000_000);
             self.sqs.redrive();
+            for (number, event) in self.direct_events().into_iter().enumerate() {
+                let sandbox = IngestSandbox::new(self, false);
+                let name = format!("healing-direct-{round}.{number}");
+                self.alone(|strand| self.invoke_directly(&sandbox, strand, &name, &event));
+            }
             for (queue, is_large) in [(QUEUE, false), (LARGE_QUEUE, true)] {
                 self.drain(queue, is_large, round);
             }
@@ -84,7 +89,7 @@ impl World {
     fn is_quiet(&self) -> bool {
         let empty = self.sqs.length(QUEUE) == 0 && self.sqs.length(LARGE_QUEUE) == 0;
         let staged = now(self.ledger.staged_totals(&self.pipeline)).map_or(1, |totals| totals.batches);
-        empty && staged == 0 && !self.sqs.took(DEAD_QUEUE, |_| false)
+        empty && staged == 0 && self.direct_events().is_empty()
     }
 
     /// The world's time.

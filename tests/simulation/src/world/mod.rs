@@ -14,8 +14,9 @@ mod services;
 mod verdict;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drops::{DropId, PipelineName};
@@ -23,7 +24,7 @@ use lake::MemoryLake;
 use ledger::MemoryLedger;
 
 use crate::doubles::{Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
-use crate::fault::{Kind, Nature, Plan, Side};
+use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};
 
@@ -31,7 +32,7 @@ pub use heal::ROUNDS_MAX;
 pub use invoke::{CompactorSandbox, IngestSandbox, compactor_settings};
 pub use others::Other;
 pub use services::{Schedule, Service};
-pub use workload::{Supply, content, deadly, lines, unreadable};
+pub use workload::{Supply, content, deadly, large, lines, unreadable};
 
 use reader::Reader;
 
@@ -115,6 +116,11 @@ pub struct World {
     notified: Mutex<Vec<Notified>>,
     acknowledged: Mutex<Vec<DropId>>,
     processes: AtomicU64,
+    calls: Mutex<BTreeMap<String, u64>>,
+    /// Events without a queue that were not handled yet.
+    direct: Mutex<Vec<String>>,
+    /// Whether the lease keeps nobody away.
+    leases_for_all: AtomicBool,
     /// Crashes, and standing still for longer than a claim is young.
     deaths: AtomicU64,
 }
@@ -151,6 +157,9 @@ impl World {
             notified: Mutex::default(),
             acknowledged: Mutex::default(),
             processes: AtomicU64::new(0),
+            calls: Mutex::default(),
+            direct: Mutex::default(),
+            leases_for_all: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
         }))
     }
@@ -160,8 +169,29 @@ impl World {
         *lock(&self.plan) = plan;
     }
 
+    /// From now on calls meet these as well.
+    pub fn add_faults(&self, faults: Vec<Fault>) {
+        lock(&self.plan).add(faults);
+    }
+
+    /// How many calls processes of this name made.
+    pub fn calls_of(&self, process: &str) -> u64 {
+        lock(&self.calls).get(process).copied().unwrap_or(0)
+    }
+
+    /// From now on everybody who asks gets the lease and keeps it: nothing may hang on it.
+    pub fn set_leases_for_all(&self, all: bool) {
+        self.leases_for_all.store(all, Ordering::SeqCst);
+    }
+
+    /// Whether everybody gets the lease.
+    pub fn has_leases_for_all(&self) -> bool {
+        self.leases_for_all.load(Ordering::SeqCst)
+    }
+
     /// What a call meets.
     pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
+        *lock(&self.calls).entry(process.to_owned()).or_default() += 1;
         let struck = lock(&self.plan).strike(operation, key, process, nature);
         let deadly = match &struck {
             Some((_, Kind::Crash)) => true,

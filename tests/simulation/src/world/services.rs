@@ -1,6 +1,5 @@
 //! What calls the functions: SQS's poller, and a schedule. They start a new sandbox for one that crashed.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use drops::{DropId, PipelineName};
 
 use super::invoke::{CompactorSandbox, IngestSandbox};
 use super::{SOURCE, World, lock};
-use crate::doubles::{BUCKET, DEAD_QUEUE, Delivered, LARGE_QUEUE, Notified, event, told};
+use crate::doubles::{BUCKET, DEAD_QUEUE, Delivered, LARGE_QUEUE, Notified, QUEUE, event, told};
 use crate::port::{Call, Port};
 use crate::random::Random;
 
@@ -42,8 +41,8 @@ impl Service {
         let mut random = Random::new(self.seed);
         let mut warm: Option<IngestSandbox> = None;
         for round in 0..self.rounds {
-            let poller = Port::new(world.clone(), random.next());
-            poller.bind(strand, &format!("{}-poller", self.name));
+            let name = format!("{}-poller", self.name);
+            let poller = Port::around(world.clone(), random.next(), strand, &name);
             let delivered = self.receive(&poller, random.next());
             if delivered.is_empty() {
                 poller.sleep(self.pause);
@@ -76,21 +75,19 @@ impl Service {
         let show = |answer: &Result<Vec<Delivered>, String>| {
             told(answer, |all| format!("{:?}", all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>()))
         };
-        let call = || poller.call(Call::write("poller.receive", queue), effect, show, Err);
-        // A poller that ends has handed out nothing: the messages come again.
-        catch_unwind(AssertUnwindSafe(call)).ok().and_then(Result::ok).unwrap_or_default()
+        // Where the answer was lost nothing is handed out: the messages come again.
+        poller.call(Call::write("poller.receive", queue), effect, show, Err).unwrap_or_default()
     }
 
     fn delete(&self, poller: &Arc<Port>, ids: Vec<String>) {
-        if ids.is_empty() || poller.is_dead() {
+        if ids.is_empty() {
             return;
         }
         let (sqs, queue, key) = (poller.world.sqs.clone(), self.queue, format!("{ids:?}"));
         let effect = move || Ok::<_, String>(sqs.delete(queue, &ids).len());
         let show = |answer: &Result<usize, String>| told(answer, |count| format!("{count} messages"));
-        let call = || poller.call(Call::late_write("poller.delete", &key), effect, show, Err);
         // Not deleted: they come again, which is harmless.
-        let _ = catch_unwind(AssertUnwindSafe(call));
+        let _ = poller.call(Call::late_write("poller.delete", &key), effect, show, Err);
     }
 }
 
@@ -115,8 +112,7 @@ impl Schedule {
         let mut random = Random::new(self.seed);
         let mut warm: Option<CompactorSandbox> = None;
         for round in 0..self.rounds {
-            let clock = Port::new(world.clone(), random.next());
-            clock.bind(strand, &self.name);
+            let clock = Port::around(world.clone(), random.next(), strand, &self.name);
             clock.sleep(self.pause);
             let sandbox = match warm.take().filter(|_| random.chance(700)) {
                 Some(warm) => warm,
@@ -145,6 +141,38 @@ impl World {
         let mut all = lock(&self.notified);
         if !all.contains(&notified) {
             all.push(notified);
+        }
+    }
+
+    /// S3 tells the function itself of an arrival, without a queue: the event comes until it was handled.
+    pub fn tell_directly(&self, notification: &Notification) {
+        let notified = self.notified_of(notification);
+        lock(&self.direct).push(drops::notification::forward(notification));
+        lock(&self.notified).push(notified);
+    }
+
+    /// The events without a queue that were not handled yet.
+    pub fn direct_events(&self) -> Vec<String> {
+        lock(&self.direct).clone()
+    }
+
+    /// An invocation by an event without a queue.
+    pub fn invoke_directly(&self, sandbox: &IngestSandbox, strand: usize, name: &str, event: &str) {
+        if let Some(Ok(_)) = sandbox.invoke(strand, name, event) {
+            lock(&self.direct).retain(|waiting| waiting != event);
+            self.acknowledge_direct(event);
+        }
+    }
+
+    /// What came without a queue and was handled is final, or a queue has taken it.
+    fn acknowledge_direct(&self, event: &str) {
+        let taken = |queue| {
+            let told = |text: &str| read(text).map(|told| told.notifications).unwrap_or_default();
+            let wanted: Vec<Notified> = told(event).iter().map(|one| self.notified_of(one)).collect();
+            self.sqs.took(queue, |body| told(body).iter().any(|one| wanted.contains(&self.notified_of(one))))
+        };
+        if !taken(QUEUE) {
+            self.acknowledge(event, false);
         }
     }
 

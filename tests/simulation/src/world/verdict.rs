@@ -70,10 +70,7 @@ impl World {
         match held.get(&place).and_then(|all| all.last()) {
             None => Some("no sealed batch holds it".to_owned()),
             Some(Held { fate: Fate::Quarantined { reason }, .. }) => self.wrongly_quarantined(&content, reason),
-            Some(_) if rows.get(&place) != Some(&content.good) => {
-                Some(format!("the table has {:?} of {:?}", rows.get(&place), content.good))
-            }
-            Some(_) => None,
+            Some(_) => rows_differ(rows, &place, &content.good),
         }
     }
 
@@ -93,8 +90,7 @@ impl World {
         match ingested.as_slice() {
             [one] => {
                 let content = self.bucket.content(key, one)?;
-                let found = rows.get(&(key.to_owned(), (*one).clone()));
-                (found != Some(&content.good)).then(|| format!("the table has {found:?} of {:?}", content.good))
+                rows_differ(rows, &(key.to_owned(), (*one).clone()), &content.good)
             }
             [] => match held.get(&(key.to_owned(), current.clone())).and_then(|all| all.last()) {
                 Some(Held { fate: Fate::Quarantined { reason }, .. }) => {
@@ -111,4 +107,9 @@ impl World {
         let may_be = content.unreadable || content.deadly || self.deaths() >= 2 && reason.contains("died");
         (!may_be).then(|| format!("it is quarantined: {reason}"))
     }
+}
+
+fn rows_differ(rows: &Rows, place: &(String, String), good: &[i64]) -> Option<String> {
+    let found = rows.get(place).map_or(&[][..], Vec::as_slice);
+    (found != good).then(|| format!("the table has the rows {found:?} of {good:?}"))
 }

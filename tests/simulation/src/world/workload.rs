@@ -27,7 +27,10 @@ pub fn lines(rows: &[Option<String>]) -> Content {
 
 /// What no inflater reads.
 pub fn unreadable(number: u64) -> Content {
-    Content { bytes: format!("no gzip {number}").into(), unreadable: true, ..Content::default() }
+    // A gzip member's header (RFC 1952) with nothing behind it that could be inflated.
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    bytes.extend_from_slice(format!("no deflated stream {number}").as_bytes());
+    Content { bytes: bytes.into(), unreadable: true, ..Content::default() }
 }
 
 /// What ends the process that reads it.
@@ -79,8 +82,7 @@ impl Supply {
     /// Supplies, step by step.
     pub fn run(&self, world: &Arc<World>, strand: usize) {
         let mut random = Random::new(self.seed);
-        let port = Port::new(world.clone(), random.next());
-        port.bind(strand, "supplier");
+        let port = Port::around(world.clone(), random.next(), strand, "supplier");
         for number in 0..self.drops {
             let is_unreadable = random.chance(self.unreadable);
             let extension = if is_unreadable { "json.gz" } else { "json" };
@@ -107,7 +109,8 @@ impl Supply {
     }
 }
 
-fn large(number: u64) -> Content {
+/// More than the function for small drops reads, where there is another for large ones.
+pub fn large(number: u64) -> Content {
     let row = |row: u64| Some(format!(r#"{{"id":{number},"row":{row},"fill":"{}"}}"#, "x".repeat(200)));
     lines(&(0..25).map(row).collect::<Vec<_>>())
 }
