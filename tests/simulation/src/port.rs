@@ -51,6 +51,8 @@ pub struct Port {
     name: Mutex<String>,
     dead: AtomicBool,
     calls: AtomicU64,
+    /// Whether it gives a batch up: what it calls until it does something else.
+    gives_up: AtomicBool,
     random: Mutex<Random>,
     /// Whether it is one of those around the processes: they do not crash.
     is_around: bool,
@@ -69,6 +71,7 @@ impl Port {
             name: Mutex::default(),
             dead: AtomicBool::new(false),
             calls: AtomicU64::new(0),
+            gives_up: AtomicBool::new(false),
             random: Mutex::new(Random::new(seed)),
             is_around: false,
         }
@@ -116,6 +119,7 @@ impl Port {
     /// Ends the process, here.
     pub fn crash(&self) -> ! {
         self.dead.store(true, Ordering::SeqCst);
+        self.world.count_death();
         // Not a panic: nothing is printed.
         resume_unwind(Box::new(Crashed))
     }
@@ -131,6 +135,17 @@ impl Port {
     fn stay_dead(&self) {
         if self.is_dead() {
             resume_unwind(Box::new(Crashed));
+        }
+    }
+
+    /// Where giving a batch up fails, it looks like a death to whoever comes next.
+    fn mind_giving_up(&self, operation: &str, is_struck: bool) {
+        let gave_up = self.gives_up.load(Ordering::SeqCst);
+        let gives_up =
+            operation == "ledger.abort" || gave_up && (operation.starts_with("state.") || operation == "ledger.claim");
+        self.gives_up.store(gives_up, Ordering::SeqCst);
+        if gives_up && is_struck {
+            self.world.count_death();
         }
     }
 
@@ -152,6 +167,7 @@ impl Port {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let struck = world.strike(operation, key, &name, nature);
         let struck = struck.filter(|(_, kind)| !self.is_around || *kind != Kind::Crash);
+        self.mind_giving_up(operation, struck.is_some());
         let note = |what: String| world.note(&name, operation, key, &what);
         match &struck {
             Some((Side::Before, Kind::Crash)) => {

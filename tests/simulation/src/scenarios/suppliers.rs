@@ -53,6 +53,18 @@ pub(super) fn deadly_among_good(world: &Arc<World>) {
     demand(world, world.sqs.length(QUEUE) == 0, "after its second death it is quarantined");
 }
 
+/// After one death the answer to the next claim is lost: no second process has died, so the drop is ingested.
+pub(super) fn lost_claims(world: &Arc<World>) {
+    open(world);
+    supply(world, "0.json", content(0, &mut Random::new(6)));
+    world.set_plan(Plan::scripted(vec![Fault::of("ledger.seal", Side::Before, Kind::Crash)]));
+    ingest(world, "first");
+    world.scheduler.pass(400_000_000);
+    // The first claim is refused, the second takes over.
+    world.set_plan(Plan::scripted(vec![Fault::of("ledger.claim", Side::After, Kind::LostReply).after(1)]));
+    ingest(world, "second");
+}
+
 /// A message that says nothing: the dead-letter queue has it, or it stays.
 pub(super) fn not_understood(world: &Arc<World>) {
     open(world);

@@ -193,12 +193,15 @@ impl World {
     pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
         *lock(&self.calls).entry(process.to_owned()).or_default() += 1;
         let struck = lock(&self.plan).strike(operation, key, process, nature);
-        let deadly = match &struck {
-            Some((_, Kind::Crash)) => true,
+        let looks_like_death = match &struck {
             Some((_, Kind::Delay(time))) => *time > invoke::CLAIM_TIME,
+            // A claim that stands after its batch was given up names a batch that is void: so does that of a dead process.
+            Some((_, Kind::Late(Some(_)))) => operation == "ledger.claim",
             _ => false,
         };
-        self.deaths.fetch_add(u64::from(deadly), Ordering::SeqCst);
+        if looks_like_death {
+            self.count_death();
+        }
         struck
     }
 
@@ -281,6 +284,11 @@ impl World {
     pub fn alone(&self, what: impl FnOnce(usize) + Send) {
         self.scheduler.choose_by(Choice::Preempted(Vec::new()));
         self.scheduler.run(vec![Box::new(what)]);
+    }
+
+    /// A process ended, or stands still until it is taken for dead.
+    pub fn count_death(&self) {
+        self.deaths.fetch_add(1, Ordering::SeqCst);
     }
 
     /// How often a process ended, or stood still until it was taken for dead.

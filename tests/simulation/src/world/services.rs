@@ -206,7 +206,8 @@ impl World {
         for notification in told.notifications.iter().filter(|one| one.key.starts_with(SOURCE)) {
             let notified = self.notified_of(notification);
             let names = |taken: &str| {
-                read(taken).is_ok_and(|told| told.notifications.iter().any(|one| self.notified_of(one) == notified))
+                let same = |one: &Notification| self.identity(&self.notified_of(one)) == self.identity(&notified);
+                read(taken).is_ok_and(|told| told.notifications.iter().any(same))
             };
             let handed_on = !by_large && self.shape.has_large_queue && self.sqs.took(LARGE_QUEUE, names);
             if !handed_on && self.bucket.stands(&notified) {
