@@ -62,7 +62,7 @@ fn shape(random: &mut Random) -> Shape {
 fn plan(random: &mut Random) -> Plan {
     let per_mille = *random.of(&[0, 5, 20, 60]).unwrap_or(&0);
     let (budget, crashes) = (random.between(1, 8), random.chance(600));
-    Plan::by_chance(Chance { per_mille, budget, crashes, random: Random::new(random.next()) })
+    Plan::by_chance(Chance { per_mille, budget, crashes, random: Random::new(random.bits()) })
 }
 
 /// Suppliers, functions and other writers, all at once.
@@ -76,7 +76,7 @@ fn run_all(world: &Arc<World>, random: &mut Random) {
         unreadable: 80,
         deadly: if random.chance(150) { 150 } else { 0 },
         large: if world.shape.has_large_queue { 200 } else { 30 },
-        seed: random.next(),
+        seed: random.bits(),
     };
     strands.push(Box::new(move |strand| supply.run(world, strand)));
     for number in 0..random.between(1, 3) {
@@ -93,12 +93,12 @@ fn run_all(world: &Arc<World>, random: &mut Random) {
             rounds: u32::try_from(random.between(1, 4)).unwrap_or(1),
             pause: Duration::from_secs(random.between(5, 40)),
             upkeep: 400,
-            seed: random.next(),
+            seed: random.bits(),
         };
         strands.push(Box::new(move |strand| schedule.run(world, strand)));
     }
     if random.chance(300) {
-        let (seed, times) = (random.next(), random.between(1, 4));
+        let (seed, times) = (random.bits(), random.between(1, 4));
         strands.push(Box::new(move |strand| others(world, strand, seed, times)));
     }
     world.scheduler.run(strands);
@@ -112,7 +112,7 @@ fn service(name: String, queue: &'static str, random: &mut Random) -> Service {
         rounds: u32::try_from(random.between(2, 6)).unwrap_or(2),
         pause: Duration::from_secs(random.between(1, 60)),
         twice: *random.of(&[0, 100, 500]).unwrap_or(&0),
-        seed: random.next(),
+        seed: random.bits(),
     }
 }
 

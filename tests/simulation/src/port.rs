@@ -108,7 +108,7 @@ impl Port {
     /// 128 bits of the process's own randomness.
     pub fn bits(&self) -> u128 {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        u128::from(random.next()) << 64 | u128::from(random.next())
+        u128::from(random.bits()) << 64 | u128::from(random.bits())
     }
 
     /// True so many times in a thousand, by the process's own randomness.

@@ -132,15 +132,11 @@ impl Bucket {
         }
     }
 
-    /// Every key.
-    pub fn keys(&self) -> Vec<String> {
-        self.lock().keys.keys().cloned().collect()
-    }
-
-    /// The etags that a key ever had, oldest first.
-    pub fn etags(&self, key: &str) -> Vec<String> {
+    /// How many contents end the process that reads them.
+    pub fn deadly(&self) -> u32 {
         let objects = self.lock();
-        objects.keys.get(key).map(|(all, _)| all.iter().map(|one| one.etag.clone()).collect()).unwrap_or_default()
+        let all = objects.keys.values().flat_map(|(versions, _)| versions);
+        u32::try_from(all.filter(|version| version.content.deadly).count()).unwrap_or(u32::MAX)
     }
 
     fn read(&self, object: &DroppedObject) -> Result<Content, ReadError> {

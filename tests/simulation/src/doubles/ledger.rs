@@ -115,8 +115,7 @@ impl Ledger for SimLedger {
     /// Batch by batch, once all of them were looked at.
     async fn mark_committed(&self, batches: &[BatchId], version: u64) -> Result<(), LedgerError> {
         let show = |answer: &Result<(), LedgerError>| told(answer, |()| "looked at".to_owned());
-        let all = batches.to_vec();
-        through!(self, read "look-at-batches" version.to_string(), show, (inner, all = all) => async {
+        through!(self, read "look-at-batches" version.to_string(), show, (inner, all = batches.to_vec()) => async {
             let scratch = MemoryLedger::new(String::new());
             scratch.restore(&inner.snapshot(), None);
             scratch.mark_committed(&all, version).await

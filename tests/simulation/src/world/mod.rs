@@ -277,7 +277,7 @@ impl World {
     /// A seed of its own for a process.
     pub fn process_seed(&self) -> u64 {
         let number = self.processes.fetch_add(1, Ordering::SeqCst) + 1;
-        Random::branch(self.seed, number).next()
+        Random::branch(self.seed, number).bits()
     }
 
     /// Runs one thing with nobody beside it.

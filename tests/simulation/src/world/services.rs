@@ -42,8 +42,8 @@ impl Service {
         let mut warm: Option<IngestSandbox> = None;
         for round in 0..self.rounds {
             let name = format!("{}-poller", self.name);
-            let poller = Port::around(world.clone(), random.next(), strand, &name);
-            let delivered = self.receive(&poller, random.next());
+            let poller = Port::around(world.clone(), random.bits(), strand, &name);
+            let delivered = self.receive(&poller, random.bits());
             if delivered.is_empty() {
                 poller.sleep(self.pause);
                 continue;
@@ -112,7 +112,7 @@ impl Schedule {
         let mut random = Random::new(self.seed);
         let mut warm: Option<CompactorSandbox> = None;
         for round in 0..self.rounds {
-            let clock = Port::around(world.clone(), random.next(), strand, &self.name);
+            let clock = Port::around(world.clone(), random.bits(), strand, &self.name);
             clock.sleep(self.pause);
             let sandbox = match warm.take().filter(|_| random.chance(700)) {
                 Some(warm) => warm,

@@ -82,7 +82,7 @@ impl Supply {
     /// Supplies, step by step.
     pub fn run(&self, world: &Arc<World>, strand: usize) {
         let mut random = Random::new(self.seed);
-        let port = Port::around(world.clone(), random.next(), strand, "supplier");
+        let port = Port::around(world.clone(), random.bits(), strand, "supplier");
         for number in 0..self.drops {
             let is_unreadable = random.chance(self.unreadable);
             let extension = if is_unreadable { "json.gz" } else { "json" };
