@@ -35,7 +35,7 @@ pub fn run(words: &[String]) -> ExitCode {
         ["--seed", seed] => number(seed).map(|seed| one(&history::of_seed(seed))),
         ["--points"] => Ok(all_points()),
         ["--points", name] => match flow(name) {
-            Some(flow) => Ok(told(name, enumerate::points(flow))),
+            Some(flow) => Ok(told(name, enumerate::points(flow, 1))),
             None => Err(format!("there is no flow {name}: {}", FLOWS.map(|flow| flow.name).join(", "))),
         },
         ["--point", point] => parse_point(point).map(|report| one(&report)),
@@ -68,7 +68,7 @@ fn all() -> bool {
 }
 
 fn all_points() -> bool {
-    FLOWS.iter().all(|flow| told(&format!("fault points of {}", flow.name), enumerate::points(flow)))
+    FLOWS.iter().all(|flow| told(&format!("fault points of {}", flow.name), enumerate::points(flow, 1)))
 }
 
 fn all_races() -> bool {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::flows::{FLOWS, Flow};
+use crate::flows::Flow;
 use crate::history;
 use crate::points::{self, Wrong};
 use crate::races::{self, Race};
@@ -69,26 +69,22 @@ pub fn seeds(from: u64, count: u64) -> Sum {
     each(count, |number| history::of_seed(from + number))
 }
 
-/// Every fault point of a flow. A flow in which nothing goes wrong must hold, and make calls.
-pub fn points(flow: &Flow) -> Sum {
+/// Every crash point of a flow, and of its other fault points every so manieth. A flow in which nothing goes wrong must hold, and make
+/// calls.
+pub fn points(flow: &Flow, every: u64) -> Sum {
     let calm = points::calm(flow);
     let count = calm.counted;
     if !calm.holds() || count == 0 {
         return Sum { histories: 1, calls: calm.calls, failed: Some(calm) };
     }
-    let kinds = Wrong::ALL.len() as u64;
-    each(count * kinds, |number| {
-        let wrong = usize::try_from(number % kinds).ok().and_then(|at| Wrong::ALL.get(at));
-        points::at(flow, number / kinds, wrong.copied().unwrap_or(Wrong::CrashAfter))
-    })
-}
-
-/// Every fault point of every flow.
-pub fn all_points(mut told: impl FnMut(&Flow, &Sum)) -> Sum {
-    FLOWS.iter().fold(Sum::default(), |sum, flow| {
-        let own = points(flow);
-        told(flow, &own);
-        sum.and(own)
+    let all = (0..count).flat_map(|n| Wrong::ALL.map(|wrong| (n, wrong)));
+    let (crashes, others): (Vec<_>, Vec<_>) = all.partition(|(_, wrong)| wrong.is_crash());
+    let others = others.into_iter().step_by(usize::try_from(every.max(1)).unwrap_or(1));
+    let points: Vec<(u64, Wrong)> = crashes.into_iter().chain(others).collect();
+    each(points.len() as u64, |number| {
+        let point = usize::try_from(number).ok().and_then(|at| points.get(at)).copied();
+        let (n, wrong) = point.unwrap_or((0, Wrong::CrashAfter));
+        points::at(flow, n, wrong)
     })
 }
 

@@ -90,6 +90,11 @@ impl Wrong {
         Fault::of("", side, kind).by(VICTIM).after(n)
     }
 
+    /// Whether the process ends.
+    pub fn is_crash(self) -> bool {
+        matches!(self, Self::CrashBefore | Self::CrashAfter)
+    }
+
     fn is_zombie(self) -> bool {
         matches!(self, Self::ZombieBefore | Self::ZombieAfter)
     }
