@@ -29,8 +29,6 @@ pub enum Kind {
     Late(Option<u64>),
     /// The client sends the request twice; the second answer is the one that is told.
     Duplicate,
-    /// What is listed or received comes in another order.
-    Reorder,
     /// The process ends.
     Crash,
 }
@@ -196,7 +194,6 @@ impl Chance {
             (8 | 9, Nature::LateWrite) => {
                 Kind::Late(if self.random.chance(250) { None } else { Some(self.random.between(1, 60)) })
             }
-            (_, Nature::Read) => Kind::Reorder,
             _ => Kind::LostReply,
         };
         Some((side, kind))

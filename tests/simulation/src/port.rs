@@ -111,6 +111,12 @@ impl Port {
         u128::from(random.bits()) << 64 | u128::from(random.bits())
     }
 
+    /// A stream of its own, by the process's own randomness.
+    pub fn random(&self) -> Random {
+        let bits = self.random.lock().unwrap_or_else(PoisonError::into_inner).bits();
+        Random::new(bits)
+    }
+
     /// True so many times in a thousand, by the process's own randomness.
     pub fn chance(&self, per_mille: u64) -> bool {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).chance(per_mille)

@@ -7,6 +7,7 @@ use lake::{Commit, CommitOutcome, CommitSummary, Head, Lake, LakeError, LiveFile
 
 use super::{now, told, told_all};
 use crate::port::{Call, Port};
+use crate::random::Random;
 
 /// One table's log.
 pub struct SimLake {
@@ -86,16 +87,24 @@ impl Lake for SimLake {
     async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
         let inner = self.inner.clone();
         let operation = self.operation("table.live-files", "audit.live-files");
-        let effect = move || now(inner.live_files());
+        let order = self.port.random();
+        let effect = move || now(inner.live_files()).map(|files| in_any_order(files, &order));
         self.port.call(Call::read(operation, ""), effect, show_files, |reason| Err(failed("be read")(reason)))
     }
 
     async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
         let inner = self.inner.clone();
         let operation = self.operation("table.small-files", "audit.small-files");
-        let (key, effect) = (version.to_string(), move || now(inner.small_files(version, below)));
+        let (key, order) = (version.to_string(), self.port.random());
+        let effect = move || now(inner.small_files(version, below)).map(|files| in_any_order(files, &order));
         self.port.call(Call::read(operation, &key), effect, show_files, |reason| Err(failed("be read")(reason)))
     }
+}
+
+/// The log tells its files in no order.
+fn in_any_order(mut files: Vec<LiveFile>, order: &Random) -> Vec<LiveFile> {
+    order.clone().shuffle(&mut files);
+    files
 }
 
 fn show_files(answer: &Result<Vec<LiveFile>, LakeError>) -> String {

@@ -48,7 +48,14 @@ impl World {
             let waiting = (self.sqs.length(QUEUE), self.sqs.length(LARGE_QUEUE));
             self.violation("L-1", format!("after {rounds_max} rounds without faults there are messages {waiting:?}"));
         }
+        // Beyond what any process works on a batch: what the dead left in staging goes.
+        self.scheduler.pass(25 * 3_600 * 1_000_000);
         self.compact("healer.upkeep", true);
+        let left = self.state.below("staging/").into_iter().filter(|address| address.ends_with(".parquet"));
+        let left: Vec<String> = left.collect();
+        if !left.is_empty() {
+            self.violation("nothing is left in staging", format!("{left:?}"));
+        }
     }
 
     fn drain(self: &Arc<Self>, queue: &'static str, is_large: bool, round: u32) {
