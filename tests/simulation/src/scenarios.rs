@@ -36,7 +36,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 18] = [
+pub const SCENARIOS: [Scenario; 20] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -58,6 +58,8 @@ pub const SCENARIOS: [Scenario; 18] = [
     healing("overwritten-and-ignored", suppliers::overwritten),
     healing("deadly-among-good", suppliers::deadly_among_good),
     healing("lost-claims-are-no-deaths", suppliers::lost_claims),
+    healing("sealed-between-look-and-abort", suppliers::sealed_in_between),
+    healing("void-batch-acknowledges-nothing", suppliers::void_batch),
     healing("not-understood", suppliers::not_understood),
     healing("replaced-while-read", suppliers::replaced_while_read),
     healing("told-a-hundred-times", suppliers::told_often),

@@ -1,12 +1,14 @@
 //! What suppliers do to a pipeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::demand;
 use crate::doubles::{DEAD_QUEUE, QUEUE};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
 use crate::history::open;
+use crate::port::Port;
 use crate::random::Random;
 use crate::world::{SOURCE, World, content, deadly, lines, unreadable};
 
@@ -65,6 +67,45 @@ pub(super) fn lost_claims(world: &Arc<World>) {
     ingest(world, "second");
 }
 
+/// A slow batch leaves a drop out and is sealed between the look of another, who finds no record of it, and that one's abort: the drop is no
+/// duplicate, as the batch that was sealed does not hold it.
+pub(super) fn sealed_in_between(world: &Arc<World>) {
+    open(world);
+    supply(world, "0.json", content(0, &mut Random::new(7)));
+    supply(world, "1.json", content(1, &mut Random::new(8)));
+    let slow = Kind::Delay(Duration::from_secs(1_000));
+    world.set_plan(Plan::scripted(vec![
+        Fault::of("source.open", Side::Before, Kind::Error).by("slow.0").after(2),
+        Fault::of("ledger.seal", Side::Before, slow.clone()).by("slow.0"),
+        Fault::of("ledger.abort", Side::Before, slow).by("other.0"),
+    ]));
+    slow_and_other(world);
+}
+
+/// A slow batch is taken for dead and aborted by another that dies over it: when the slow one wakes, nothing of it may be acknowledged.
+pub(super) fn void_batch(world: &Arc<World>) {
+    open(world);
+    supply(world, "0.json", content(0, &mut Random::new(9)));
+    world.set_plan(Plan::scripted(vec![
+        Fault::of("ledger.seal", Side::Before, Kind::Delay(Duration::from_secs(1_000))).by("slow.0"),
+        Fault::of("ledger.seal", Side::Before, Kind::Crash).by("other.0"),
+    ]));
+    slow_and_other(world);
+    demand(world, world.sqs.length(QUEUE) == 1, "the message waits");
+    world.audit();
+}
+
+/// Two invocations over the same messages, the second when the first is taken for dead.
+fn slow_and_other(world: &Arc<World>) {
+    world.scheduler.run(vec![
+        Box::new(|strand| poll(world, strand, "slow", QUEUE)),
+        Box::new(|strand| {
+            Port::around(world.clone(), 6, strand, "other").sleep(Duration::from_secs(500));
+            poll(world, strand, "other", QUEUE);
+        }),
+    ]);
+}
+
 /// A message that says nothing: the dead-letter queue has it, or it stays.
 pub(super) fn not_understood(world: &Arc<World>) {
     open(world);
@@ -89,7 +130,7 @@ pub(super) fn replaced_while_read(world: &Arc<World>) {
     world.scheduler.run(vec![
         Box::new(|strand| poll(world, strand, "reader", QUEUE)),
         Box::new(|strand| {
-            let port = crate::port::Port::around(world.clone(), 4, strand, "supplier");
+            let port = Port::around(world.clone(), 4, strand, "supplier");
             for number in 0..9 {
                 let then = world.clone();
                 let effect = move || {
