@@ -33,7 +33,7 @@ const IGNORING: Shape =
     Shape { ingests_overwrites: false, keeps_versions: false, has_large_queue: false, ahead: 2, small_files: 2 };
 
 /// All flows.
-pub const FLOWS: [Flow; 10] = [
+pub const FLOWS: [Flow; 11] = [
     Flow { name: "ingest", shape: IGNORING, before: four_drops, run: ingest },
     Flow {
         name: "ingest-versions",
@@ -44,6 +44,7 @@ pub const FLOWS: [Flow; 10] = [
     Flow { name: "take-over", shape: IGNORING, before: dead_ingest, run: ingest },
     Flow { name: "compact", shape: IGNORING, before: staged, run: compact },
     Flow { name: "compact-recover", shape: IGNORING, before: unsettled, run: compact },
+    Flow { name: "compact-warm", shape: IGNORING, before: open, run: compact_warm },
     Flow { name: "settle-two", shape: IGNORING, before: unsettled_audit, run: compact },
     Flow { name: "upkeep", shape: IGNORING, before: small_files, run: keep_up },
     Flow { name: "open", shape: IGNORING, before: four_drops_unopened, run: open_first },
@@ -185,6 +186,22 @@ fn ingest_both(world: &Arc<World>, strand: usize) {
 
 fn compact(world: &Arc<World>, strand: usize) {
     let _answer = CompactorSandbox::new(world).invoke(strand, VICTIM, &Request::default());
+}
+
+/// A sandbox that opened the pipeline long ago, and finds a commit of another that died: only compacting itself recovers it.
+fn compact_warm(world: &Arc<World>, strand: usize) {
+    let sandbox = CompactorSandbox::new(world);
+    let _answer = sandbox.invoke(strand, "warmer", &Request { pipelines: None, upkeep: true });
+    four_drops_unopened(world);
+    poll(world, strand, "earlier", QUEUE);
+    world.scheduler.pass(20_000_000);
+    world.add_faults(vec![Fault::of("table.commit", Side::After, Kind::Crash).by("dying")]);
+    let _died = CompactorSandbox::new(world).invoke(strand, "dying", &Request::default());
+    world.scheduler.pass(400_000_000);
+    supply(world, "5.json", content(5, &mut Random::branch(world.seed, 9)));
+    poll(world, strand, "later", QUEUE);
+    world.scheduler.pass(20_000_000);
+    let _answer = sandbox.invoke(strand, VICTIM, &Request::default());
 }
 
 fn keep_up(world: &Arc<World>, strand: usize) {

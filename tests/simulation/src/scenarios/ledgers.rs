@@ -80,6 +80,29 @@ pub(super) fn restored_before_the_intent(world: &Arc<World>) {
     demand(world, version(world) == version_before, "nothing is committed");
 }
 
+/// Set back to before two commits, their intents being known (as where it was rebuilt): both are settled again, the older one first.
+pub(super) fn set_back_with_intents(world: &Arc<World>) {
+    staged(world);
+    let then = world.ledger.snapshot();
+    world.compact("first-compactor", false);
+    super::staged_more(world);
+    let more = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
+    world.compact("second-compactor", false);
+    let intents = [1, 2].map(|number| now(world.ledger.intent(&world.pipeline, number)).ok().flatten());
+    let schema = now(world.ledger.newest_schema(crate::world::TABLE)).ok().flatten();
+    world.ledger.restore(&then, None);
+    for intent in intents.iter().flatten() {
+        let reserved = now(world.ledger.reserve_intent(&world.pipeline, intent));
+        demand(world, reserved.is_ok_and(|reserved| reserved), "the intent is put back");
+    }
+    for (id, sealed) in more {
+        demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is put back");
+    }
+    if let Some((number, text)) = schema {
+        let _stands = now(world.ledger.add_schema(crate::world::TABLE, number, &text));
+    }
+}
+
 /// Restored as DynamoDB does: the same records in a table of another identity.
 pub(super) fn restored_elsewhere(world: &Arc<World>) {
     before("compact", world);
