@@ -36,7 +36,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 21] = [
+pub const SCENARIOS: [Scenario; 23] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -47,6 +47,8 @@ pub const SCENARIOS: [Scenario; 21] = [
     healing("lost-ledger", ledgers::lost),
     healing("set-back-with-its-intents", ledgers::set_back_with_intents),
     healing("others-between-the-calls", others::between_the_calls),
+    healing("column-added-before-the-commit", others::column_before_commit),
+    healing("optimized-under-upkeep", others::optimized_under_upkeep),
     healing("repaired-quarantine", suppliers::repaired),
     Scenario {
         shape: Shape { ingests_overwrites: true, ..IGNORING },

@@ -1,9 +1,11 @@
 //! Other writers of the table, between any two calls of ours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use compactor::function::Request;
 
+use crate::fault::{Fault, Kind, Plan, Side};
 use crate::port::{Call, Port};
 use crate::scheduler::Choice;
 use crate::world::{CompactorSandbox, Other, World};
@@ -26,6 +28,34 @@ pub(super) fn between_the_calls(world: &Arc<World>) {
             for what in all.into_iter().cycle().take(18) {
                 commit(&port, what);
             }
+        }),
+    ]);
+}
+
+/// A column is added between the moment when a commit that brings columns read the table and the moment when it is made.
+pub(super) fn column_before_commit(world: &Arc<World>) {
+    super::staged(world);
+    just_before_the_commit(world, false, Other::AddColumn);
+}
+
+/// All files are rewritten by another while an upkeep merges them.
+pub(super) fn optimized_under_upkeep(world: &Arc<World>) {
+    super::before("upkeep", world);
+    just_before_the_commit(world, true, Other::Optimize);
+}
+
+fn just_before_the_commit(world: &Arc<World>, upkeep: bool, what: Other) {
+    let waits = Fault::of("table.commit", Side::Before, Kind::Delay(Duration::from_secs(10)));
+    world.set_plan(Plan::scripted(vec![waits]));
+    world.scheduler.run(vec![
+        Box::new(|strand| {
+            let request = Request { pipelines: None, upkeep };
+            let _answer = CompactorSandbox::new(world).invoke(strand, "compactor", &request);
+        }),
+        Box::new(|strand| {
+            let port = Port::around(world.clone(), 3, strand, "others");
+            port.sleep(Duration::from_secs(5));
+            commit(&port, what);
         }),
     ]);
 }

@@ -15,6 +15,7 @@ pub(super) struct Reader {
     version: Option<u64>,
     files: BTreeMap<String, Arc<Vec<Origin>>>,
     live: BTreeSet<String>,
+    columns: BTreeSet<String>,
 }
 
 /// The ordinals in the table of each content of each key, sorted.
@@ -32,8 +33,13 @@ impl World {
             Err(why) => self.violation("a reader sees whole states", format!("version {}: {why}", head.version)),
         }
         let live = now(self.table.live_files()).unwrap_or_default();
+        let columns: BTreeSet<String> = head.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let gone: Vec<String> = lock(&self.reader).columns.difference(&columns).cloned().collect();
+        if !gone.is_empty() {
+            self.violation("columns of others stay", format!("version {} has no {gone:?} any more", head.version));
+        }
         let mut reader = lock(&self.reader);
-        reader.version = Some(head.version);
+        (reader.version, reader.columns) = (Some(head.version), columns);
         reader.live = live.into_iter().map(|file| file.path).collect();
     }
 
