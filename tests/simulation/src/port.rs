@@ -51,7 +51,7 @@ pub struct Port {
     name: Mutex<String>,
     dead: AtomicBool,
     calls: AtomicU64,
-    /// Whether it gives a batch up: what it calls until it does something else.
+    /// Whether its last call was an abort.
     gives_up: AtomicBool,
     random: Mutex<Random>,
     /// Whether it is one of those around the processes: they do not crash.
@@ -144,13 +144,12 @@ impl Port {
         }
     }
 
-    /// Where giving a batch up fails, it looks like a death to whoever comes next.
+    /// Where giving a batch up fails, it looks like a death to whoever comes next: an abort, and the claim that follows at once and hands
+    /// its drop to a void batch. (After the abort of another's batch staging is listed before anything is claimed.)
     fn mind_giving_up(&self, operation: &str, is_struck: bool) {
-        let gave_up = self.gives_up.load(Ordering::SeqCst);
-        let gives_up =
-            operation == "ledger.abort" || gave_up && (operation.starts_with("state.") || operation == "ledger.claim");
-        self.gives_up.store(gives_up, Ordering::SeqCst);
-        if gives_up && is_struck {
+        let is_abort = operation == "ledger.abort";
+        let aborted = self.gives_up.swap(is_abort, Ordering::SeqCst);
+        if is_struck && (is_abort || aborted && operation == "ledger.claim") {
             self.world.count_death();
         }
     }
