@@ -62,8 +62,8 @@ pub(super) fn lost_claims(world: &Arc<World>) {
     world.set_plan(Plan::scripted(vec![Fault::of("ledger.seal", Side::Before, Kind::Crash)]));
     ingest(world, "first");
     world.scheduler.pass(400_000_000);
-    // The first claim is refused, the second takes over.
-    world.set_plan(Plan::scripted(vec![Fault::of("ledger.claim", Side::After, Kind::LostReply).after(1)]));
+    // The first claim is refused, what stands is read, and the second takes over.
+    world.set_plan(Plan::scripted(vec![Fault::of("ledger.claim", Side::After, Kind::LostReply).after(2)]));
     ingest(world, "second");
 }
 
