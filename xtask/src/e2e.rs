@@ -63,6 +63,14 @@ pub fn checks(filter: Option<&str>) -> Outcome<Totals> {
 /// # Errors
 /// When it is not there.
 pub fn binary(profile: &str) -> Outcome<PathBuf> {
-    let path = place::target()?.join(profile).join(format!("lithify{}", std::env::consts::EXE_SUFFIX));
+    binary_of(profile, "lithify")
+}
+
+/// A binary that was built.
+///
+/// # Errors
+/// When it is not there.
+pub fn binary_of(profile: &str, name: &str) -> Outcome<PathBuf> {
+    let path = place::target()?.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if path.is_file() { Ok(path) } else { Err(format!("cargo built no {}", path.display())) }
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`verify`]: `test`, everything that must pass before a change lands
 //! * [`e2e`], [`aws`]: the end-to-end tests alone, on folders and on LocalStack with packed [`functions`]
+//! * [`sim`]: the simulation
 //! * [`bench`]: Lithify beside its peers
 //! * [`cargo`], [`tools`], [`python`], [`dynamodb`], [`versitygw`]: what these stand on: one target folder, a check of what
 //!   the machine has, Python environments that hold exactly what their files of requirements say, a DynamoDB and an S3 for tests
@@ -18,6 +19,7 @@ mod e2e;
 mod functions;
 mod place;
 mod python;
+mod sim;
 mod summary;
 mod tools;
 mod verify;
@@ -34,6 +36,9 @@ usage: cargo xtask COMMAND
   test                 everything that must pass: formatting, lints, all tests, end to end
   e2e [NAME]           the end-to-end tests on folders alone, or those whose name contains NAME
   e2e aws[:NAME]       those on LocalStack, or those of them whose name contains NAME
+  sim                  2,000 random histories of the real ingest and compactor over a world in memory
+  sim --seed N         one of them, with every call; what failed names its own words
+  sim --all            every fault point, every interleaving, every scenario, 10,000 random histories
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
   bench lambda         the functions: requests, size, start, memory, drops per second; --quick
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         ["test"] => verify::run(),
         ["e2e"] => e2e::run(None),
         ["e2e", name] if !name.starts_with('-') => e2e::run(Some(name)),
+        ["sim", rest @ ..] => sim::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {
             eprintln!("error: `{}` is not a command\n\n{COMMANDS}", words.join(" "));

@@ -73,7 +73,7 @@ impl Compactor {
                 Some(add) => AddFile::clone(add),
                 None => file.insert(self.write_audit(intent, version, batches).await?).clone(),
             };
-            let at = self.parts.clock.now();
+            let (at, path) = (self.parts.clock.now(), add.path.clone());
             let metadata = head.is_none().then(|| TableMetadata {
                 id: crate::open::uuid(self.parts.entropy.bits()),
                 schema: audit_schema(),
@@ -85,7 +85,7 @@ impl Compactor {
                 app_id: app_id.clone(),
                 txn: intent.number,
                 metadata,
-                adds: vec![add.clone()],
+                adds: vec![add],
                 removes: Vec::new(),
                 operation: "LITHIFY AUDIT",
                 info: BTreeMap::new(),
@@ -97,23 +97,21 @@ impl Compactor {
                     self.audit_checkpoint(next).await;
                     return Ok(());
                 }
-                // A client that asked twice is told that the version is taken when it is by its own first try.
-                Ok(CommitOutcome::Taken) => match self.parts.audit.read_commit(next).await {
-                    Ok(Some(stands)) if stands.files.contains(&add.path) => {
-                        self.audit_checkpoint(next).await;
-                        return Ok(());
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => (last, unsure) = (format!("version {next} is taken and cannot be read"), true),
-                    Err(e) => (last, unsure) = (e.to_string(), true),
-                },
+                // Someone was faster, or a client sent this very commit twice: only what stands there tells.
+                Ok(CommitOutcome::Taken) => unsure |= !self.is_anothers(next, &path).await,
                 Err(e @ LakeError::Unwritable { .. }) => return Err(e.into()),
                 // It is not known: what the table holds is read again, and decides.
                 Err(e) => (last, unsure) = (e.to_string(), true),
             }
-            tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
+            self.parts.clock.sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }
         Err(CompactError::Commit { pipeline: self.settings.pipeline.clone(), intent: intent.number, reason: last })
+    }
+
+    /// Whether another's commit stands at a version of the audit table: one that was read and does not name this file.
+    async fn is_anothers(&self, version: u64, path: &str) -> bool {
+        let stands = self.parts.audit.read_commit(version).await;
+        stands.is_ok_and(|stands| stands.is_some_and(|commit| !commit.files.contains(path)))
     }
 
     pub(crate) async fn audit_checkpoint(&self, version: u64) {

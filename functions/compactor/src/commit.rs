@@ -53,7 +53,7 @@ impl Compactor {
             }
             match self.parts.lake.read_commit(version).await {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
-                Ok(None) => tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await,
+                Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(attempt))).await,
                 Ok(Some(stands)) => match stands.txns.get(&app_id) {
                     Some(number) if *number == intent.number => return Ok(Some(version)),
                     Some(_) => return Ok(None),

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use store::{OpenObject, ReadError, Source};
-use tokio::task::JoinHandle;
+use store::{Begun, OpenObject, ReadError, Source};
 
 use crate::Candidate;
 
@@ -16,15 +15,6 @@ pub(crate) enum Opening {
     Begun(Begun),
 }
 
-/// A read that was begun ahead; it ends when this is dropped.
-pub(crate) struct Begun(JoinHandle<Result<Box<dyn OpenObject>, ReadError>>);
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Opening {
     /// The opened object.
     pub(crate) async fn opened(
@@ -34,9 +24,7 @@ impl Opening {
     ) -> Result<Box<dyn OpenObject>, ReadError> {
         match self {
             Self::Due => source.open(&candidate.object).await,
-            Self::Begun(mut begun) => (&mut begun.0)
-                .await
-                .unwrap_or_else(|e| Err(ReadError::Passing(format!("reading it was broken off: {e}")))),
+            Self::Begun(begun) => begun.await,
         }
     }
 }
@@ -79,10 +67,9 @@ impl Ahead {
                 return;
             }
             let Some(candidate) = self.waiting.pop_front() else { return };
-            let (source, object) = (self.source.clone(), candidate.object.clone());
             self.bytes += held;
-            let task = tokio::spawn(async move { source.open(&object).await });
-            self.begun.push_back((candidate, Begun(task)));
+            let begun = self.source.clone().open_ahead(candidate.object.clone());
+            self.begun.push_back((candidate, begun));
         }
     }
 

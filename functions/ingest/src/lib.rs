@@ -199,7 +199,15 @@ impl Ingest {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<BatchOutcome, IngestError> {
         let id = self.entropy.batch_id(self.clock.now());
-        let (granted, contended) = self.claim(id, candidates).await?;
+        let single = (candidates.len() == 1).then(|| candidates[0].clone());
+        let (granted, contended) = match self.claim(id, candidates).await {
+            Ok(claimed) => claimed,
+            Err(e) => {
+                // Claims may stand whose answers were lost. Left as they are, they would look like a death one day.
+                self.make_void(id, single).await;
+                return Err(e);
+            }
+        };
         tracing::debug!(batch = %id, granted = granted.len(), contended = contended.len(), "claimed");
         let contended = contended.into_iter().map(|candidate| (candidate, LeftOut::Contended));
         if granted.is_empty() {
@@ -214,8 +222,8 @@ impl Ingest {
         };
         self.holder.idle(slot);
         let is_void = !sealed.as_ref().is_ok_and(|outcome| outcome.sealed.is_some());
-        if is_void && self.abort(id).await {
-            self.give_back(id, alone).await;
+        if is_void {
+            self.make_void(id, alone).await;
         }
         let mut outcome = sealed?;
         outcome.left_out.extend(contended);
@@ -310,6 +318,13 @@ impl Ingest {
             }
         }
         Ok(outcome)
+    }
+
+    /// Makes a batch void that will not be sealed, and clears the drop that it held alone.
+    async fn make_void(&self, id: BatchId, alone: Option<Candidate>) {
+        if self.abort(id).await {
+            self.give_back(id, alone).await;
+        }
     }
 
     /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its runs. Whether it is; if

@@ -1,8 +1,9 @@
 //! The ledger: the record of drops and batches. It is the index, the Delta log is the record (ARCHITECTURE.md).
 //!
 //! [`Ledger`] is the contract; `EmbeddedLedger` (cargo feature `embedded`) keeps it in one SQLite file that several processes use at once;
-//! `DynamoLedger` (cargo feature `dynamodb`) in one DynamoDB table; the module `conformance` (cargo feature of that name) holds every ledger to the contract. [`Liveness`] says whether the process
-//! that a claim names still lives.
+//! `DynamoLedger` (cargo feature `dynamodb`) in one DynamoDB table; `MemoryLedger` (cargo feature `memory`) nowhere, for the simulation;
+//! the module `conformance` (cargo feature of that name) holds every ledger to the contract. [`Liveness`] says whether the process that a
+//! claim names still lives.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -11,6 +12,8 @@ mod dynamodb;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod liveness;
+#[cfg(feature = "memory")]
+mod memory;
 mod records;
 
 use async_trait::async_trait;
@@ -25,6 +28,8 @@ pub use embedded::EmbeddedLedger;
 pub use liveness::{
     Activity, ClaimAge, Holder, Invocation, Liveness, LivenessError, ProcessLock, ProcessLocks, Suspect, drop_hash,
 };
+#[cfg(feature = "memory")]
+pub use memory::{MemoryLedger, Snapshot};
 pub use records::{
     AbortOutcome, BatchRecord, Claim, ClaimOutcome, Expected, HeadOutcome, Intent, Lease, LeaseOutcome,
     PipelineSettings, SealOutcome, Sealed, StagedTotals,

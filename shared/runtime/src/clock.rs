@@ -1,5 +1,7 @@
 use std::{
+    future::Future,
     hash::{BuildHasher, RandomState},
+    pin::Pin,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,6 +13,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Time that only grows, since some fixed moment: for measuring, never for deciding.
     fn monotonic(&self) -> Duration;
+    /// Waits before something is tried again.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// Randomness, as a parameter.

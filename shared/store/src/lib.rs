@@ -11,5 +11,5 @@ pub use local_source::{Listed, Listing, LocalSource, Skipped};
 pub use local_store::{LocalStore, create_folder, sync_folder};
 #[cfg(feature = "s3")]
 pub use s3::{ListedObject, S3Listing, S3Source, S3Store};
-pub use source::{ListError, OpenObject, ReadAhead, ReadError, Source};
+pub use source::{Begun, ListError, OpenObject, ReadAhead, ReadError, Source};
 pub use store::{ObjectWriter, RandomRead, Store, StoreError};

@@ -1,7 +1,12 @@
+use std::future::Future;
 use std::io::Read;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use drops::DroppedObject;
+use tokio::task::JoinHandle;
 
 /// Why an object could not be read; each variant is something else to do for the caller.
 #[derive(Debug, thiserror::Error)]
@@ -53,5 +58,36 @@ pub trait Source: Send + Sync {
     /// How far ahead of their turn objects are opened.
     fn read_ahead(&self) -> ReadAhead {
         ReadAhead::default()
+    }
+
+    /// Begins to open an object ahead of its turn; dropped, the answer breaks it off. A task of the runtime, so that it goes on while its
+    /// caller decodes. A source of which each history must be the only one of its seed does it in its caller's thread.
+    fn open_ahead(self: Arc<Self>, object: DroppedObject) -> Begun
+    where
+        Self: 'static,
+    {
+        let task = tokio::spawn(async move { self.open(&object).await });
+        Box::pin(Task(task))
+    }
+}
+
+/// An object that is being opened ahead of its turn.
+pub type Begun = Pin<Box<dyn Future<Output = Result<Box<dyn OpenObject>, ReadError>> + Send>>;
+
+/// A task that ends when its answer is not waited for any more.
+struct Task(JoinHandle<Result<Box<dyn OpenObject>, ReadError>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Future for Task {
+    type Output = Result<Box<dyn OpenObject>, ReadError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let broken_off = |e| Err(ReadError::Passing(format!("reading it was broken off: {e}")));
+        Pin::new(&mut self.0).poll(context).map(|opened| opened.unwrap_or_else(broken_off))
     }
 }

@@ -55,7 +55,7 @@ impl Compactor {
             }
             match kept.lake.read_commit(version).await {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
-                Ok(None) => tokio::time::sleep(Duration::from_millis(20 * u64::from(tried))).await,
+                Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(tried))).await,
                 Ok(Some(stands)) => match judge(&stands, &ours, &leaving) {
                     Stands::Ours => return Ok(Landing::Landed { version, txn: commit.txn }),
                     Stands::InTheWay => return Ok(Landing::Overtaken),

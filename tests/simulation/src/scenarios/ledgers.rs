@@ -1,0 +1,113 @@
+//! The ledger is lost, or set back to an earlier moment.
+
+use std::sync::Arc;
+
+use compactor::function::Request;
+use lake::Lake;
+use ledger::Ledger;
+
+use super::{before, demand, staged};
+use crate::doubles::{QUEUE, now};
+use crate::fault::{Fault, Kind, Plan, Side};
+use crate::flows::{poll, supply};
+use crate::random::Random;
+use crate::world::{World, content};
+
+fn version(world: &World) -> Option<u64> {
+    now(world.table.head(&[])).ok().flatten().map(|head| head.version)
+}
+
+fn claims(world: &World) -> u64 {
+    now(world.ledger.count_claims(&world.pipeline)).unwrap_or(u64::MAX)
+}
+
+fn fails(world: &Arc<World>, name: &str, request: &Request) -> bool {
+    matches!(world.compact_as(name, request), Some(Ok(Some(_))))
+}
+
+/// New drops come, and nothing of them may be claimed or committed.
+fn stays_closed(world: &Arc<World>) {
+    let (version_before, claims_before) = (version(world), claims(world));
+    supply(world, "90.json", content(90, &mut Random::new(90)));
+    for round in 0..3 {
+        // The ledger's identity is taken for granted for a minute.
+        world.scheduler.pass(400_000_000);
+        world.alone(|strand| poll(world, strand, &format!("closed-{round}"), QUEUE));
+        let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: round == 2 };
+        demand(world, fails(world, &format!("closed-compactor-{round}"), &request), "the compactor opens nothing");
+    }
+    demand(world, version(world) == version_before, "nothing is committed");
+    demand(world, claims(world) == claims_before, "nothing is claimed");
+    demand(world, world.sqs.length(QUEUE) > 0, "the message waits");
+}
+
+/// The ledger is a new, empty one: closed until the old one is back, as it was.
+pub(super) fn lost(world: &Arc<World>) {
+    staged(world);
+    world.compact("compactor", false);
+    let backup = world.ledger.snapshot();
+    world.ledger.lose("ledger-2".to_owned());
+    stays_closed(world);
+    // Rebuilt: the very ledger, of the moment at which it was lost.
+    world.ledger.restore(&backup, Some("ledger-1".to_owned()));
+}
+
+/// Set back to before a commit was settled, its intent being known: recovery settles it again, and nothing is there twice.
+pub(super) fn restored_before_settling(world: &Arc<World>) {
+    staged(world);
+    world.set_plan(Plan::scripted(vec![Fault::of("table.commit", Side::After, Kind::Crash)]));
+    let _died = world.compact_as("first-compactor", &Request::default());
+    world.set_plan(Plan::none());
+    let then = world.ledger.snapshot();
+    world.scheduler.pass(400_000_000);
+    world.compact("second-compactor", false);
+    world.ledger.restore(&then, None);
+}
+
+/// Set back to before a commit's intent was written, keeping its identity as a copied file does: the log says more than the ledger.
+pub(super) fn restored_before_the_intent(world: &Arc<World>) {
+    staged(world);
+    let then = world.ledger.snapshot();
+    world.compact("compactor", false);
+    world.ledger.restore(&then, None);
+    let version_before = version(world);
+    for round in 0..3 {
+        world.scheduler.pass(400_000_000);
+        world.alone(|strand| poll(world, strand, &format!("set-back-{round}"), QUEUE));
+        let refused = fails(world, &format!("set-back-compactor-{round}"), &Request::default());
+        demand(world, refused, "the compactor names both numbers and stops");
+    }
+    demand(world, version(world) == version_before, "nothing is committed");
+}
+
+/// Set back to before two commits, their intents being known (as where it was rebuilt): both are settled again, the older one first.
+pub(super) fn set_back_with_intents(world: &Arc<World>) {
+    staged(world);
+    let then = world.ledger.snapshot();
+    world.compact("first-compactor", false);
+    super::staged_more(world);
+    let more = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
+    world.compact("second-compactor", false);
+    let intents = [1, 2].map(|number| now(world.ledger.intent(&world.pipeline, number)).ok().flatten());
+    let schema = now(world.ledger.newest_schema(crate::world::TABLE)).ok().flatten();
+    world.ledger.restore(&then, None);
+    for intent in intents.iter().flatten() {
+        let reserved = now(world.ledger.reserve_intent(&world.pipeline, intent));
+        demand(world, reserved.is_ok_and(|reserved| reserved), "the intent is put back");
+    }
+    for (id, sealed) in more {
+        demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is put back");
+    }
+    if let Some((number, text)) = schema {
+        let _stands = now(world.ledger.add_schema(crate::world::TABLE, number, &text));
+    }
+}
+
+/// Restored as DynamoDB does: the same records in a table of another identity.
+pub(super) fn restored_elsewhere(world: &Arc<World>) {
+    before("compact", world);
+    let then = world.ledger.snapshot();
+    world.compact("compactor", false);
+    world.ledger.restore(&then, Some("ledger-restored".to_owned()));
+    stays_closed(world);
+}

@@ -1,0 +1,311 @@
+//! The world around the processes: everything that outlives them, and what is noted of it.
+//!
+//! - `invoke`: one invocation of the real functions, wired as on AWS; `services`: what calls them: SQS's poller, a schedule
+//! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step
+//! - `heal`: faults stop, and everything must become final; `verdict`: what is demanded then
+
+mod files;
+mod heal;
+mod holdings;
+mod invoke;
+mod others;
+mod reader;
+mod services;
+mod verdict;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use drops::{DropId, PipelineName};
+use lake::MemoryLake;
+use ledger::MemoryLedger;
+
+use crate::doubles::{Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
+use crate::fault::{Fault, Kind, Nature, Plan, Side};
+use crate::random::Random;
+use crate::scheduler::{Choice, Scheduler};
+
+pub use heal::ROUNDS_MAX;
+pub use invoke::{CompactorSandbox, IngestSandbox, compactor_settings};
+pub use others::Other;
+pub use services::{Schedule, Service};
+pub use workload::{Supply, content, deadly, large, lines, unreadable};
+
+use reader::Reader;
+
+/// The world's first moment, in microseconds since 1970.
+const BEGINNING: i64 = 1_700_000_000_000_000;
+
+/// The pipeline's name.
+pub const PIPELINE: &str = "orders";
+/// Where its drops lie.
+pub const SOURCE: &str = "orders/";
+/// Its table, as the ledger names it.
+pub const TABLE: &str = "s3://lake/orders";
+
+/// What a world is made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Whether overwritten objects are drops of their own.
+    pub ingests_overwrites: bool,
+    /// Whether the bucket keeps versions.
+    pub keeps_versions: bool,
+    /// Whether there is a queue for large drops: those of 4,000 bytes and more.
+    pub has_large_queue: bool,
+    /// How many objects are opened ahead of their turn.
+    pub ahead: usize,
+    /// How many small files upkeep merges; 0: the product's default.
+    pub small_files: usize,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The invariant, by its name.
+    pub invariant: String,
+    /// What was seen.
+    pub what: String,
+    /// How many turns there had been.
+    pub step: u64,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at step {}: {}", self.invariant, self.step, self.what)
+    }
+}
+
+type LateEffect = (u64, Box<dyn FnOnce() + Send>);
+
+/// Everything that outlives a process.
+pub struct World {
+    /// The seed that its processes' randomness comes from.
+    pub seed: u64,
+    /// How it was made.
+    pub shape: Shape,
+    /// Hands the baton on.
+    pub scheduler: Scheduler,
+    /// The ledger.
+    pub ledger: MemoryLedger,
+    /// The table's log.
+    pub table: MemoryLake,
+    /// The audit table's log.
+    pub audit: MemoryLake,
+    /// Runs, manifests, intents, the quarantine.
+    pub state: MemoryStore,
+    /// The table's files.
+    pub files: MemoryStore,
+    /// The audit table's files.
+    pub audit_files: MemoryStore,
+    /// The source.
+    pub bucket: Bucket,
+    /// The queues.
+    pub sqs: Sqs,
+    /// The settings object.
+    pub settings: String,
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    plan: Mutex<Plan>,
+    late: Mutex<Vec<LateEffect>>,
+    trace: Mutex<Vec<String>>,
+    reader: Mutex<Reader>,
+    violations: Mutex<Vec<Violation>>,
+    notified: Mutex<Vec<Notified>>,
+    acknowledged: Mutex<Vec<DropId>>,
+    processes: AtomicU64,
+    calls: Mutex<BTreeMap<String, u64>>,
+    /// Events without a queue that were not handled yet.
+    direct: Mutex<Vec<String>>,
+    /// Whether the lease keeps nobody away.
+    leases_for_all: AtomicBool,
+    /// Crashes, and standing still for longer than a claim is young.
+    deaths: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    ///
+    /// # Errors
+    /// The pipeline's name is none.
+    pub fn new(seed: u64, shape: Shape) -> Result<Arc<Self>, String> {
+        Ok(Arc::new(Self {
+            seed,
+            shape,
+            scheduler: Scheduler::new(BEGINNING),
+            ledger: MemoryLedger::new("ledger-1".to_owned()),
+            table: MemoryLake::new(),
+            audit: MemoryLake::new(),
+            state: MemoryStore::default(),
+            files: MemoryStore::default(),
+            audit_files: MemoryStore::default(),
+            bucket: Bucket::new(shape.keeps_versions),
+            sqs: Sqs::default(),
+            settings: settings(shape),
+            pipeline: PIPELINE.parse().map_err(|e| format!("{e}"))?,
+            plan: Mutex::default(),
+            late: Mutex::default(),
+            trace: Mutex::default(),
+            reader: Mutex::default(),
+            violations: Mutex::default(),
+            notified: Mutex::default(),
+            acknowledged: Mutex::default(),
+            processes: AtomicU64::new(0),
+            calls: Mutex::default(),
+            direct: Mutex::default(),
+            leases_for_all: AtomicBool::new(false),
+            deaths: AtomicU64::new(0),
+        }))
+    }
+
+    /// From now on calls meet these faults.
+    pub fn set_plan(&self, plan: Plan) {
+        *lock(&self.plan) = plan;
+    }
+
+    /// From now on calls meet these as well.
+    pub fn add_faults(&self, faults: Vec<Fault>) {
+        lock(&self.plan).add(faults);
+    }
+
+    /// How many calls processes of this name made.
+    pub fn calls_of(&self, process: &str) -> u64 {
+        lock(&self.calls).get(process).copied().unwrap_or(0)
+    }
+
+    /// From now on everybody who asks gets the lease and keeps it: nothing may hang on it.
+    pub fn set_leases_for_all(&self, all: bool) {
+        self.leases_for_all.store(all, Ordering::SeqCst);
+    }
+
+    /// Whether everybody gets the lease.
+    pub fn has_leases_for_all(&self) -> bool {
+        self.leases_for_all.load(Ordering::SeqCst)
+    }
+
+    /// What a call meets.
+    pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
+        *lock(&self.calls).entry(process.to_owned()).or_default() += 1;
+        let struck = lock(&self.plan).strike(operation, key, process, nature);
+        let looks_like_death = match &struck {
+            Some((_, Kind::Delay(time))) => *time > invoke::CLAIM_TIME,
+            // A claim that stands after its batch was given up names a batch that is void: so does that of a dead process.
+            Some((_, Kind::Late(Some(_)))) => operation == "ledger.claim",
+            _ => false,
+        };
+        if looks_like_death {
+            self.count_death();
+        }
+        struck
+    }
+
+    /// Notes a call and what came of it.
+    pub fn note(&self, process: &str, operation: &str, key: &str, what: &str) {
+        let step = self.scheduler.steps();
+        let time = self.scheduler.now() - BEGINNING;
+        let line = format!("{step:>5} {:>10.3}s {process:<14} {operation} {key}: {what}", time as f64 / 1e6);
+        lock(&self.trace).push(line);
+    }
+
+    /// Everything that was noted.
+    pub fn trace(&self) -> Vec<String> {
+        lock(&self.trace).clone()
+    }
+
+    /// Keeps an effect for later.
+    pub fn keep_late(&self, after: u64, effect: Box<dyn FnOnce() + Send>) {
+        lock(&self.late).push((self.scheduler.steps() + after, effect));
+    }
+
+    /// Lets effects happen whose time has come.
+    pub fn land_late(&self) {
+        let steps = self.scheduler.steps();
+        let due: Vec<LateEffect> = {
+            let mut late = lock(&self.late);
+            if late.is_empty() {
+                return;
+            }
+            let (due, kept) = late.drain(..).partition(|(at, _)| *at <= steps);
+            *late = kept;
+            due
+        };
+        for (_, effect) in due {
+            effect();
+        }
+    }
+
+    /// Lets all effects happen that are still on their way.
+    pub fn land_all(&self) {
+        let late: Vec<LateEffect> = lock(&self.late).drain(..).collect();
+        for (_, effect) in late {
+            effect();
+        }
+    }
+
+    /// After each effect somebody reads, where it could have changed what is read.
+    pub fn after_effect(&self, operation: &str, key: &str) {
+        match operation {
+            "table.commit" | "files.put" => self.read_table(),
+            "files.delete" => self.read_table_without(key),
+            _ => {}
+        }
+    }
+
+    /// Something must not be.
+    pub fn violation(&self, invariant: impl Into<String>, what: impl Into<String>) {
+        let violation = Violation { invariant: invariant.into(), what: what.into(), step: self.scheduler.steps() };
+        lock(&self.trace).push(format!("VIOLATION {violation}"));
+        lock(&self.violations).push(violation);
+    }
+
+    /// All that must not be and was.
+    pub fn violations(&self) -> Vec<Violation> {
+        let broken = self.scheduler.broken().map(|what| Violation {
+            invariant: "one history per seed".to_owned(),
+            what,
+            step: self.scheduler.steps(),
+        });
+        lock(&self.violations).iter().cloned().chain(broken).collect()
+    }
+
+    /// A seed of its own for a process.
+    pub fn process_seed(&self) -> u64 {
+        let number = self.processes.fetch_add(1, Ordering::SeqCst) + 1;
+        Random::branch(self.seed, number).bits()
+    }
+
+    /// Runs one thing with nobody beside it.
+    pub fn alone(&self, what: impl FnOnce(usize) + Send) {
+        self.scheduler.choose_by(Choice::Preempted(Vec::new()));
+        self.scheduler.run(vec![Box::new(what)]);
+    }
+
+    /// A process ended, or stands still until it is taken for dead.
+    pub fn count_death(&self) {
+        self.deaths.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often a process ended, or stood still until it was taken for dead.
+    pub fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::SeqCst)
+    }
+}
+
+fn settings(shape: Shape) -> String {
+    let large = if shape.has_large_queue {
+        format!(r#""large_queue":"{LARGE_QUEUE}","large_drop_size":"4000B","#)
+    } else {
+        String::new()
+    };
+    let overwrites = if shape.ingests_overwrites { "ingest" } else { "ignore" };
+    format!(
+        r#"{{"ledger":"dynamodb://ledger","queue":"{QUEUE}",{large}"dead_letter_queue":"{DEAD_QUEUE}","longest_delay":"10s",
+            "pipelines":[{{"name":"{PIPELINE}","source":"s3://vendor/{SOURCE}","table":"{TABLE}","overwrites":"{overwrites}"}}]}}"#
+    )
+}

@@ -1,0 +1,115 @@
+//! What is demanded: the auditor finds nothing; and once it has healed, the table holds what suppliers gave.
+
+use std::sync::Arc;
+
+use auditor::{Subject, audit};
+use runs::Fate;
+use tokio::runtime::Builder;
+
+use super::World;
+use super::holdings::Held;
+use super::reader::Rows;
+use crate::doubles::Notified;
+
+impl World {
+    /// Asks the auditor, of all that was acknowledged.
+    pub fn audit(&self) {
+        let subject = Subject {
+            ledger: Arc::new(self.ledger.clone()),
+            lake: Arc::new(self.table.clone()),
+            audit: Arc::new(self.audit.clone()),
+            state: Arc::new(self.state.clone()),
+            table_store: Arc::new(self.files.clone()),
+            audit_store: Arc::new(self.audit_files.clone()),
+        };
+        let verdict = Builder::new_current_thread()
+            .build()
+            .map_err(|e| e.to_string())
+            .and_then(|runtime| runtime.block_on(audit(&subject, &self.acknowledged())).map_err(|e| e.to_string()));
+        match verdict {
+            Err(why) => self.violation("the auditor can judge", why),
+            Ok(verdict) => {
+                for finding in verdict.findings {
+                    self.violation(finding.invariant.to_string(), format!("{}: {}", finding.object, finding.what));
+                }
+            }
+        }
+    }
+
+    /// What must hold after [`World::heal`]: everything final, everything settled, and the rows that suppliers gave.
+    pub fn judge_healed(&self) {
+        self.audit();
+        let (rows, held) = match (self.rows(), self.held()) {
+            (Ok(rows), Ok(held)) => (rows, held),
+            (Err(why), _) | (_, Err(why)) => return self.violation("L-1", why),
+        };
+        for notified in self.all_notified() {
+            if let Some(why) = self.lacks(&notified, &rows, &held) {
+                self.violation("L-1", format!("{} ({}): {why}", notified.key, notified.etag));
+            }
+        }
+        if let Some(((key, version), _)) = held.iter().find(|(_, all)| all.iter().any(|one| !one.committed)) {
+            self.violation("L-1", format!("{key} ({version}) is held by a batch that is not committed"));
+        }
+    }
+
+    /// Why a drop of which S3 told is not as it must be.
+    fn lacks(
+        &self,
+        notified: &Notified,
+        rows: &Rows,
+        held: &std::collections::BTreeMap<(String, String), Vec<Held>>,
+    ) -> Option<String> {
+        let Notified { key, etag, version } = notified;
+        if !self.bucket.stands(notified) {
+            return None;
+        }
+        let Some(version) = version else { return self.lacks_key(key, rows, held) };
+        let content = self.bucket.content(key, etag)?;
+        let place = (key.clone(), version.clone());
+        match held.get(&place).and_then(|all| all.last()) {
+            None => Some("no sealed batch holds it".to_owned()),
+            Some(Held { fate: Fate::Quarantined { reason }, .. }) => self.wrongly_quarantined(&content, reason),
+            Some(_) => rows_differ(rows, &place, &content.good),
+        }
+    }
+
+    /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read.
+    fn lacks_key(
+        &self,
+        key: &str,
+        rows: &Rows,
+        held: &std::collections::BTreeMap<(String, String), Vec<Held>>,
+    ) -> Option<String> {
+        let current = self.bucket.current(key)?;
+        let of_key = || held.iter().filter(|((held_key, _), _)| held_key == key);
+        let ingested: Vec<&String> = of_key()
+            .filter(|(_, all)| all.iter().any(|one| one.fate == Fate::Ingested))
+            .map(|((_, version), _)| version)
+            .collect();
+        match ingested.as_slice() {
+            [one] => {
+                let content = self.bucket.content(key, one)?;
+                rows_differ(rows, &(key.to_owned(), (*one).clone()), &content.good)
+            }
+            [] => match held.get(&(key.to_owned(), current.clone())).and_then(|all| all.last()) {
+                Some(Held { fate: Fate::Quarantined { reason }, .. }) => {
+                    self.wrongly_quarantined(&self.bucket.content(key, &current)?, reason)
+                }
+                _ => Some("no sealed batch holds what stands there".to_owned()),
+            },
+            several => Some(format!("several of its contents are held: {several:?}")),
+        }
+    }
+
+    /// Why a content must not be quarantined. One whose processes died over it may be: that it was not its fault cannot be known.
+    fn wrongly_quarantined(&self, content: &crate::doubles::Content, reason: &str) -> Option<String> {
+        let may_be = content.unreadable || content.deadly || self.deaths() >= 2 && reason.contains("died");
+        (!may_be).then(|| format!("it is quarantined: {reason}"))
+    }
+}
+
+fn rows_differ(rows: &Rows, place: &(String, String), good: &[i64]) -> Option<String> {
+    let found = rows.get(place).map_or(&[][..], Vec::as_slice);
+    (found != good).then(|| format!("the table has the rows {found:?} of {good:?}"))
+}
