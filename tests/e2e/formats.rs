@@ -194,3 +194,19 @@ fn an_empty_partition_value_is_rescued_counted_and_named() {
     let answer = reader::ask(Engine::DuckDb, &tables, &[("rescued", "SELECT rows, rescued_rows FROM drops")]);
     assert_eq!(answer.integers("rescued"), [4, 2]);
 }
+
+#[test]
+fn every_column_in_conflict_is_named_however_many_rows_are_rescued() {
+    let place = Place::new("conflicts");
+    put(&place.source(), "0.json", b"{\"id\":1,\"a\":1,\"o\":{\"b\":[1]}}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    let mut lines = "{\"id\":2,\"a\":\"x\"}\n".repeat(5_000);
+    lines += "{\"id\":3,\"o\":{\"b\":[\"y\"]}}\n{\"id\":4,\"a\":\"z\",\"A\":5}\n";
+    put(&place.source(), "1.json", lines.as_bytes());
+    let summary = place.run(&[]).expect(&[exit::FINAL]).json();
+    assert_eq!(summary["total"]["rescued_rows"], 5_002, "{summary}");
+    let pipeline = &summary["pipelines"][0];
+    let columns: Vec<_> = pipeline["conflicts"].as_array().unwrap().iter().map(|one| &one["column"]).collect();
+    assert!(["a", "o.b.element", "A"].iter().all(|name| columns.contains(&&json!(name))), "{pipeline}");
+    assert_eq!((columns.len(), &pipeline["further_conflicts"]), (3, &json!(0)), "{pipeline}");
+}

@@ -111,8 +111,12 @@ pub struct PipelineSummary {
     pub skipped_by_extension: BTreeMap<String, u64>,
     /// Columns that this run added to the table, nested ones with dots.
     pub columns_added: Vec<ColumnAdded>,
-    /// Columns whose values did not agree, and what would resolve it.
+    /// Columns whose values did not agree, and what would resolve it: the first thousand.
     pub conflicts: Vec<Conflict>,
+    /// How many further columns there are whose values did not agree.
+    pub further_conflicts: u64,
+    /// Whether those are only the least that there are: more cannot be told apart.
+    pub further_conflicts_at_least: bool,
     /// What another process was doing that this run waited for; null if it waited for none.
     pub waited_for: Option<String>,
     /// Why the pipeline failed; null if it did not.

@@ -126,14 +126,19 @@ fn details(pipeline: &PipelineSummary) -> String {
     text += &list_up_to(COLUMNS_NAMED, "Columns added", pipeline.columns_added.len() as u64, added);
     let one = |conflict: &super::Conflict| format!("{}: {} ({})", conflict.column, conflict.reason, conflict.remedy);
     let conflicts = pipeline.conflicts.iter().map(one);
-    text += &list_up_to(COLUMNS_NAMED, "Columns in conflict", pipeline.conflicts.len() as u64, conflicts);
+    text += &list_up_to(usize::MAX, "Columns in conflict", pipeline.conflicts.len() as u64, conflicts);
+    if pipeline.further_conflicts > 0 {
+        let least = if pipeline.further_conflicts_at_least { "at least " } else { "" };
+        let columns = if pipeline.further_conflicts == 1 { "column" } else { "columns" };
+        text += &format!("    and {least}{} more {columns}\n", number(pipeline.further_conflicts));
+    }
     if let Some(other) = &pipeline.waited_for {
         text += &format!("  Waited for another process: {}\n", plain(other));
     }
     text
 }
 
-/// How many columns are named: each is something to decide, so many more than of files. `--json` names all.
+/// How many added columns are named. `--json` names all.
 const COLUMNS_NAMED: usize = 100;
 
 /// A line for the kind, one for each of the first few, and how many more there are.

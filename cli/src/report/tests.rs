@@ -50,6 +50,22 @@ fn busy() -> PipelineSummary {
 }
 
 #[test]
+fn every_column_in_conflict_is_named_and_further_ones_are_counted() {
+    let mut one = busy();
+    let conflict =
+        |n| Conflict { column: format!("c{n}"), reason: "is two kinds".to_owned(), remedy: "hint".to_owned() };
+    one.conflicts = (0..1_000).map(conflict).collect();
+    let text = |one: &PipelineSummary| summary_text::text(&RunSummary::new(vec![one.clone()], Duration::ZERO));
+    let all = text(&one);
+    assert!(all.contains("    c0: is two kinds (hint)\n") && all.contains("    c999: is two kinds (hint)\n"), "{all}");
+    assert!(!all.contains("more column"), "{all}");
+    one.further_conflicts = 1_234;
+    assert!(text(&one).contains("    and 1,234 more columns\n"));
+    (one.further_conflicts, one.further_conflicts_at_least) = (1, true);
+    assert!(text(&one).contains("    and at least 1 more column\n"));
+}
+
+#[test]
 fn the_summary_of_one_pipeline() {
     let mut summary = RunSummary::new(vec![busy()], Duration::from_millis(2_500));
     summary.peak_memory_bytes = Some(412_000_000);
@@ -205,7 +221,7 @@ fn the_json_of_a_run_keeps_its_fields() {
     let tally = "commits drops_changed drops_elsewhere drops_gone drops_ingested drops_known drops_left_out drops_quarantined \
                  drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written quarantined_records rescued_rows rows \
                  source_bytes table_bytes";
-    let pipeline = "changed columns_added conflicts failure left_out name named_at_most quarantined_drops \
+    let pipeline = "changed columns_added conflicts failure further_conflicts further_conflicts_at_least left_out name named_at_most quarantined_drops \
                     quarantined_records skipped_by_extension source table table_version tally waited_for waiting_until";
     let below = |prefix: &str| -> Vec<&str> {
         let own = paths.iter().filter_map(|path| path.strip_prefix(prefix));

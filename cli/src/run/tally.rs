@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
+use decode::infer::Conflict as Conflicting;
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
 use store::ListError;
@@ -157,16 +158,15 @@ impl Tally {
         }
     }
 
-    /// What happened to the schema; the lists end where nobody reads on.
+    /// What happened to the schema.
     pub(crate) fn schema(&mut self, news: SchemaNews) {
         let added = news.added.into_iter().map(|(column, data_type)| ColumnAdded { column, data_type });
         self.summary.columns_added.extend(added);
-        for conflict in news.conflicts {
-            if self.summary.conflicts.iter().all(|known| known.column != conflict.column) {
-                let (column, reason, remedy) = (conflict.column, conflict.reason, conflict.remedy);
-                self.summary.conflicts.push(Conflict { column, reason, remedy });
-            }
-        }
+        let conflicts = news.conflicts.into_iter();
+        let conflicts = conflicts.map(|Conflicting { column, reason, remedy }| Conflict { column, reason, remedy });
+        self.summary.conflicts.extend(conflicts);
+        self.summary.further_conflicts = news.further_conflicts;
+        self.summary.further_conflicts_at_least = news.uncounted_conflicts;
     }
 
     /// The summary, with what could not be listed as its failure.

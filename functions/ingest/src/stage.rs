@@ -6,15 +6,14 @@
 use std::ops::ControlFlow;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{RecordKind, Rows, decode_chunk};
+use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::BatchId;
 use ledger::{Activity, drop_hash};
-use runs::{Fate, HeldDrop, Manifest, RESCUED_DATA, StagedRun, write_run};
+use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
 use store::{OpenObject, ReadError};
 
 use crate::ahead::Opening;
@@ -336,10 +335,11 @@ impl<'a> Staging<'a> {
     /// Writes the rows in memory as runs: those before the drop at hand as one that is shared, its own as one of its own.
     async fn flush(&mut self, current: Option<&mut Current>) -> Result<(), IngestError> {
         let rescued = self.rows.rescued_rows();
-        let data = self.rows.finish();
         if rescued > 0 {
-            self.report_rescued(&data);
+            let misfits = self.rows.take_misfits();
+            self.report_rescued(misfits);
         }
+        let data = self.rows.finish();
         let batch = self.lineage.complete(data)?;
         let shared = current.as_ref().map_or(batch.num_rows(), |c| c.mark);
         if let Some(run) = self.write(batch.slice(0, shared)).await? {
@@ -356,14 +356,13 @@ impl<'a> Staging<'a> {
     }
 
     /// Tells the user which columns values were rescued from.
-    fn report_rescued(&self, data: &RecordBatch) {
-        let column = data.column_by_name(RESCUED_DATA).and_then(|column| column.as_string_opt::<i32>());
-        if let Some(rescued) = column {
-            let partition_columns = &self.ingest.settings.write.order.partition_columns;
-            let file_of = |row| self.lineage.file_of(row).to_owned();
-            let found = rescued::conflicts(rescued, &self.version.schema, partition_columns, &file_of);
-            self.ingest.schemas.report_conflicts(found);
-        }
+    fn report_rescued(&self, misfits: Misfits) {
+        let Misfits { named, further, uncounted } = misfits;
+        let named = named.into_iter().map(|misfit| {
+            let file = self.lineage.file_of(misfit.row);
+            rescued::conflict(misfit, file)
+        });
+        self.ingest.schemas.report_rescued(named.collect(), &further, uncounted);
     }
 
     async fn write(&mut self, rows: RecordBatch) -> Result<Option<StagedRun>, IngestError> {
