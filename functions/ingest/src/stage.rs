@@ -10,7 +10,7 @@ use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
 use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
-use decode::split::{CsvFields, CsvOptions, Splitter};
+use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
 use drops::BatchId;
 use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
@@ -69,6 +69,8 @@ struct Current {
     /// Rescued rows in memory before it.
     rescued_before: usize,
     quarantined_records: u64,
+    /// What the first of its records that could not be read was, and where.
+    first_fault: Option<String>,
 }
 
 /// What fitting a stretch of a chunk came to.
@@ -162,7 +164,10 @@ impl<'a> Staging<'a> {
             // Damage seen in a file that changed meanwhile says nothing about the file.
             Read::Ended(ended) => match (open.verify(), ended) {
                 (Err(e), _) => Ending::LeftOut(left_out(e)),
-                (Ok(()), Ok(())) => Ending::Whole,
+                (Ok(()), Ok(())) => match self.nothing_read(&current) {
+                    Some(reason) => Ending::Unreadable(reason),
+                    None => Ending::Whole,
+                },
                 (Ok(()), Err(DropFault::Unreadable(reason))) => Ending::Unreadable(reason),
                 (Ok(()), Err(DropFault::Passing(e))) => Ending::LeftOut(LeftOut::Passing(e.to_string())),
             },
@@ -254,6 +259,9 @@ impl<'a> Staging<'a> {
         if fitted.spreads {
             self.splitter.poison();
         }
+        if let (None, Some(bad)) = (&current.first_fault, fitted.faults.first()) {
+            current.first_fault = Some(first_fault(chunk, bad));
+        }
         current.quarantined_records += fitted.faults.len() as u64;
         for (at, bad) in fitted.faults.iter().enumerate() {
             let spreads = fitted.spreads && at + 1 == fitted.faults.len();
@@ -294,6 +302,14 @@ impl<'a> Staging<'a> {
 
     fn is_full(&mut self) -> bool {
         self.rows.is_full() || self.rows.memory() >= self.ingest.settings.run_memory
+    }
+
+    /// Why a drop that was read to its end is no data: it has records, and none of them could be read. It is quarantined whole, so that it is
+    /// taken again when it was repaired.
+    fn nothing_read(&self, current: &Current) -> Option<String> {
+        let rows = current.written_rows + (self.rows.len() - current.mark) as u64;
+        let first = current.first_fault.as_ref().filter(|_| rows == 0)?;
+        Some(format!("no record could be read; the first, {first}"))
     }
 
     /// The drop was read to its end: its rows and entries stay.
@@ -413,6 +429,17 @@ pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'
         Format::Json => RecordKind::Json,
         Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
     }
+}
+
+/// Where a bad record lies and what is wrong with it.
+fn first_fault(chunk: &Chunk, bad: &BadRecord) -> String {
+    let (byte, line) = (chunk.first_byte + bad.span.start as u64, bad.span.line);
+    // Of a drop without any whole record it is not the rest that is missing.
+    let reason = match bad.fault.reason.as_str() {
+        ENDED_EARLY => "the compressed file ends before it; have the file sent again",
+        reason => reason,
+    };
+    format!("at byte {byte} (line {line}): {reason}")
 }
 
 fn left_out(error: ReadError) -> LeftOut {

@@ -57,6 +57,42 @@ async fn a_bad_file_among_good_ones_is_quarantined_and_final() {
 }
 
 #[tokio::test]
+async fn a_file_without_a_record_that_can_be_read_is_quarantined_whole_and_taken_when_repaired() {
+    let mut world = World::new().await;
+    world.drop("orders/good.json", r#"{"a":1}"#);
+    let page = "<!DOCTYPE html>\n<html><body>\n<p>503, try again</p>\n</body></html>\n";
+    let bad: [(&str, &[u8]); 6] = [
+        ("page.json", page.as_bytes()),
+        ("page.csv", page.as_bytes()),
+        ("line.json", b"{\"a\":\n"),
+        ("empty.json.gz", b""),
+        ("empty.csv.zst", b""),
+        ("short.csv", b"a,b\n1\n2\n3\n"),
+    ];
+    let empty: [(&str, &[u8]); 3] = [("none.json", b""), ("blank.json", b"\n \n"), ("header.csv", b"a,b\n")];
+    for (name, content) in bad.iter().chain(&empty) {
+        world.drop(&format!("orders/{name}"), *content);
+    }
+    assert_eq!(world.deliver().await, 0);
+    for (name, _) in bad {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(true), "{name}");
+    }
+    for (name, _) in empty {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(false), "{name}");
+    }
+    assert_eq!((world.counted("QuarantinedDrops"), world.counted("QuarantinedRecords")), (6, 0));
+    for (name, _) in bad {
+        let whole = if name.contains("csv") { "a,b\n1,2\n" } else { r#"{"a":2}"# };
+        world.drop(&format!("orders/{name}"), whole);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.1, world.counted("IgnoredOverwrites")), (7, 0));
+    for (name, _) in bad {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(false), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_object_is_acknowledged_and_ingested_if_it_comes_back() {
     let mut world = World::new().await;
     world.drop("orders/here.json", r#"{"a":1}"#);
