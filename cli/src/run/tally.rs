@@ -95,6 +95,11 @@ impl Tally {
         self.summary.add_skipped(extension, 1);
     }
 
+    /// The source is not there: nothing of it can be listed, which was told by itself.
+    pub(crate) fn source_is_away(&mut self) {
+        self.unlisted.clear();
+    }
+
     pub(crate) fn unlisted(&mut self, error: &ListError) {
         if !self.unlisted.iter().any(|(place, _)| *place == error.place) {
             self.unlisted.push((error.place.clone(), error.reason.clone()));
