@@ -147,6 +147,7 @@ impl Tally {
     pub(crate) fn commits(&mut self, commits: &[CommitReport]) {
         for commit in commits {
             self.summary.tally.commits += 1;
+            self.summary.tally.rescued_rows += commit.rescued_rows;
             self.summary.tally.files_written += commit.files;
             self.summary.tally.table_bytes += commit.bytes;
             self.summary.table_version = Some(commit.version);
