@@ -63,8 +63,8 @@ impl Compactor {
         for (id, _) in chosen {
             let manifest = self.manifest(*id).await?;
             if arrivals.len() < ARRIVALS_MAX {
-                arrivals
-                    .extend(manifest.held.first().into_iter().chain(manifest.held.last()).map(|drop| drop.modified));
+                let ends = manifest.held.first().into_iter().chain(manifest.held.last());
+                arrivals.extend(ends.map(|drop| drop.arrived.unwrap_or(drop.modified)));
             }
             for run in manifest.runs {
                 let schema = match versions.entry(run.schema_version) {

@@ -11,7 +11,7 @@ use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
 use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
-use drops::BatchId;
+use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
 use store::{OpenObject, ReadError};
@@ -71,6 +71,8 @@ struct Current {
     quarantined_records: u64,
     /// What the first of its records that could not be read was, and where.
     first_fault: Option<String>,
+    /// When it was notified, if reading it told another time of its last modification.
+    arrived: Option<Timestamp>,
 }
 
 /// What fitting a stretch of a chunk came to.
@@ -136,13 +138,13 @@ impl<'a> Staging<'a> {
     pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
         let tries = candidate.right.aborted_alone;
         let reason = format!("{tries} processes died while they read it alone; it was not read again");
-        self.hold_unreadable(candidate, reason).await
+        self.hold_unreadable(candidate, reason, None).await
     }
 
     /// Reads one drop.
     pub(crate) async fn read(
         &mut self,
-        candidate: Candidate,
+        mut candidate: Candidate,
         opening: Opening,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), IngestError> {
@@ -157,6 +159,11 @@ impl<'a> Staging<'a> {
         };
         let mut current =
             Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
+        if let Some(modified) = open.modified() {
+            let told = std::mem::replace(&mut candidate.object.modified, modified);
+            current.arrived = Some(told).filter(|told| *told != modified && *told != Timestamp::default());
+        }
+        let arrived = current.arrived;
         self.lineage.begin(&candidate.object);
         let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
         let ending = match read {
@@ -176,7 +183,7 @@ impl<'a> Staging<'a> {
             Ending::Whole => self.keep(candidate, current).await,
             Ending::Unreadable(reason) => {
                 self.take_back(current).await?;
-                self.hold_unreadable(candidate, reason).await
+                self.hold_unreadable(candidate, reason, arrived).await
             }
             Ending::LeftOut(why) => {
                 self.take_back(current).await?;
@@ -320,8 +327,13 @@ impl<'a> Staging<'a> {
         self.quarantine.keep().await?;
         let quarantined_records = current.quarantined_records;
         let records = rows + quarantined_records;
-        let counts =
-            HeldDrop { records, rows, rescued_rows, quarantined_records, ..describe(&candidate, Fate::Ingested) };
+        let counts = HeldDrop {
+            records,
+            rows,
+            rescued_rows,
+            quarantined_records,
+            ..describe(&candidate, Fate::Ingested, current.arrived)
+        };
         self.drops.push(counts);
         self.held.push(candidate);
         if self.is_full() {
@@ -330,10 +342,15 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    async fn hold_unreadable(&mut self, candidate: Candidate, reason: String) -> Result<(), IngestError> {
+    async fn hold_unreadable(
+        &mut self,
+        candidate: Candidate,
+        reason: String,
+        arrived: Option<Timestamp>,
+    ) -> Result<(), IngestError> {
         self.quarantine.whole(&candidate.object, &reason).await?;
         self.quarantine.keep().await?;
-        self.drops.push(describe(&candidate, Fate::Quarantined { reason }));
+        self.drops.push(describe(&candidate, Fate::Quarantined { reason }, arrived));
         self.held.push(candidate);
         Ok(())
     }
@@ -450,7 +467,7 @@ fn left_out(error: ReadError) -> LeftOut {
     }
 }
 
-fn describe(candidate: &Candidate, fate: Fate) -> HeldDrop {
+fn describe(candidate: &Candidate, fate: Fate, arrived: Option<Timestamp>) -> HeldDrop {
     let object = &candidate.object;
     HeldDrop {
         bucket: object.id.bucket.clone(),
@@ -459,6 +476,7 @@ fn describe(candidate: &Candidate, fate: Fate) -> HeldDrop {
         etag: object.etag.clone(),
         size: object.size,
         modified: object.modified,
+        arrived,
         fate,
         records: 0,
         rows: 0,

@@ -1,7 +1,7 @@
 use std::io::Read;
 
 use async_trait::async_trait;
-use drops::DroppedObject;
+use drops::{DroppedObject, Timestamp};
 
 /// Why an object could not be read; each variant is something else to do for the caller.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,11 @@ pub struct ListError {
 pub trait OpenObject: Read + Send {
     /// After the last byte: whether what was read is the content that was listed.
     fn verify(&mut self) -> Result<(), ReadError>;
+
+    /// When the content was last modified, where opening it told: a notification knows only when it was sent.
+    fn modified(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// How far ahead of its turn an object of a source is opened.

@@ -167,6 +167,7 @@ fn held(key: String, rows: u64) -> HeldDrop {
         etag: format!("3660-17000000{rows:09}"),
         size: 3_660,
         modified: Timestamp(1_700_000_000_000_000),
+        arrived: None,
         fate: Fate::Ingested,
         records: rows,
         rows,

@@ -1,9 +1,12 @@
 use std::sync::atomic::Ordering;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use drops::Timestamp;
 use drops::notification::{Notification, forward};
 use ledger::Ledger;
 use runtime::Clock;
+use store::Store;
 
 use super::world::*;
 
@@ -90,6 +93,26 @@ async fn a_file_without_a_record_that_can_be_read_is_quarantined_whole_and_taken
     for (name, _) in bad {
         assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(false), "{name}");
     }
+}
+
+#[tokio::test]
+async fn rows_tell_when_their_object_was_modified_and_delays_are_counted_from_its_event() {
+    let mut world = World::new().await;
+    world.clock.pass(MINUTE);
+    let event = world.clock.now();
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    world.drop("orders/bad.json", "{");
+    world.clock.pass(MINUTE);
+    assert_eq!(world.deliver().await, 0);
+    let manifest = world.manifests().await.remove(0);
+    for held in &manifest.held {
+        assert_eq!((held.modified, held.arrived), (MODIFIED, Some(event)), "{}", held.key);
+    }
+    let address = manifest.runs[0].address.clone();
+    let run = world.state().open(&address).await.unwrap();
+    let batch = runs::read_columns(&address, run, &[runs::SOURCE_TIME]).unwrap().next().unwrap().unwrap();
+    let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.values()[..], [MODIFIED.0]);
 }
 
 #[tokio::test]
