@@ -92,6 +92,26 @@ fn hidden_and_unknown_files_are_left_alone() {
 }
 
 #[test]
+fn links_and_pipes_are_called_what_they_are() {
+    let place = Place::new("links");
+    put(&place.source(), "good.json", b"{\"id\":1}\n");
+    std::os::unix::fs::symlink("nowhere.json", place.source().join("dead.json")).unwrap();
+    std::os::unix::fs::symlink(".", place.source().join("loop")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(place.source().join("pipe.json")).status().unwrap();
+    assert!(made.success());
+    let total = place.run(&[]).expect(&[exit::FINAL]).json()["total"].clone();
+    let counts = ["no_files", "files_of_unknown_format", "drops_ingested"].map(|name| total[name].as_u64());
+    assert_eq!(counts, [Some(3), Some(0), Some(1)], "{total}");
+    let (source, table) = (place.source(), place.path("other"));
+    let words = ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--settle-time", "0s"];
+    let ended = place.lithify(&words);
+    for part in ["(link to nothing): 1", "(link to a folder above): 1", "(pipe, socket or device): 1"] {
+        assert!(ended.stdout.contains(part), "{part} is not in {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("of unknown formats"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_table_inside_its_source_is_skipped() {
     let place = Place::new("inside");
     put(&place.source(), "a.json", b"{\"id\":1}\n");

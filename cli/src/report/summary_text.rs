@@ -61,6 +61,7 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
         ("drops waiting", tally.drops_waiting, &waiting),
         ("drops elsewhere", tally.drops_elsewhere, "another process has them"),
         ("files skipped", tally.files_of_unknown_format, "of unknown formats"),
+        ("no files", tally.no_files, "links to nothing or to a folder above, pipes, sockets, devices: skipped"),
         ("files hidden", tally.files_hidden, "skipped for their names"),
     ];
     for (label, value, note) in some.into_iter().filter(|(_, value, _)| *value > 0) {
@@ -163,11 +164,24 @@ fn list_up_to(most: usize, kind: &str, all: u64, named: impl Iterator<Item = Str
     text
 }
 
+/// Where nothing failed but what was refused: a run goes on from nowhere there.
+fn refusal(refused: usize, pipelines: usize) -> String {
+    if pipelines == 1 {
+        return "Refused: nothing was claimed or committed.\n".to_owned();
+    }
+    let refused = count(refused as u64, "pipeline", "pipelines");
+    format!("Refused, {refused}: nothing was claimed or committed there; what the others committed stays.\n")
+}
+
 /// The one line that tells how it went.
 fn last_line(summary: &RunSummary) -> String {
     let total = &summary.total;
     let drops = |value| count(value, "drop", "drops");
     if let Some(failed) = Some(summary.failures().count()).filter(|failed| *failed > 0) {
+        let refused = summary.pipelines.iter().filter(|pipeline| pipeline.is_refused()).count();
+        if refused == failed {
+            return refusal(refused, summary.pipelines.len());
+        }
         let failures = count(failed as u64, "failure", "failures");
         return format!(
             "Failed, {failures}: what was committed stays; once the cause is mended, a run goes on from there.\n"

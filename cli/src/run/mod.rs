@@ -113,6 +113,9 @@ async fn run_all(
                 let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
                 let mut summary = run.map_or_else(empty, |run| run.take_summary());
                 summary.failure = Some(failure(&error));
+                if is_wrong_setting(&error) {
+                    places.refused(pipeline).await;
+                }
                 summary
             }
         });
@@ -123,6 +126,13 @@ async fn run_all(
         summaries.extend(watched.iter().map(|run| run.take_summary()));
         if let (Err(error), Some(last)) = (result, summaries.last_mut()) {
             last.failure = Some(failure(&error));
+            if is_wrong_setting(&error) {
+                wrong = true;
+                drop(watched);
+                for pipeline in &settings.pipelines {
+                    places.refused(pipeline).await;
+                }
+            }
         }
     }
     (summaries, wrong)
@@ -208,7 +218,9 @@ fn is_wrong_setting(error: &RunError) -> bool {
 
 fn failure(error: &RunError) -> Failure {
     let help = match error {
-        RunError::Compact(CompactError::Apart(_)) => "nothing was claimed or committed by this run",
+        RunError::Compact(CompactError::Apart(_)) => {
+            return Failure::refusal(error.to_string(), "nothing was claimed or committed by this run");
+        }
         RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
             "nothing is lost; run again with LITHIFY_LOG=debug and report what it says"
         }

@@ -42,7 +42,7 @@ impl Tally {
     /// A whole listing begins: what is counted of the source as it stands begins anew, as when watching it is listed again and again.
     pub(crate) fn begin_listing(&mut self) {
         let tally = &mut self.summary.tally;
-        (tally.files_hidden, tally.files_of_unknown_format) = (0, 0);
+        (tally.files_hidden, tally.files_of_unknown_format, tally.no_files) = (0, 0, 0);
         self.changed.clear();
         self.left_out.clear();
         self.waiting.clear();
@@ -93,6 +93,11 @@ impl Tally {
 
     pub(crate) fn skipped(&mut self, extension: &str) {
         self.summary.add_skipped(extension, 1);
+    }
+
+    /// A link or the like, in these words.
+    pub(crate) fn no_file(&mut self, what: &str) {
+        self.summary.add_no_file(what);
     }
 
     /// The source is not there: nothing of it can be listed, which was told by itself.
