@@ -84,7 +84,7 @@ fn headers_that_cannot_be_read() {
 
 #[test]
 fn a_header_with_another_separator_is_told() {
-    for header in ["\"id\";\"name\"", "\"id\";name;\"a,b\"", "id;\"name\";\"x"] {
+    for header in ["\"id\";\"name\"", "\"id\";name;\"a,b\"", "\"id\";\"name"] {
         let reason = unreadable(Format::Csv, format!("{header}\n1;2\n").as_bytes());
         assert!(reason.contains("the separator seems to be `;`"), "{header}: {reason}");
     }
