@@ -35,7 +35,7 @@ pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
 }
 
 async fn judge(table: &str, ledger: Option<&str>) -> Result<Verdict, Failure> {
-    let Look { ledger, lake, audit, state, table_store, audit_store } = Look::at(table, ledger).await?;
+    let Look { ledger, lake, audit, state, table_store, audit_store, .. } = Look::at(table, ledger).await?;
     let subject = Subject { ledger, lake, audit, state, table_store, audit_store };
     auditor::audit(&subject, &[]).await.map_err(|e| of_audit(&e))
 }

@@ -1,10 +1,12 @@
 //! `lithify status`: what ledger and table hold. It reads only, beside any process that writes.
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use drops::{BatchId, DropId, PipelineName};
 use lake::{LakeError, LiveFile};
-use ledger::{BatchRecord, Ledger, LedgerError, PipelineSettings, Sealed};
+use ledger::{BatchRecord, EmbeddedLedger, Ledger, LedgerError, PipelineSettings, Sealed};
 use runs::{Fate, Manifest};
 use store::Store;
 
@@ -27,7 +29,7 @@ pub(crate) async fn command(args: &StatusArgs, json: bool) -> u8 {
 
 async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failure> {
     let now = Machine::new().clock.now();
-    let Look { ledger, lake, audit, state, .. } = Look::at(table, ledger).await?;
+    let Look { ledger, embedded, lake, audit, state, .. } = Look::at(table, ledger).await?;
     let head = lake.head(&[]).await.map_err(of_lake)?;
     let table_id = head.as_ref().map(|head| head.table_id.as_str());
     let mut pipelines = Vec::new();
@@ -36,7 +38,8 @@ async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failu
         let settings = ledger.settings(&name).await.map_err(of_ledger)?;
         let feeds = settings.filter(|settings| table_id.is_none_or(|id| settings.table_id == id));
         if let Some(settings) = feeds {
-            pipelines.push(pipeline(ledger.as_ref(), state.as_ref(), &name, settings, now).await?);
+            let books = Books { ledger: ledger.as_ref(), embedded: embedded.as_deref(), state: state.as_ref() };
+            pipelines.push(pipeline(books, &name, settings, now).await?);
         }
     }
     if head.is_none() && pipelines.iter().any(|pipeline| pipeline.head.is_some()) {
@@ -58,13 +61,25 @@ fn rows(files: &[LiveFile]) -> Option<u64> {
     files.iter().map(|file| file.rows).sum()
 }
 
+/// What tells of a pipeline.
+#[derive(Clone, Copy)]
+struct Books<'a> {
+    ledger: &'a dyn Ledger,
+    /// The ledger, where it is a file.
+    embedded: Option<&'a EmbeddedLedger>,
+    state: &'a dyn Store,
+}
+
+/// How many claims each sealed batch should have, and its record.
+type Sealings = HashMap<BatchId, (u64, Sealed)>;
+
 async fn pipeline(
-    ledger: &dyn Ledger,
-    state: &dyn Store,
+    books: Books<'_>,
     name: &PipelineName,
     settings: PipelineSettings,
     now: drops::Timestamp,
 ) -> Result<PipelineStatus, Failure> {
+    let ledger = books.ledger;
     let head = ledger.head(name).await.map_err(of_ledger)?;
     let intent = match head {
         Some(number) => ledger.intent(name, number).await.map_err(of_ledger)?,
@@ -86,28 +101,59 @@ async fn pipeline(
         last_commit_at: intent.map(|intent| Moment(intent.at)),
         ..PipelineStatus::default()
     };
-    let mut after = None;
+    let folder = PathBuf::from(&status.source);
+    let (mut sealings, mut after) = (Sealings::new(), None);
     loop {
         let page = ledger.batches(name, after, PAGE).await.map_err(of_ledger)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         for (id, record) in &page {
-            add(&mut status, ledger, state, *id, record).await?;
+            if let Some((sealed, held)) = add(&mut status, books, *id, record).await? {
+                sealings.insert(*id, (held, sealed.clone()));
+            }
         }
     }
     let held = status.drops_committed + status.drops_staged + status.drops_quarantined;
-    status.drops_unfinished = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
+    let unheld = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
+    if unheld > 0 && folder.is_dir() {
+        status.drops_gone = gone(books, name, &folder, &sealings).await?.min(unheld);
+    }
+    status.drops_unfinished = unheld - status.drops_gone;
     Ok(status)
 }
 
-async fn add(
+/// How many drops that no sealed batch holds have no file in the source's folder any more.
+async fn gone(books: Books<'_>, name: &PipelineName, folder: &Path, sealings: &Sealings) -> Result<u64, Failure> {
+    let Some(embedded) = books.embedded else { return Ok(0) };
+    let claimed = embedded.claims_by_batch(name).map_err(of_ledger)?;
+    // A sealed batch is named by as many claims as it holds drops, and by those that it left out.
+    let expected = |id: &BatchId| sealings.get(id).map_or(0, |(held, _)| *held);
+    let suspicious: HashSet<BatchId> =
+        claimed.iter().filter(|(id, claims)| *claims > expected(id)).map(|(id, _)| *id).collect();
+    let mut manifests = HashMap::new();
+    let mut gone = 0;
+    for (key, id) in embedded.claimed_by(name, &suspicious).map_err(of_ledger)? {
+        let missing = std::fs::symlink_metadata(folder.join(&key)).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if !missing {
+            continue;
+        }
+        if let (Some((_, sealed)), false) = (sealings.get(&id), manifests.contains_key(&id)) {
+            manifests.insert(id, manifest(books.state, sealed).await?);
+        }
+        let drop = DropId { pipeline: name.clone(), bucket: String::new(), key, version: None };
+        gone += u64::from(manifests.get(&id).is_none_or(|manifest| manifest.holds(&drop).is_none()));
+    }
+    Ok(gone)
+}
+
+/// Adds a batch; of one that is sealed, gives its record and how many claims must name it.
+async fn add<'r>(
     status: &mut PipelineStatus,
-    ledger: &dyn Ledger,
-    state: &dyn Store,
+    books: Books<'_>,
     id: BatchId,
-    record: &BatchRecord,
-) -> Result<(), Failure> {
-    let Some(sealed) = record.sealed() else { return Ok(()) };
+    record: &'r BatchRecord,
+) -> Result<Option<(&'r Sealed, u64)>, Failure> {
+    let Some(sealed) = record.sealed() else { return Ok(None) };
     let rows = sealed.drops - sealed.quarantined_drops;
     match record {
         BatchRecord::Committed { version, .. } => {
@@ -117,24 +163,17 @@ async fn add(
         _ => status.drops_staged += rows,
     }
     status.quarantined_records += sealed.quarantined_records;
+    let mut quarantined = 0;
     if sealed.quarantined_drops > 0 {
-        status.drops_quarantined += still_quarantined(ledger, state, id, sealed).await?;
+        quarantined = still_quarantined(books, id, sealed).await?;
     }
-    Ok(())
+    status.drops_quarantined += quarantined;
+    Ok(Some((sealed, rows + quarantined)))
 }
 
 /// How many of a batch's quarantined drops no later batch has taken over as repaired.
-async fn still_quarantined(
-    ledger: &dyn Ledger,
-    state: &dyn Store,
-    id: BatchId,
-    sealed: &Sealed,
-) -> Result<u64, Failure> {
-    let damaged = |reason: String| {
-        Failure::new(format!("{}: {reason}", sealed.manifest), "restore the state folder from a backup")
-    };
-    let content = state.get(&sealed.manifest).await.map_err(|e| damaged(e.to_string()))?;
-    let manifest = Manifest::decode(&content, &sealed.digest).map_err(|e| damaged(e.to_string()))?;
+async fn still_quarantined(books: Books<'_>, id: BatchId, sealed: &Sealed) -> Result<u64, Failure> {
+    let manifest = manifest(books.state, sealed).await?;
     let quarantined = manifest.held.into_iter().filter(|drop| drop.fate != Fate::Ingested);
     let ids: Vec<_> = quarantined
         .map(|drop| DropId {
@@ -144,8 +183,16 @@ async fn still_quarantined(
             version: drop.version,
         })
         .collect();
-    let claims = ledger.claims(&ids).await.map_err(of_ledger)?;
+    let claims = books.ledger.claims(&ids).await.map_err(of_ledger)?;
     Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
+}
+
+async fn manifest(state: &dyn Store, sealed: &Sealed) -> Result<Manifest, Failure> {
+    let damaged = |reason: String| {
+        Failure::new(format!("{}: {reason}", sealed.manifest), "restore the state folder from a backup")
+    };
+    let content = state.get(&sealed.manifest).await.map_err(|e| damaged(e.to_string()))?;
+    Manifest::decode(&content, &sealed.digest).map_err(|e| damaged(e.to_string()))
 }
 
 fn log_lost(folder: &str) -> Failure {
@@ -181,4 +228,98 @@ pub(crate) fn of_lake(error: LakeError) -> Failure {
         error.to_string(),
         "see whether the folder is a Delta table that this user may read; nothing was changed",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use drops::Timestamp;
+    use ledger::{Claim, Expected};
+    use runs::HeldDrop;
+
+    use super::*;
+
+    fn id(key: &str) -> DropId {
+        DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.to_owned(), version: None }
+    }
+
+    fn held(key: &str) -> HeldDrop {
+        HeldDrop {
+            bucket: String::new(),
+            key: key.to_owned(),
+            version: None,
+            etag: String::new(),
+            size: 1,
+            modified: Timestamp(0),
+            arrived: None,
+            fate: Fate::Ingested,
+            records: 0,
+            rows: 0,
+            rescued_rows: 0,
+            quarantined_records: 0,
+        }
+    }
+
+    /// A sealed batch holds `held` and has left out others; an aborted one and one without a record hold nothing.
+    async fn some(source: &Path, table: &Path) {
+        let pipeline: PipelineName = "p".parse().unwrap();
+        std::fs::create_dir_all(table.join("_lithify/staging")).unwrap();
+        let ledger = EmbeddedLedger::open(&table.join("_lithify/ledger.db"), "l".to_owned()).unwrap();
+        let settings = PipelineSettings {
+            source: source.display().to_string(),
+            identity_holds_version: false,
+            ledger: "l".to_owned(),
+            table_id: "t".to_owned(),
+            at: Timestamp(1),
+        };
+        ledger.fix_settings(&pipeline, &settings).await.unwrap();
+        let batches = [1_u128, 2, 3].map(|n| BatchId::from_parts(1, n));
+        let drops =
+            [("held", 0), ("left-out", 0), ("left-out-gone", 0), ("aborted-gone", 1), ("open", 2), ("open-gone", 2)];
+        let claim = |(key, batch): (&str, usize)| {
+            let (holder, etag) = ("h".to_owned(), String::new());
+            let claim = Claim { batch: batches[batch], holder, at: Timestamp(1), etag, aborted: 0, aborted_alone: 0 };
+            (id(key), Expected::Absent, claim)
+        };
+        ledger.claim(&drops.map(claim)).await.unwrap();
+        assert_eq!(ledger.abort(&pipeline, batches[1]).await.unwrap(), ledger::AbortOutcome::Aborted);
+        let manifest = Manifest::new(batches[0], pipeline.clone(), 1, vec![held("held")], Vec::new(), None).unwrap();
+        let (content, digest) = manifest.encode().unwrap();
+        std::fs::write(table.join("_lithify/staging/m"), &content).unwrap();
+        let sealed = Sealed {
+            pipeline,
+            manifest: "staging/m".to_owned(),
+            digest,
+            drops: 1,
+            quarantined_drops: 0,
+            rows: 0,
+            rescued_rows: 0,
+            quarantined_records: 0,
+            source_bytes: 1,
+            staged_bytes: 0,
+            at: Timestamp(1),
+        };
+        assert_eq!(ledger.seal(batches[0], &sealed).await.unwrap(), ledger::SealOutcome::Sealed);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_gone_from_the_source_is_not_unfinished_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, table) = (folder.path().join("source"), folder.path().join("table"));
+        std::fs::create_dir(&source).unwrap();
+        some(&source, &table).await;
+        for file in ["left-out", "open"] {
+            std::fs::write(source.join(file), "").unwrap();
+        }
+        let counts = async || {
+            let report = status(table.to_str().unwrap(), None).await.unwrap();
+            let one = &report.pipelines[0];
+            (one.drops_staged, one.drops_unfinished, one.drops_gone)
+        };
+        assert_eq!(counts().await, (1, 2, 3));
+        std::fs::remove_file(source.join("open")).unwrap();
+        assert_eq!(counts().await, (1, 1, 4));
+        // A source that is away says nothing of its files.
+        std::fs::rename(&source, folder.path().join("away")).unwrap();
+        assert_eq!(counts().await, (1, 5, 0));
+    }
 }

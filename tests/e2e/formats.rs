@@ -92,6 +92,26 @@ fn hidden_and_unknown_files_are_left_alone() {
 }
 
 #[test]
+fn links_and_pipes_are_called_what_they_are() {
+    let place = Place::new("links");
+    put(&place.source(), "good.json", b"{\"id\":1}\n");
+    std::os::unix::fs::symlink("nowhere.json", place.source().join("dead.json")).unwrap();
+    std::os::unix::fs::symlink(".", place.source().join("loop")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(place.source().join("pipe.json")).status().unwrap();
+    assert!(made.success());
+    let total = place.run(&[]).expect(&[exit::FINAL]).json()["total"].clone();
+    let counts = ["no_files", "files_of_unknown_format", "drops_ingested"].map(|name| total[name].as_u64());
+    assert_eq!(counts, [Some(3), Some(0), Some(1)], "{total}");
+    let (source, table) = (place.source(), place.path("other"));
+    let words = ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--settle-time", "0s"];
+    let ended = place.lithify(&words);
+    for part in ["(link to nothing): 1", "(link to a folder above): 1", "(pipe, socket or device): 1"] {
+        assert!(ended.stdout.contains(part), "{part} is not in {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("of unknown formats"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_table_inside_its_source_is_skipped() {
     let place = Place::new("inside");
     put(&place.source(), "a.json", b"{\"id\":1}\n");
@@ -193,4 +213,20 @@ fn an_empty_partition_value_is_rescued_counted_and_named() {
     let tables: [(&str, &std::path::Path); 1] = [("drops", &place.audit())];
     let answer = reader::ask(Engine::DuckDb, &tables, &[("rescued", "SELECT rows, rescued_rows FROM drops")]);
     assert_eq!(answer.integers("rescued"), [4, 2]);
+}
+
+#[test]
+fn every_column_in_conflict_is_named_however_many_rows_are_rescued() {
+    let place = Place::new("conflicts");
+    put(&place.source(), "0.json", b"{\"id\":1,\"a\":1,\"o\":{\"b\":[1]}}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    let mut lines = "{\"id\":2,\"a\":\"x\"}\n".repeat(5_000);
+    lines += "{\"id\":3,\"o\":{\"b\":[\"y\"]}}\n{\"id\":4,\"a\":\"z\",\"A\":5}\n";
+    put(&place.source(), "1.json", lines.as_bytes());
+    let summary = place.run(&[]).expect(&[exit::FINAL]).json();
+    assert_eq!(summary["total"]["rescued_rows"], 5_002, "{summary}");
+    let pipeline = &summary["pipelines"][0];
+    let columns: Vec<_> = pipeline["conflicts"].as_array().unwrap().iter().map(|one| &one["column"]).collect();
+    assert!(["a", "o.b.element", "A"].iter().all(|name| columns.contains(&&json!(name))), "{pipeline}");
+    assert_eq!((columns.len(), &pipeline["further_conflicts"]), (3, &json!(0)), "{pipeline}");
 }

@@ -38,6 +38,39 @@ fn a_source_that_is_not_there_is_named() {
 }
 
 #[test]
+fn columns_that_do_not_fit_leave_nothing_behind() {
+    let place = Place::new("columns");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1,\"o\":{\"x\":1},\"t\":\"b\"}\n");
+    for (flags, told) in [
+        (["--partition-columns", "o"], "struct<x: long>"),
+        (["--partition-columns", "nothing"], "no such column"),
+        (["--cluster-by", "nothing"], "no such column"),
+    ] {
+        let ended = place.run(&flags).expect(&[exit::SETTINGS]).tells(&[told]);
+        assert!(!ended.stderr.contains("Struct("), "{}", ended.stderr);
+        assert!(!place.table().exists() && !place.audit().exists(), "{flags:?} left something behind");
+        let (source, table) = (place.source(), place.table());
+        let words =
+            ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--settle-time", "0s", flags[0], flags[1]];
+        let ended = place.lithify(&words).expect(&[exit::SETTINGS]).tells(&[told]);
+        assert_eq!(ended.stdout, "", "a summary of what was not done");
+    }
+    place.run(&["--partition-columns", "t"]).expect(&[exit::FINAL]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign_table.py");
+    let foreign = place.path("foreign");
+    let made = Command::new(place::python()).arg(script).arg(&foreign).status().unwrap();
+    assert!(made.success(), "{script} failed");
+    let source = place.source();
+    let words =
+        ["run", source.to_str().unwrap(), foreign.to_str().unwrap(), "--append-existing", "--partition-columns", "t"];
+    place.lithify(&words).expect(&[exit::SETTINGS]).tells(&["partition columns are none"]);
+    assert!(foreign.exists() && !foreign.join("_lithify").exists(), "state was left in a table of others");
+    // What is there stays, whatever a run is refused for.
+    place.run(&["--partition-columns", "o"]).expect(&[exit::SETTINGS]).tells(&["partition columns are t"]);
+    place.run(&["--partition-columns", "t"]).expect(&[exit::FINAL]);
+}
+
+#[test]
 fn a_table_that_others_made_needs_consent() {
     let place = Place::new("foreign");
     let mut drops = Drops::new(&place.source(), 32);
@@ -117,7 +150,8 @@ fn another_source_under_the_same_name_is_refused() {
     Drops::new(&other, 34).add(10);
     let (table, source) = (place.table(), place.source());
     let ended = place.lithify(&["run", other.to_str().unwrap(), table.to_str().unwrap(), "--settle-time", "0s"]);
-    ended.expect(&[exit::FAILED]).tells(&[source.to_str().unwrap(), other.to_str().unwrap(), "--name"]);
+    let ended = ended.expect(&[exit::FAILED]).tells(&[source.to_str().unwrap(), other.to_str().unwrap(), "--name"]);
+    assert!(ended.stdout.contains("Refused: nothing was claimed or committed."), "{}", ended.stdout);
     check::exactly_once(&place, &drops);
 }
 

@@ -62,6 +62,67 @@ fn a_quarantined_drop_that_was_repaired_is_taken_again() {
     assert_eq!(serde_json::Value::Array(answer.rows("files").clone()), rows);
 }
 
+#[test]
+fn a_file_without_a_record_that_can_be_read_is_quarantined_whole_and_taken_when_repaired() {
+    let place = Place::new("no-record");
+    let page = b"<!DOCTYPE html>\n<html>\n<p>503, try again</p>\n</html>\n";
+    let cut = {
+        let mut whole = drops::gzip(&[b"{\"id\":8,\"name\":\"something\"}\n"]);
+        whole.truncate(20);
+        whole
+    };
+    let bad: [(&str, &[u8]); 7] = [
+        ("page.json", page),
+        ("page.csv.gz", page),
+        ("line.json", b"{\"id\":\n"),
+        ("cut.json.gz", &cut),
+        ("empty.json.gz", b""),
+        ("empty.json.zst", b""),
+        ("many.json", &b"{\"id\":]\n".repeat(3_000)),
+    ];
+    drops::put(&place.source(), "good.json", b"{\"id\":1}\n{\"id\":2}\n{\"id\"\n");
+    for (name, content) in [("none.json", &b""[..]), ("blank.json", b"\n\n"), ("header.csv", b"id,name\n")] {
+        drops::put(&place.source(), name, content);
+    }
+    bad.iter().for_each(|(name, content)| drops::put(&place.source(), name, content));
+    let summary = place.run(&[]).expect(&[exit::QUARANTINED]).json();
+    let total = |name: &str| summary["total"][name].as_u64();
+    let counts = ["drops_ingested", "drops_quarantined", "quarantined_records", "rows"].map(total);
+    assert_eq!(counts, [Some(4), Some(7), Some(1), Some(2)], "{summary}");
+    let reasons = summary["pipelines"][0]["quarantined_drops"].to_string();
+    assert!(reasons.contains("no record could be read; the first, at byte 0 (line 1): "), "{reasons}");
+    assert!(reasons.contains("the compressed file ends before it"), "{reasons}");
+    let kept: usize = benches::layout::list(&place.state().join("quarantine"))
+        .unwrap()
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap().lines().count())
+        .sum();
+    assert_eq!(kept, 8, "an entry for each drop, and one for the record");
+    holds(&place, [4, 7, 1]);
+    place.run(&[]).expect(&[exit::FINAL]);
+
+    for (at, (name, _)) in bad.iter().enumerate() {
+        let whole = if name.contains("csv") { format!("id\n{at}\n") } else { format!("{{\"id\":{at}}}\n") };
+        drops::put(&place.source(), name, whole.as_bytes());
+    }
+    let summary = place.run(&[]).expect(&[exit::FINAL]).json();
+    assert_eq!((&summary["total"]["rows"], &summary["total"]["drops_changed"]), (&7.into(), &0.into()), "{summary}");
+    holds(&place, [11, 0, 1]);
+}
+
+/// Holds a table to the auditor, and its status to these drops committed, drops quarantined and records quarantined.
+fn holds(place: &Place, expected: [u64; 3]) {
+    let table = place.table();
+    let words = |command| [command, table.to_str().unwrap(), "--json"];
+    place.lithify(&words("reconcile")).expect(&[exit::FINAL]);
+    let status: serde_json::Value =
+        serde_json::from_str(&place.lithify(&words("status")).expect(&[exit::FINAL]).stdout).unwrap();
+    let pipeline = &status["pipelines"][0];
+    let counts = ["drops_committed", "drops_quarantined", "quarantined_records"].map(|name| pipeline[name].as_u64());
+    assert_eq!(counts, expected.map(Some), "{status}");
+    assert_eq!(pipeline["drops_unfinished"], 0, "{status}");
+}
+
 /// The names in a table's Delta log.
 fn log(place: &Place, table: &str) -> Vec<std::path::PathBuf> {
     let mut files = layout::list(&place.path(table).join("_delta_log")).unwrap();

@@ -110,6 +110,25 @@ fn a_source_that_vanishes_is_told_once_and_watched_again_when_it_is_back() {
     assert_eq!((told("source is gone"), told("source is back"), told("could not list")), (1, 1, 0), "{}", ended.stderr);
 }
 
+#[test]
+fn an_interrupt_while_the_source_is_away_ends_as_any_other() {
+    let place = Place::new("watch-away");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    let (source, table) = (place.source(), place.table());
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.arg("run").args([&source, &table]).args(["--settle-time", "0s"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("away-log"));
+    reaches(&place, &mut watcher, 1);
+    std::fs::rename(&source, place.path("away")).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    watcher.interrupt();
+    let ended = watcher.wait(SOON).expect(&[exit::INTERRUPTED]);
+    assert!(ended.stdout.contains("Watching ended: what was read is committed"), "{}", ended.stdout);
+    assert_eq!(ended.stderr.matches("is gone").count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("goes on when it is back"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("error:") && !ended.stderr.contains("help:"), "{}", ended.stderr);
+}
+
 /// Waits until readers see so many rows.
 fn reaches(place: &Place, watcher: &mut Process, rows: i64) {
     let (began, mut seen) = (Instant::now(), -1);

@@ -80,30 +80,45 @@ pub(super) fn text(counts: &Snapshot, speed: Speed) -> String {
     text + &rest_text(counts) + &left_text(counts, speed)
 }
 
-/// What stands beside a bar, what matters most first: a terminal may be narrow, and its edge cuts the rest.
-/// `reading: 1,234 of 5,678, 617/s, 8 s left, 12,340 rows, 3.4 MB`.
-pub(super) fn bar_text(counts: &Snapshot, speed: Speed) -> String {
-    let mut text = String::new();
-    if !counts.phase.is_empty() {
-        text += &format!("{}: ", counts.phase);
-    }
+/// What stands beside a bar, what matters most first: where a terminal is narrow, whole parts are left away from the end, so that no number is
+/// cut. `reading: 1,234 of 5,678, 617/s, 8 s left, 12,340 rows, 3.4 MB`.
+pub(super) fn bar_text(counts: &Snapshot, speed: Speed, columns: usize) -> String {
     let more = if counts.listed { "" } else { "+" };
-    text += &format!("{} of {}{more}", number(counts.done_drops), number(counts.found_drops));
-    text += &format!(", {}/s", number(speed.drops.round() as u64));
-    text += &left_text(counts, speed);
-    text += &format!(", {}, {}", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
-    text + &rest_text(counts)
+    let done = format!("{} of {}{more}", number(counts.done_drops), number(counts.found_drops));
+    let phase = if counts.phase.is_empty() { String::new() } else { format!("{}: ", counts.phase) };
+    let mut text = if width(&phase) + width(&done) <= columns { phase + &done } else { done };
+    let others = [
+        format!(", {}/s", number(speed.drops.round() as u64)),
+        left_text(counts, speed),
+        format!(", {}", count(counts.rows, "row", "rows")),
+        format!(", {}", bytes(counts.done_bytes)),
+        quarantined_text(counts),
+        staged_text(counts),
+    ];
+    for part in others {
+        if width(&text) + width(&part) > columns {
+            break;
+        }
+        text += &part;
+    }
+    if width(&text) > columns { String::new() } else { text }
+}
+
+/// The columns that a text of ours takes: one for each character.
+fn width(text: &str) -> usize {
+    text.chars().count()
 }
 
 fn rest_text(counts: &Snapshot) -> String {
-    let mut text = String::new();
-    if counts.quarantined > 0 {
-        text += &format!(", {} quarantined", number(counts.quarantined));
-    }
-    if counts.staged_drops > 0 {
-        text += &format!(", {} staged", number(counts.staged_drops));
-    }
-    text
+    quarantined_text(counts) + &staged_text(counts)
+}
+
+fn quarantined_text(counts: &Snapshot) -> String {
+    if counts.quarantined > 0 { format!(", {} quarantined", number(counts.quarantined)) } else { String::new() }
+}
+
+fn staged_text(counts: &Snapshot) -> String {
+    if counts.staged_drops > 0 { format!(", {} staged", number(counts.staged_drops)) } else { String::new() }
 }
 
 fn left_text(counts: &Snapshot, speed: Speed) -> String {
@@ -177,9 +192,31 @@ mod tests {
             listed: true,
             ..some()
         };
-        let text = bar_text(&many, Speed { drops: 24_691.0, bytes: 17_000_000.0 });
-        let shown: String = text.chars().take(80 - super::super::BAR_COLUMNS).collect();
+        let speed = Speed { drops: 24_691.0, bytes: 17_000_000.0 };
+        let shown = bar_text(&many, speed, 80 - super::super::BAR_COLUMNS);
         assert!(shown.contains("24,691/s, 6 min 05 s left"), "{shown}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_fewer_parts_and_no_half_ones() {
+        let counts = Snapshot { phase: "committing", quarantined: 3, staged_drops: 1_000, ..some() };
+        let speed = Speed { drops: 617.0, bytes: 1_700_000.0 };
+        let whole = bar_text(&counts, speed, usize::MAX);
+        let expected = "committing: 1,234 of 5,678, 617/s, 8 s left, 12,340 rows, 3.4 MB, 3 quarantined, 1,000 staged";
+        assert_eq!(whole, expected);
+        for columns in 0..=whole.len() {
+            let shown = bar_text(&counts, speed, columns);
+            assert!(shown.len() <= columns, "{columns}: {shown}");
+            let ends_whole = |rest: &str| rest.is_empty() || rest.starts_with(", ");
+            let is_whole = shown.is_empty()
+                || shown == "1,234 of 5,678"
+                || shown.starts_with("committing: ") && whole.strip_prefix(&shown).is_some_and(ends_whole)
+                || shown.starts_with("1,234 of 5,678, ");
+            assert!(is_whole, "{columns}: {shown}");
+        }
+        assert_eq!(bar_text(&counts, speed, 40), "committing: 1,234 of 5,678, 617/s");
+        assert_eq!(bar_text(&counts, speed, 25), "1,234 of 5,678, 617/s");
+        assert_eq!(bar_text(&counts, speed, 13), "");
     }
 
     #[test]

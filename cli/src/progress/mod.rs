@@ -148,8 +148,16 @@ impl Drop for Progress {
 }
 
 /// The columns that spinner, bar and the blanks around them take.
-#[cfg(test)]
 const BAR_COLUMNS: usize = 15;
+
+/// The columns of a terminal that does not tell.
+const COLUMNS: usize = 80;
+
+/// The columns beside the bar.
+fn columns() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stderr());
+    terminal.map_or(COLUMNS, |(width, _)| usize::from(width.0)).saturating_sub(BAR_COLUMNS)
+}
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
@@ -183,7 +191,7 @@ impl Painter {
                 // A bar of no length shows as full.
                 bar.set_length(counts.found_drops.max(1));
                 bar.set_position(counts.done_drops);
-                bar.set_message(line::bar_text(&counts, speed));
+                bar.set_message(line::bar_text(&counts, speed, columns()));
                 bar.tick();
             }
         }

@@ -17,12 +17,20 @@ pub struct Failure {
     pub error: String,
     /// What to do next; empty where nothing helps but looking.
     pub help: String,
+    /// Whether it was refused before anything was done.
+    #[serde(skip)]
+    pub refused: bool,
 }
 
 impl Failure {
     /// A failure with what to do about it.
     pub fn new(error: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { error: error.into(), help: help.into() }
+        Self { error: error.into(), help: help.into(), refused: false }
+    }
+
+    /// A refusal, before anything was done.
+    pub fn refusal(error: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { refused: true, ..Self::new(error, help) }
     }
 
     /// Prints `error: ...` and `help: ...` on standard error.

@@ -30,7 +30,14 @@ pub use summary::{ColumnAdded, Conflict, LeftOut, PipelineSummary, QuarantinedDr
 /// # Errors
 /// Standard output cannot be written to, e.g. as its reader is gone.
 pub fn show_run(summary: &RunSummary, json: bool) -> io::Result<()> {
-    let printed = if json { object(summary) } else { text(&summary_text::text(summary)) };
+    // Where all settings were wrong nothing was counted: the errors say it all.
+    let nothing =
+        summary.exit_code == exit::WRONG_SETTINGS && summary.pipelines.iter().all(PipelineSummary::is_refused);
+    let printed = match json {
+        true => object(summary),
+        false if nothing => Ok(()),
+        false => text(&summary_text::text(summary)),
+    };
     for (pipeline, failure) in summary.failures() {
         failure.print(pipeline);
     }

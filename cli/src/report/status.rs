@@ -47,9 +47,11 @@ pub struct PipelineStatus {
     pub drops_staged: u64,
     /// Drops that are quarantined, whether their batch is staged or committed.
     pub drops_quarantined: u64,
-    /// Drops that are claimed and that no sealed batch holds: at work, or taken over by the next run if their files are still
-    /// there.
+    /// Drops that are claimed and that no sealed batch holds: at work, or taken over by the next run.
     pub drops_unfinished: u64,
+    /// Drops that were claimed and whose files are gone from the source before any batch held them: there is nothing to take over. Told
+    /// apart where the source is a folder that is there; else they are among the unfinished.
+    pub drops_gone: u64,
     /// Records that are quarantined, of drops whose other records are rows.
     pub quarantined_records: u64,
     /// The staged batches.

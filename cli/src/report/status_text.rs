@@ -66,11 +66,18 @@ fn pipeline(pipeline: &PipelineStatus, now: Moment) -> String {
     grid.row("drops staged", number(pipeline.drops_staged), "");
     grid.row("drops quarantined", number(pipeline.drops_quarantined), "");
     let note = if pipeline.drops_unfinished > 0 {
-        "claimed and not held by a batch: the next run takes them over if their files are still there"
+        "claimed and not held by a batch: at work, or taken over by the next run"
     } else {
         ""
     };
     grid.row("drops unfinished", number(pipeline.drops_unfinished), note);
+    if pipeline.drops_gone > 0 {
+        grid.row(
+            "drops gone",
+            number(pipeline.drops_gone),
+            "gone from the source after they were claimed, and before they were read",
+        );
+    }
     grid.row("records quarantined", number(pipeline.quarantined_records), "");
     let waiting = &pipeline.waiting;
     let mut note = String::new();

@@ -61,9 +61,12 @@ pub struct Tally {
     pub files_hidden: u64,
     /// Files of unknown formats: skipped, unclaimed; by extension in `skipped_by_extension`.
     pub files_of_unknown_format: u64,
+    /// Links that lead nowhere or to a folder above, pipes, sockets and devices: skipped; by kind in `skipped_by_extension`.
+    pub no_files: u64,
     /// Rows of the ingested drops.
     pub rows: u64,
-    /// Those of them with something in `_rescued_data`.
+    /// Those of them with something in `_rescued_data`, and rows of this run's commits that got something there when they were merged: in a
+    /// table whose columns are narrower.
     pub rescued_rows: u64,
     /// Records that this run quarantined, of drops whose other records are rows.
     pub quarantined_records: u64,
@@ -107,12 +110,16 @@ pub struct PipelineSummary {
     /// How many files or records each of the four lists above names at most; all are counted.
     pub named_at_most: usize,
     /// How many files were skipped, of unknown formats and with hidden or temporary names, by extension; those with none are under
-    /// the empty text, other kinds under `~` or words in parentheses.
+    /// the empty text, other kinds, and what is no file, under `~` or words in parentheses.
     pub skipped_by_extension: BTreeMap<String, u64>,
     /// Columns that this run added to the table, nested ones with dots.
     pub columns_added: Vec<ColumnAdded>,
-    /// Columns whose values did not agree, and what would resolve it.
+    /// Columns whose values did not agree, and what would resolve it: the first thousand.
     pub conflicts: Vec<Conflict>,
+    /// How many further columns there are whose values did not agree.
+    pub further_conflicts: u64,
+    /// Whether those are only the least that there are: more cannot be told apart.
+    pub further_conflicts_at_least: bool,
     /// What another process was doing that this run waited for; null if it waited for none.
     pub waited_for: Option<String>,
     /// Why the pipeline failed; null if it did not.
@@ -215,6 +222,13 @@ impl PipelineSummary {
         Self { name, source, table, named_at_most: NAMED_AT_MOST, ..Self::default() }
     }
 
+    /// Whether it was refused before it did anything.
+    pub fn is_refused(&self) -> bool {
+        let Tally { drops_ingested, drops_quarantined, commits, .. } = self.tally;
+        let nothing = (drops_ingested, drops_quarantined, commits) == (0, 0, 0);
+        nothing && self.failure.as_ref().is_some_and(|failure| failure.refused)
+    }
+
     /// Counts a file that changed after it was ingested, and names it if it is one of the first few.
     pub fn add_changed(&mut self, file: &str) {
         self.tally.drops_changed += 1;
@@ -241,6 +255,12 @@ impl PipelineSummary {
     pub fn add_hidden(&mut self, extension: &str) {
         self.tally.files_hidden += 1;
         *self.skipped_by_extension.entry(extension.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a link or the like that is no file.
+    pub fn add_no_file(&mut self, kind: &str) {
+        self.tally.no_files += 1;
+        *self.skipped_by_extension.entry(kind.to_owned()).or_default() += 1;
     }
 
     /// Counts files of an unknown format.
@@ -270,6 +290,7 @@ impl AddAssign for Tally {
             drops_elsewhere,
             files_hidden,
             files_of_unknown_format,
+            no_files,
             rows,
             rescued_rows,
             quarantined_records,
@@ -290,6 +311,7 @@ impl AddAssign for Tally {
         self.drops_elsewhere += drops_elsewhere;
         self.files_hidden += files_hidden;
         self.files_of_unknown_format += files_of_unknown_format;
+        self.no_files += no_files;
         self.rows += rows;
         self.rescued_rows += rescued_rows;
         self.quarantined_records += quarantined_records;

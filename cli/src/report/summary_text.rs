@@ -61,6 +61,7 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
         ("drops waiting", tally.drops_waiting, &waiting),
         ("drops elsewhere", tally.drops_elsewhere, "another process has them"),
         ("files skipped", tally.files_of_unknown_format, "of unknown formats"),
+        ("no files", tally.no_files, "links to nothing or to a folder above, pipes, sockets, devices: skipped"),
         ("files hidden", tally.files_hidden, "skipped for their names"),
     ];
     for (label, value, note) in some.into_iter().filter(|(_, value, _)| *value > 0) {
@@ -126,14 +127,19 @@ fn details(pipeline: &PipelineSummary) -> String {
     text += &list_up_to(COLUMNS_NAMED, "Columns added", pipeline.columns_added.len() as u64, added);
     let one = |conflict: &super::Conflict| format!("{}: {} ({})", conflict.column, conflict.reason, conflict.remedy);
     let conflicts = pipeline.conflicts.iter().map(one);
-    text += &list_up_to(COLUMNS_NAMED, "Columns in conflict", pipeline.conflicts.len() as u64, conflicts);
+    text += &list_up_to(usize::MAX, "Columns in conflict", pipeline.conflicts.len() as u64, conflicts);
+    if pipeline.further_conflicts > 0 {
+        let least = if pipeline.further_conflicts_at_least { "at least " } else { "" };
+        let columns = if pipeline.further_conflicts == 1 { "column" } else { "columns" };
+        text += &format!("    and {least}{} more {columns}\n", number(pipeline.further_conflicts));
+    }
     if let Some(other) = &pipeline.waited_for {
         text += &format!("  Waited for another process: {}\n", plain(other));
     }
     text
 }
 
-/// How many columns are named: each is something to decide, so many more than of files. `--json` names all.
+/// How many added columns are named. `--json` names all.
 const COLUMNS_NAMED: usize = 100;
 
 /// A line for the kind, one for each of the first few, and how many more there are.
@@ -158,11 +164,24 @@ fn list_up_to(most: usize, kind: &str, all: u64, named: impl Iterator<Item = Str
     text
 }
 
+/// Where nothing failed but what was refused: a run goes on from nowhere there.
+fn refusal(refused: usize, pipelines: usize) -> String {
+    if pipelines == 1 {
+        return "Refused: nothing was claimed or committed.\n".to_owned();
+    }
+    let refused = count(refused as u64, "pipeline", "pipelines");
+    format!("Refused, {refused}: nothing was claimed or committed there; what the others committed stays.\n")
+}
+
 /// The one line that tells how it went.
 fn last_line(summary: &RunSummary) -> String {
     let total = &summary.total;
     let drops = |value| count(value, "drop", "drops");
     if let Some(failed) = Some(summary.failures().count()).filter(|failed| *failed > 0) {
+        let refused = summary.pipelines.iter().filter(|pipeline| pipeline.is_refused()).count();
+        if refused == failed {
+            return refusal(refused, summary.pipelines.len());
+        }
         let failures = count(failed as u64, "failure", "failures");
         return format!(
             "Failed, {failures}: what was committed stays; once the cause is mended, a run goes on from there.\n"

@@ -50,6 +50,47 @@ fn busy() -> PipelineSummary {
 }
 
 #[test]
+fn what_was_refused_goes_on_from_nowhere() {
+    let pipeline = |failure: Option<Failure>| {
+        let mut one = PipelineSummary::new("p", "/s", "/t");
+        one.tally.drops_ingested = u64::from(failure.is_none());
+        one.failure = failure;
+        one
+    };
+    let last = |pipelines: Vec<PipelineSummary>| {
+        let text = summary_text::text(&RunSummary::new(pipelines, Duration::ZERO));
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let refused = || pipeline(Some(Failure::refusal("another source", "")));
+    let broken = || pipeline(Some(Failure::new("the disk is full", "")));
+    assert_eq!(last(vec![refused()]), "Refused: nothing was claimed or committed.");
+    assert_eq!(
+        last(vec![refused(), pipeline(None)]),
+        "Refused, 1 pipeline: nothing was claimed or committed there; what the others committed stays."
+    );
+    assert!(last(vec![refused(), broken()]).starts_with("Failed, 2 failures: what was committed stays"));
+    let mut late = refused();
+    late.tally.commits = 1;
+    assert!(last(vec![late]).contains("goes on from there"));
+}
+
+#[test]
+fn every_column_in_conflict_is_named_and_further_ones_are_counted() {
+    let mut one = busy();
+    let conflict =
+        |n| Conflict { column: format!("c{n}"), reason: "is two kinds".to_owned(), remedy: "hint".to_owned() };
+    one.conflicts = (0..1_000).map(conflict).collect();
+    let text = |one: &PipelineSummary| summary_text::text(&RunSummary::new(vec![one.clone()], Duration::ZERO));
+    let all = text(&one);
+    assert!(all.contains("    c0: is two kinds (hint)\n") && all.contains("    c999: is two kinds (hint)\n"), "{all}");
+    assert!(!all.contains("more column"), "{all}");
+    one.further_conflicts = 1_234;
+    assert!(text(&one).contains("    and 1,234 more columns\n"));
+    (one.further_conflicts, one.further_conflicts_at_least) = (1, true);
+    assert!(text(&one).contains("    and at least 1 more column\n"));
+}
+
+#[test]
 fn the_summary_of_one_pipeline() {
     let mut summary = RunSummary::new(vec![busy()], Duration::from_millis(2_500));
     summary.peak_memory_bytes = Some(412_000_000);
@@ -203,9 +244,9 @@ fn the_json_of_a_run_keeps_its_fields() {
     fields("", &value, &mut paths);
     let top = "exit_code failure format_version interrupted peak_memory_bytes pipelines seconds total";
     let tally = "commits drops_changed drops_elsewhere drops_gone drops_ingested drops_known drops_left_out drops_quarantined \
-                 drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written quarantined_records rescued_rows rows \
+                 drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written no_files quarantined_records rescued_rows rows \
                  source_bytes table_bytes";
-    let pipeline = "changed columns_added conflicts failure left_out name named_at_most quarantined_drops \
+    let pipeline = "changed columns_added conflicts failure further_conflicts further_conflicts_at_least left_out name named_at_most quarantined_drops \
                     quarantined_records skipped_by_extension source table table_version tally waited_for waiting_until";
     let below = |prefix: &str| -> Vec<&str> {
         let own = paths.iter().filter_map(|path| path.strip_prefix(prefix));
@@ -252,6 +293,7 @@ fn status() -> StatusReport {
         drops_staged: 29,
         drops_quarantined: 1,
         drops_unfinished: 3,
+        drops_gone: 2,
         quarantined_records: 4,
         waiting: waiting.with_oldest(Some(at(65_000_000).0), at(0).0),
         head: Some(12),
@@ -289,7 +331,8 @@ orders: /drops/orders
   drops committed      100,000
   drops staged              29
   drops quarantined          1
-  drops unfinished           3   claimed and not held by a batch: the next run takes them over if their files are still there
+  drops unfinished           3   claimed and not held by a batch: at work, or taken over by the next run
+  drops gone                 2   gone from the source after they were claimed, and before they were read
   records quarantined        4
   batches waiting            2   30 drops, 300 rows, 123.5 kB, the oldest for 1 min 05 s
   head                      12   the last settled intent

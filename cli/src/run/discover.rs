@@ -60,8 +60,9 @@ impl<'a> Discovery<'a> {
             Skipped::HiddenOrTemporary(key) if key.ends_with('/') => tally.hidden("(folder)"),
             Skipped::HiddenOrTemporary(key) if key.ends_with('~') => tally.hidden("~"),
             Skipped::HiddenOrTemporary(key) => tally.hidden(&decode::format::extension_of(&key)),
-            Skipped::NoFile(_) => tally.skipped("(no file)"),
-            Skipped::Loop(_) => tally.skipped("(link to a folder above)"),
+            Skipped::Special(_) => tally.no_file("(pipe, socket or device)"),
+            Skipped::DeadLink(_) => tally.no_file("(link to nothing)"),
+            Skipped::Loop(_) => tally.no_file("(link to a folder above)"),
             Skipped::NameNotUtf8(key) => tally.left_out(&key, "its name is not UTF-8; rename it"),
         }
     }

@@ -1,5 +1,8 @@
 //! One machine's parts: the folders, the embedded ledger and the process locks behind a table.
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +44,8 @@ pub(crate) struct Table {
     pub(crate) state: Arc<dyn Store>,
     pub(crate) table_store: Arc<dyn Store>,
     pub(crate) audit_store: Arc<dyn Store>,
+    /// The state that this process has made for it; none if it was there, or is elsewhere.
+    pub(crate) made: Option<MadeState>,
 }
 
 /// Where a table's state lies.
@@ -69,12 +74,18 @@ impl Table {
             refuse_foreign_audit(folder, audit.as_ref()).await?;
         }
         let state = state_folder(folder);
-        create_folder(&state.join("locks"))
-            .map_err(|e| RunError::Folder { folder: state.clone(), reason: e.to_string() })?;
         let now = machine.clock.now();
-        let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;
         let locks = ProcessLocks::new(&state.join("locks"));
+        let failed = |e: std::io::Error| RunError::Folder { folder: state.clone(), reason: e.to_string() };
+        let had_folder = folder.exists();
+        // Nobody takes new state away while the folder is locked, and afterwards this process's own lock keeps it.
+        let folder_lock = lock_folder(folder).map_err(failed)?;
+        let is_new = !ledger_file(folder).exists();
+        create_folder(&state.join("locks")).map_err(failed)?;
         let lock = locks.hold(machine.entropy.batch_id(now).to_string())?;
+        let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;
+        drop(folder_lock);
+        let made = is_new.then(|| MadeState { folder: folder.to_owned(), lock: lock.name().to_owned(), had_folder });
         let stores = [
             LocalStore::new(&state, lock.name()),
             LocalStore::new(folder, lock.name()),
@@ -99,7 +110,82 @@ impl Table {
             state: state_store,
             table_store,
             audit_store,
+            made,
         })
+    }
+
+    /// Takes away the state that this process has made, where nothing came of it: no table of ours, nothing claimed, nobody else at work.
+    pub(crate) async fn forget_state(self) {
+        let Some(made) = &self.made else { return };
+        if let Err(reason) = self.forget(made).await {
+            tracing::warn!(folder = %made.folder.display(), reason, "the state of a table that was refused stays");
+        }
+    }
+
+    async fn forget(&self, made: &MadeState) -> Result<(), String> {
+        // Whoever else comes waits until it is decided.
+        let Some(_locked) = lock_folder(&made.folder).map_err(|e| e.to_string())? else { return Ok(()) };
+        let head = self.lake.head(&[]).await.map_err(|e| e.to_string())?;
+        let ours = head.is_some_and(|head| head.configuration.contains_key(CREATED_BY));
+        let used = !self.ledger.pipelines().await.map_err(|e| e.to_string())?.is_empty();
+        if ours || used || !made.is_alone().map_err(|e| e.to_string())? {
+            return Ok(());
+        }
+        made.remove().map_err(|e| e.to_string())
+    }
+}
+
+/// State of a table that was not there before this process.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeState {
+    /// The table's folder.
+    folder: PathBuf,
+    /// This process's lock.
+    lock: String,
+    /// Whether the table's folder was there.
+    had_folder: bool,
+}
+
+impl MadeState {
+    /// Whether no other process, dead or alive, has come to it.
+    fn is_alone(&self) -> std::io::Result<bool> {
+        let own = format!("{}.lock", self.lock);
+        for entry in std::fs::read_dir(state_folder(&self.folder).join("locks"))? {
+            if entry?.file_name() != own.as_str() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn remove(&self) -> std::io::Result<()> {
+        std::fs::remove_dir_all(state_folder(&self.folder))?;
+        if !self.had_folder {
+            // Something else may lie there by now: then it stays.
+            let _ = std::fs::remove_dir(&self.folder);
+        }
+        Ok(())
+    }
+}
+
+/// Makes a table's folder and locks it, as every process does that makes its state or takes it away, until this is dropped. None on a file
+/// system without such locks: there nothing is taken away.
+fn lock_folder(folder: &Path) -> std::io::Result<Option<File>> {
+    loop {
+        create_folder(folder)?;
+        let opened = match File::open(folder) {
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if let Err(e) = opened.lock() {
+            tracing::debug!(folder = %folder.display(), error = %e, "the table's folder cannot be locked");
+            return Ok(None);
+        }
+        // It may have been removed, and made anew, while this process waited.
+        let (ours, stands) = (opened.metadata()?, std::fs::metadata(folder));
+        if stands.is_ok_and(|stands| (stands.dev(), stands.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(Some(opened));
+        }
     }
 }
 

@@ -113,6 +113,9 @@ async fn run_all(
                 let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
                 let mut summary = run.map_or_else(empty, |run| run.take_summary());
                 summary.failure = Some(failure(&error));
+                if is_refusal(&error) {
+                    places.refused(pipeline).await;
+                }
                 summary
             }
         });
@@ -123,6 +126,13 @@ async fn run_all(
         summaries.extend(watched.iter().map(|run| run.take_summary()));
         if let (Err(error), Some(last)) = (result, summaries.last_mut()) {
             last.failure = Some(failure(&error));
+            wrong |= is_wrong_setting(&error);
+            if is_refusal(&error) {
+                drop(watched);
+                for pipeline in &settings.pipelines {
+                    places.refused(pipeline).await;
+                }
+            }
         }
     }
     (summaries, wrong)
@@ -202,13 +212,20 @@ fn log_to(progress: &Progress) {
     let _ = subscriber.with_writer(move || messages.clone()).try_init();
 }
 
+/// Whether a pipeline must not be run as things stand.
+fn is_refusal(error: &RunError) -> bool {
+    matches!(error, RunError::Compact(CompactError::Apart(_)))
+}
+
 fn is_wrong_setting(error: &RunError) -> bool {
     matches!(error, RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })))
 }
 
 fn failure(error: &RunError) -> Failure {
+    if is_refusal(error) {
+        return Failure::refusal(error.to_string(), "nothing was claimed or committed by this run");
+    }
     let help = match error {
-        RunError::Compact(CompactError::Apart(_)) => "nothing was claimed or committed by this run",
         RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
             "nothing is lost; run again with LITHIFY_LOG=debug and report what it says"
         }

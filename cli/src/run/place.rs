@@ -142,6 +142,13 @@ impl Places {
         Ok(table)
     }
 
+    /// A pipeline was refused: its table's state goes, if it is new and nothing came of it.
+    pub(super) async fn refused(&mut self, pipeline: &Pipeline) {
+        if let Some(table) = self.tables.remove(&pipeline.table) {
+            table.forget_state().await;
+        }
+    }
+
     /// A pipeline's source.
     pub(super) async fn source(&mut self, pipeline: &Pipeline) -> Result<SourcePlace, RunError> {
         match &pipeline.source {
@@ -163,6 +170,8 @@ impl Places {
 pub(crate) struct Look {
     /// The record of drops and batches.
     pub(crate) ledger: Arc<dyn Ledger>,
+    /// The same, where it is a file.
+    pub(crate) embedded: Option<Arc<EmbeddedLedger>>,
     pub(crate) lake: Arc<dyn Lake>,
     pub(crate) audit: Arc<dyn Lake>,
     pub(crate) state: Arc<dyn Store>,
@@ -182,8 +191,10 @@ impl Look {
             return Err(no_ledger(folder, lake.head(&[]).await.map_err(of_lake)?.is_some()));
         }
         let audit = audit_folder(folder);
+        let ledger = Arc::new(EmbeddedLedger::look(&ledger_file(folder)).map_err(of_ledger)?);
         Ok(Self {
-            ledger: Arc::new(EmbeddedLedger::look(&ledger_file(folder)).map_err(of_ledger)?),
+            embedded: Some(ledger.clone()),
+            ledger,
             lake,
             audit: Arc::new(DeltaLake::local(&audit).map_err(of_lake)?),
             state: Arc::new(LocalStore::new(&state_folder(folder), "look")),

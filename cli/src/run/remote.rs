@@ -78,6 +78,7 @@ impl Remote {
             state: parts.state,
             table_store: parts.table_store,
             audit_store: parts.audit_store,
+            made: None,
         })
     }
 
@@ -252,6 +253,7 @@ pub(crate) async fn look(table: &str, ledger: Option<&str>) -> Result<Look, Fail
     let parts = Parts::of(&table.to_string(), &clients).map_err(wrong)?;
     Ok(Look {
         ledger: Arc::new(DynamoLedger::new(clients.dynamodb, ledger)),
+        embedded: None,
         lake: Arc::new(parts.lake.map_err(of_lake)?),
         audit: Arc::new(parts.audit.map_err(of_lake)?),
         state: parts.state,

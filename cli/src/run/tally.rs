@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
+use decode::infer::Conflict as Conflicting;
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
 use store::ListError;
@@ -41,7 +42,7 @@ impl Tally {
     /// A whole listing begins: what is counted of the source as it stands begins anew, as when watching it is listed again and again.
     pub(crate) fn begin_listing(&mut self) {
         let tally = &mut self.summary.tally;
-        (tally.files_hidden, tally.files_of_unknown_format) = (0, 0);
+        (tally.files_hidden, tally.files_of_unknown_format, tally.no_files) = (0, 0, 0);
         self.changed.clear();
         self.left_out.clear();
         self.waiting.clear();
@@ -94,6 +95,16 @@ impl Tally {
         self.summary.add_skipped(extension, 1);
     }
 
+    /// A link or the like, in these words.
+    pub(crate) fn no_file(&mut self, what: &str) {
+        self.summary.add_no_file(what);
+    }
+
+    /// The source is not there: nothing of it can be listed, which was told by itself.
+    pub(crate) fn source_is_away(&mut self) {
+        self.unlisted.clear();
+    }
+
     pub(crate) fn unlisted(&mut self, error: &ListError) {
         if !self.unlisted.iter().any(|(place, _)| *place == error.place) {
             self.unlisted.push((error.place.clone(), error.reason.clone()));
@@ -141,6 +152,7 @@ impl Tally {
     pub(crate) fn commits(&mut self, commits: &[CommitReport]) {
         for commit in commits {
             self.summary.tally.commits += 1;
+            self.summary.tally.rescued_rows += commit.rescued_rows;
             self.summary.tally.files_written += commit.files;
             self.summary.tally.table_bytes += commit.bytes;
             self.summary.table_version = Some(commit.version);
@@ -157,16 +169,15 @@ impl Tally {
         }
     }
 
-    /// What happened to the schema; the lists end where nobody reads on.
+    /// What happened to the schema.
     pub(crate) fn schema(&mut self, news: SchemaNews) {
         let added = news.added.into_iter().map(|(column, data_type)| ColumnAdded { column, data_type });
         self.summary.columns_added.extend(added);
-        for conflict in news.conflicts {
-            if self.summary.conflicts.iter().all(|known| known.column != conflict.column) {
-                let (column, reason, remedy) = (conflict.column, conflict.reason, conflict.remedy);
-                self.summary.conflicts.push(Conflict { column, reason, remedy });
-            }
-        }
+        let conflicts = news.conflicts.into_iter();
+        let conflicts = conflicts.map(|Conflicting { column, reason, remedy }| Conflict { column, reason, remedy });
+        self.summary.conflicts.extend(conflicts);
+        self.summary.further_conflicts = news.further_conflicts;
+        self.summary.further_conflicts_at_least = news.uncounted_conflicts;
     }
 
     /// The summary, with what could not be listed as its failure.

@@ -12,7 +12,6 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::pipeline::{PipelineRun, RunError, lock};
-use store::ListError;
 
 /// Notifications come in bursts: how long to gather them.
 const GATHER: Duration = Duration::from_millis(200);
@@ -59,9 +58,9 @@ pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<
     for pipeline in &watched {
         pipeline.run.compact(Trigger::Now).await?;
         pipeline.run.keep_up(true).await?;
-        if pipeline.folder.is_none() {
-            let place = pipeline.run.settings.source.clone();
-            pipeline.run.tally().unlisted(&ListError { place, reason: "the folder is gone".to_owned() });
+        // What a source that is away does not list is no failure: it was told, and the next run lists it.
+        if identity(&pipeline.run).is_none() {
+            pipeline.run.tally().source_is_away();
         }
     }
     Ok(())
@@ -83,7 +82,8 @@ impl Watched {
         let source = &self.run.settings.source;
         match (self.folder, found) {
             (Some(_), None) => {
-                let message = format!("the source {source} is gone; watching goes on when it is back");
+                let message =
+                    format!("the source {source} is gone (removed or unmounted); watching goes on when it is back");
                 self.run.messages().warn(&message);
             }
             (None, Some(_)) => self.run.messages().warn(&format!("the source {source} is back")),

@@ -187,6 +187,8 @@ pub struct CommitReport {
     pub drops: u64,
     /// Rows that it carries.
     pub rows: u64,
+    /// Rows whose values did not all fit the table's columns while they were merged, and that had nothing rescued before.
+    pub rescued_rows: u64,
     /// Files that it adds.
     pub files: u64,
     /// Their bytes.

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use drops::{BatchId, Timestamp};
 use lake::{AddFile, Head, TableMetadata};
 use ledger::{Intent, Sealed};
-use runs::{FinishedFile, MergeStores, MergeTarget, RunInput, table_schema};
+use runs::{FinishedFile, MergeStores, MergeTarget, MergedRuns, RunInput, table_schema};
 use store::StoreError;
 use tokio::runtime::Handle;
 
@@ -23,6 +23,8 @@ pub(crate) struct Merged {
     pub(crate) metadata: Option<TableMetadata>,
     pub(crate) drops: u64,
     pub(crate) rows: u64,
+    /// The rows that have something in `_rescued_data` only since they were merged.
+    pub(crate) rescued_rows: u64,
     /// When some of the drops arrived.
     pub(crate) arrivals: Vec<Timestamp>,
 }
@@ -34,7 +36,15 @@ impl Merged {
     pub(crate) fn report(&self, version: u64) -> CommitReport {
         let bytes = self.adds.iter().map(|add| add.size).sum();
         let (files, arrivals) = (self.adds.len() as u64, self.arrivals.clone());
-        CommitReport { version, drops: self.drops, rows: self.rows, files, bytes, arrivals }
+        CommitReport {
+            version,
+            drops: self.drops,
+            rows: self.rows,
+            rescued_rows: self.rescued_rows,
+            files,
+            bytes,
+            arrivals,
+        }
     }
 }
 
@@ -53,8 +63,8 @@ impl Compactor {
         for (id, _) in chosen {
             let manifest = self.manifest(*id).await?;
             if arrivals.len() < ARRIVALS_MAX {
-                arrivals
-                    .extend(manifest.held.first().into_iter().chain(manifest.held.last()).map(|drop| drop.modified));
+                let ends = manifest.held.first().into_iter().chain(manifest.held.last());
+                arrivals.extend(ends.map(|drop| drop.arrived.unwrap_or(drop.modified)));
             }
             for run in manifest.runs {
                 let schema = match versions.entry(run.schema_version) {
@@ -67,14 +77,15 @@ impl Compactor {
         let newest = versions.last_key_value().map_or_else(|| head.schema.clone(), |(_, schema)| schema.clone());
         let schema = widen(&head.schema, &newest);
         let expected: u64 = inputs.iter().map(|run| run.rows).sum();
-        let files = if inputs.is_empty() {
-            Vec::new()
+        let merged = if inputs.is_empty() {
+            MergedRuns::default()
         } else {
             match self.merge_runs(inputs, schema.clone(), intent.number, until).await? {
-                Some(files) => files,
+                Some(merged) => merged,
                 None => return Ok(None),
             }
         };
+        let MergedRuns { files, rescued_rows } = merged;
         let (drops, rows) = (sum(chosen, |s| s.drops), files.iter().map(|file| file.rows).sum());
         if rows != expected || rows != sum(chosen, |s| s.rows) {
             return Err(CompactError::Internal(format!("{expected} rows were to be merged, {rows} were")));
@@ -87,7 +98,7 @@ impl Compactor {
             created: self.parts.clock.now(),
         });
         let adds = files.into_iter().map(|file| self.add(file)).collect();
-        Ok(Some(Merged { adds, metadata, drops, rows, arrivals }))
+        Ok(Some(Merged { adds, metadata, drops, rows, rescued_rows, arrivals }))
     }
 
     async fn merge_runs(
@@ -96,7 +107,7 @@ impl Compactor {
         schema: SchemaRef,
         intent: u64,
         until: &Until,
-    ) -> Result<Option<Vec<FinishedFile>>, CompactError> {
+    ) -> Result<Option<MergedRuns>, CompactError> {
         let stores = MergeStores {
             inputs: self.parts.state.clone(),
             staging: self.parts.state.clone(),
@@ -126,7 +137,7 @@ impl Compactor {
         });
         let failed = |reason| CompactError::Merge { pipeline: self.settings.pipeline.clone(), reason };
         match merging.await.map_err(|e| failed(e.to_string()))? {
-            Ok(files) => Ok(Some(files)),
+            Ok(merged) => Ok(Some(merged)),
             Err(runs::RunsError::Stopped) => Ok(None),
             Err(runs::RunsError::Store(StoreError::Missing(address))) => {
                 Err(CompactError::Damaged { address, reason: "it is not there".to_owned() })

@@ -9,7 +9,7 @@ use std::path::Path;
 use arrow_schema::{Schema, SchemaRef};
 use decode::hints::Hints;
 use decode::infer::Observed;
-use decode::schema::{Field, TableSchema, Type};
+use decode::schema::{Field, TableSchema, Type, type_name};
 use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
 use ledger::PipelineSettings;
@@ -412,8 +412,8 @@ impl Compactor {
             let problem = format!(
                 "its column {} is {}, where Lithify writes {}",
                 ours.name(),
-                theirs.data_type(),
-                ours.data_type()
+                type_name(theirs.data_type()),
+                type_name(ours.data_type())
             );
             (theirs.data_type() != ours.data_type()).then_some(problem)
         });
@@ -479,7 +479,7 @@ pub fn not_an_audit_table(head: &Head) -> Option<String> {
     let lacking = columns.fields().iter().find(|field| {
         head.schema.field_with_name(field.name()).map_or(true, |found| found.data_type() != field.data_type())
     })?;
-    Some(format!("it has no column {} of type {}", lacking.name(), lacking.data_type()))
+    Some(format!("it has no column {} of type {}", lacking.name(), type_name(lacking.data_type())))
 }
 
 /// A version 4 UUID (RFC 9562) of these random bits: what Delta uses as a table's id.

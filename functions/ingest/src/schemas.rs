@@ -1,10 +1,12 @@
 //! The history of a table's schemas: version n+1 is a conditional write in the ledger, so that concurrent ingests agree.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decode::hints::Hints;
 use decode::infer::{Conflict, Observed};
+use decode::rows::{MAX_MISFITS_NAMED, column_hash};
 use decode::schema::TableSchema;
 use ledger::Ledger;
 
@@ -19,8 +21,11 @@ pub struct SchemaVersion {
     pub schema: Arc<TableSchema>,
 }
 
-/// How much news is kept of each kind; a table has at most 2,000 columns.
+/// How many added columns are kept; a table has at most 2,000.
 const NEWS: usize = 2_000;
+
+/// How many columns in conflict are told apart, so that those that are not named can be counted.
+const COUNTED: usize = 100_000;
 
 /// The schemas of one table, as the ledger has them.
 pub struct Schemas {
@@ -32,7 +37,20 @@ pub struct Schemas {
     /// Whether the columns were learned from drops in this process.
     learned: AtomicBool,
     newest: Mutex<Option<SchemaVersion>>,
-    news: Mutex<SchemaNews>,
+    news: Mutex<News>,
+}
+
+/// News, and what was told before: each column in conflict is told of once.
+#[derive(Default)]
+struct News {
+    fresh: SchemaNews,
+    /// The hashes of all columns in conflict.
+    known: HashSet<u64>,
+    /// How many of them were named.
+    named: usize,
+    /// How many were not.
+    further: u64,
+    uncounted: bool,
 }
 
 /// What happened to the schema since it was last asked for, for the user.
@@ -40,8 +58,13 @@ pub struct Schemas {
 pub struct SchemaNews {
     /// Columns that were added, as dotted paths, with their types in the words of `schema_hints`.
     pub added: Vec<(String, String)>,
-    /// Columns that could not be typed as their values would have liked.
+    /// Columns that could not be typed as their values would have liked, or that values were rescued from: each once, however often it
+    /// is asked, and no more than a thousand.
     pub conflicts: Vec<Conflict>,
+    /// How many further columns in conflict were not named, since the beginning.
+    pub further_conflicts: u64,
+    /// Whether there were more than could be told apart: then there are at least as many.
+    pub uncounted_conflicts: bool,
 }
 
 impl Schemas {
@@ -149,12 +172,21 @@ impl Schemas {
 
     /// What happened since this was last called.
     pub fn take_news(&self) -> SchemaNews {
-        std::mem::take(&mut *lock(&self.news))
+        let mut news = lock(&self.news);
+        let (further_conflicts, uncounted_conflicts) = (news.further, news.uncounted);
+        SchemaNews { further_conflicts, uncounted_conflicts, ..std::mem::take(&mut news.fresh) }
     }
 
-    /// Notes conflicts for the user, each column once.
-    pub fn report_conflicts(&self, conflicts: Vec<Conflict>) {
-        self.report(Vec::new(), conflicts);
+    /// Notes columns that values were rescued from: some by name, further ones by their hashes.
+    pub(crate) fn report_rescued(&self, named: Vec<Conflict>, further: &[u64], uncounted: bool) {
+        let mut news = lock(&self.news);
+        named.into_iter().for_each(|conflict| news.conflict(conflict));
+        for hash in further {
+            if news.is_new(*hash) {
+                news.further += 1;
+            }
+        }
+        news.uncounted |= uncounted;
     }
 
     /// Notes each hint that says something else than the table's column, whose type never changes.
@@ -187,13 +219,32 @@ impl Schemas {
 
     fn report(&self, added: Vec<(String, String)>, conflicts: Vec<Conflict>) {
         let mut news = lock(&self.news);
-        let room = NEWS.saturating_sub(news.added.len());
-        news.added.extend(added.into_iter().take(room));
-        for conflict in conflicts {
-            if news.conflicts.len() < NEWS && !news.conflicts.iter().any(|known| known.column == conflict.column) {
-                news.conflicts.push(conflict);
-            }
+        let room = NEWS.saturating_sub(news.fresh.added.len());
+        news.fresh.added.extend(added.into_iter().take(room));
+        conflicts.into_iter().for_each(|conflict| news.conflict(conflict));
+    }
+}
+
+impl News {
+    fn conflict(&mut self, conflict: Conflict) {
+        if !self.is_new(column_hash(&conflict.column)) {
+            return;
         }
+        if self.named < MAX_MISFITS_NAMED {
+            self.named += 1;
+            self.fresh.conflicts.push(conflict);
+        } else {
+            self.further += 1;
+        }
+    }
+
+    /// Whether a column was not known to be in conflict; it is now.
+    fn is_new(&mut self, hash: u64) -> bool {
+        if self.known.len() < MAX_MISFITS_NAMED + COUNTED {
+            return self.known.insert(hash);
+        }
+        self.uncounted |= !self.known.contains(&hash);
+        false
     }
 }
 
@@ -239,4 +290,24 @@ fn collect(
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conflict(column: &str) -> Conflict {
+        Conflict { column: column.to_owned(), reason: String::new(), remedy: String::new() }
+    }
+
+    #[test]
+    fn a_thousand_columns_are_named_and_the_others_counted_each_once() {
+        let mut news = News::default();
+        for _ in 0..2 {
+            (0..1_200).for_each(|n| news.conflict(conflict(&format!("c{n}"))));
+        }
+        assert_eq!((news.fresh.conflicts.len(), news.further, news.uncounted), (1_000, 200, false));
+        assert_eq!(news.fresh.conflicts[999].column, "c999");
+        assert!(!news.is_new(column_hash("c1199")) && news.is_new(column_hash("c1200")));
+    }
 }

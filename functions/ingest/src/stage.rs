@@ -6,15 +6,14 @@
 use std::ops::ControlFlow;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{RecordKind, Rows, decode_chunk};
-use decode::split::{CsvFields, CsvOptions, Splitter};
-use drops::BatchId;
+use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
+use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
+use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
-use runs::{Fate, HeldDrop, Manifest, RESCUED_DATA, StagedRun, write_run};
+use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
 use store::{OpenObject, ReadError};
 
 use crate::ahead::Opening;
@@ -70,6 +69,10 @@ struct Current {
     /// Rescued rows in memory before it.
     rescued_before: usize,
     quarantined_records: u64,
+    /// What the first of its records that could not be read was, and where.
+    first_fault: Option<String>,
+    /// When it was notified, if reading it told another time of its last modification.
+    arrived: Option<Timestamp>,
 }
 
 /// What fitting a stretch of a chunk came to.
@@ -135,13 +138,13 @@ impl<'a> Staging<'a> {
     pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
         let tries = candidate.right.aborted_alone;
         let reason = format!("{tries} processes died while they read it alone; it was not read again");
-        self.hold_unreadable(candidate, reason).await
+        self.hold_unreadable(candidate, reason, None).await
     }
 
     /// Reads one drop.
     pub(crate) async fn read(
         &mut self,
-        candidate: Candidate,
+        mut candidate: Candidate,
         opening: Opening,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), IngestError> {
@@ -156,6 +159,11 @@ impl<'a> Staging<'a> {
         };
         let mut current =
             Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
+        if let Some(modified) = open.modified() {
+            let told = std::mem::replace(&mut candidate.object.modified, modified);
+            current.arrived = Some(told).filter(|told| *told != modified && *told != Timestamp::default());
+        }
+        let arrived = current.arrived;
         self.lineage.begin(&candidate.object);
         let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
         let ending = match read {
@@ -163,7 +171,10 @@ impl<'a> Staging<'a> {
             // Damage seen in a file that changed meanwhile says nothing about the file.
             Read::Ended(ended) => match (open.verify(), ended) {
                 (Err(e), _) => Ending::LeftOut(left_out(e)),
-                (Ok(()), Ok(())) => Ending::Whole,
+                (Ok(()), Ok(())) => match self.nothing_read(&current) {
+                    Some(reason) => Ending::Unreadable(reason),
+                    None => Ending::Whole,
+                },
                 (Ok(()), Err(DropFault::Unreadable(reason))) => Ending::Unreadable(reason),
                 (Ok(()), Err(DropFault::Passing(e))) => Ending::LeftOut(LeftOut::Passing(e.to_string())),
             },
@@ -172,7 +183,7 @@ impl<'a> Staging<'a> {
             Ending::Whole => self.keep(candidate, current).await,
             Ending::Unreadable(reason) => {
                 self.take_back(current).await?;
-                self.hold_unreadable(candidate, reason).await
+                self.hold_unreadable(candidate, reason, arrived).await
             }
             Ending::LeftOut(why) => {
                 self.take_back(current).await?;
@@ -255,6 +266,9 @@ impl<'a> Staging<'a> {
         if fitted.spreads {
             self.splitter.poison();
         }
+        if let (None, Some(bad)) = (&current.first_fault, fitted.faults.first()) {
+            current.first_fault = Some(first_fault(chunk, bad));
+        }
         current.quarantined_records += fitted.faults.len() as u64;
         for (at, bad) in fitted.faults.iter().enumerate() {
             let spreads = fitted.spreads && at + 1 == fitted.faults.len();
@@ -297,6 +311,14 @@ impl<'a> Staging<'a> {
         self.rows.is_full() || self.rows.memory() >= self.ingest.settings.run_memory
     }
 
+    /// Why a drop that was read to its end is no data: it has records, and none of them could be read. It is quarantined whole, so that it is
+    /// taken again when it was repaired.
+    fn nothing_read(&self, current: &Current) -> Option<String> {
+        let rows = current.written_rows + (self.rows.len() - current.mark) as u64;
+        let first = current.first_fault.as_ref().filter(|_| rows == 0)?;
+        Some(format!("no record could be read; the first, {first}"))
+    }
+
     /// The drop was read to its end: its rows and entries stay.
     async fn keep(&mut self, candidate: Candidate, mut current: Current) -> Result<(), IngestError> {
         let rows = current.written_rows + (self.rows.len() - current.mark) as u64;
@@ -305,8 +327,13 @@ impl<'a> Staging<'a> {
         self.quarantine.keep().await?;
         let quarantined_records = current.quarantined_records;
         let records = rows + quarantined_records;
-        let counts =
-            HeldDrop { records, rows, rescued_rows, quarantined_records, ..describe(&candidate, Fate::Ingested) };
+        let counts = HeldDrop {
+            records,
+            rows,
+            rescued_rows,
+            quarantined_records,
+            ..describe(&candidate, Fate::Ingested, current.arrived)
+        };
         self.drops.push(counts);
         self.held.push(candidate);
         if self.is_full() {
@@ -315,10 +342,15 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    async fn hold_unreadable(&mut self, candidate: Candidate, reason: String) -> Result<(), IngestError> {
+    async fn hold_unreadable(
+        &mut self,
+        candidate: Candidate,
+        reason: String,
+        arrived: Option<Timestamp>,
+    ) -> Result<(), IngestError> {
         self.quarantine.whole(&candidate.object, &reason).await?;
         self.quarantine.keep().await?;
-        self.drops.push(describe(&candidate, Fate::Quarantined { reason }));
+        self.drops.push(describe(&candidate, Fate::Quarantined { reason }, arrived));
         self.held.push(candidate);
         Ok(())
     }
@@ -336,10 +368,11 @@ impl<'a> Staging<'a> {
     /// Writes the rows in memory as runs: those before the drop at hand as one that is shared, its own as one of its own.
     async fn flush(&mut self, current: Option<&mut Current>) -> Result<(), IngestError> {
         let rescued = self.rows.rescued_rows();
-        let data = self.rows.finish();
         if rescued > 0 {
-            self.report_rescued(&data);
+            let misfits = self.rows.take_misfits();
+            self.report_rescued(misfits);
         }
+        let data = self.rows.finish();
         let batch = self.lineage.complete(data)?;
         let shared = current.as_ref().map_or(batch.num_rows(), |c| c.mark);
         if let Some(run) = self.write(batch.slice(0, shared)).await? {
@@ -356,14 +389,13 @@ impl<'a> Staging<'a> {
     }
 
     /// Tells the user which columns values were rescued from.
-    fn report_rescued(&self, data: &RecordBatch) {
-        let column = data.column_by_name(RESCUED_DATA).and_then(|column| column.as_string_opt::<i32>());
-        if let Some(rescued) = column {
-            let partition_columns = &self.ingest.settings.write.order.partition_columns;
-            let file_of = |row| self.lineage.file_of(row).to_owned();
-            let found = rescued::conflicts(rescued, &self.version.schema, partition_columns, &file_of);
-            self.ingest.schemas.report_conflicts(found);
-        }
+    fn report_rescued(&self, misfits: Misfits) {
+        let Misfits { named, further, uncounted } = misfits;
+        let named = named.into_iter().map(|misfit| {
+            let file = self.lineage.file_of(misfit.row);
+            rescued::conflict(misfit, file)
+        });
+        self.ingest.schemas.report_rescued(named.collect(), &further, uncounted);
     }
 
     async fn write(&mut self, rows: RecordBatch) -> Result<Option<StagedRun>, IngestError> {
@@ -416,6 +448,17 @@ pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'
     }
 }
 
+/// Where a bad record lies and what is wrong with it.
+fn first_fault(chunk: &Chunk, bad: &BadRecord) -> String {
+    let (byte, line) = (chunk.first_byte + bad.span.start as u64, bad.span.line);
+    // Of a drop without any whole record it is not the rest that is missing.
+    let reason = match bad.fault.reason.as_str() {
+        ENDED_EARLY => "the compressed file ends before it; have the file sent again",
+        reason => reason,
+    };
+    format!("at byte {byte} (line {line}): {reason}")
+}
+
 fn left_out(error: ReadError) -> LeftOut {
     match error {
         ReadError::Gone => LeftOut::Gone,
@@ -424,7 +467,7 @@ fn left_out(error: ReadError) -> LeftOut {
     }
 }
 
-fn describe(candidate: &Candidate, fate: Fate) -> HeldDrop {
+fn describe(candidate: &Candidate, fate: Fate, arrived: Option<Timestamp>) -> HeldDrop {
     let object = &candidate.object;
     HeldDrop {
         bucket: object.id.bucket.clone(),
@@ -433,6 +476,7 @@ fn describe(candidate: &Candidate, fate: Fate) -> HeldDrop {
         etag: object.etag.clone(),
         size: object.size,
         modified: object.modified,
+        arrived,
         fate,
         records: 0,
         rows: 0,

@@ -6,7 +6,7 @@
 //! state no row allocates.
 //!
 //! `columns` and `fields` hold the values, `fit_json` and `fit_csv` put values into them, `rescue` keeps what is left over,
-//! `arrays` hands the vectors to Arrow, `chunk` drives it all over a chunk of a drop.
+//! `misfits` names the columns that it did not fit, `arrays` hands the vectors to Arrow, `chunk` drives it all over a chunk of a drop.
 
 mod arrays;
 mod chunk;
@@ -14,6 +14,7 @@ mod columns;
 mod fields;
 mod fit_csv;
 mod fit_json;
+mod misfits;
 mod rescue;
 #[cfg(test)]
 mod tests;
@@ -28,13 +29,15 @@ use columns::Texts;
 use fields::FieldColumns;
 use fit_csv::Fit;
 use fit_json::{Aside, Record};
+use misfits::{Gathered, Path};
+pub use misfits::{MAX_MISFITS_NAMED, Misfit, MisfitCause, Misfits, column_hash};
 
 use crate::infer::Observed;
 use crate::json::{Kind, Tape, write_string};
 use crate::limits::MAX_ROWS_BYTES;
 use crate::names;
 use crate::record::{CsvField, RecordFault};
-use crate::schema::TableSchema;
+use crate::schema::{TableSchema, Type};
 
 /// Rows in memory.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub struct Rows {
     remainder: Vec<u8>,
     /// The columns that take no empty text.
     never_empty: Vec<String>,
+    misfits: Gathered,
 }
 
 /// The names of a CSV drop's fields, and their columns.
@@ -106,6 +110,7 @@ impl Rows {
             aside: Aside::default(),
             remainder: Vec::new(),
             never_empty: Vec::new(),
+            misfits: Gathered::default(),
         }
     }
 
@@ -141,8 +146,12 @@ impl Rows {
             self.aside.cost += self.rescued.bytes.len() - before;
         }
         self.end_of_row(text.len())?;
+        let record = Record { text, nodes: self.tape.nodes() };
+        if !self.aside.misfits.is_empty() {
+            let (misfits, fields) = (&self.aside.misfits, &self.schema.fields);
+            self.misfits.note_members(record, misfits, &self.columns, fields, self.len - 1);
+        }
         if !self.aside.strangers.is_empty() {
-            let record = Record { text, nodes: self.tape.nodes() };
             let Observed { fields, room } = &mut self.unknown;
             rescue::note_strangers(record, &self.aside.strangers, fields, room);
         }
@@ -157,6 +166,7 @@ impl Rows {
             if self.bytes + more > MAX_ROWS_BYTES {
                 self.columns.truncate(self.len);
                 self.rescued.truncate(self.len);
+                self.misfits.truncate(self.len);
                 let reason = if self.is_empty() {
                     format!("the record takes more than the limit of {MAX_ROWS_BYTES} bytes as columns ({more} bytes)")
                 } else {
@@ -255,6 +265,10 @@ impl Rows {
         let name = &self.header.names[position];
         begin_member(name, &mut self.remainder);
         rescue::write_remainder(record, 0, &self.aside.misfits, &mut self.remainder);
+        if let Some(field) = self.schema.fields.get(index) {
+            let (misfits, place) = (&self.aside.misfits, (&*column, &field.data_type));
+            self.misfits.note_within(record, misfits, &Path::field(None, name), place, self.len);
+        }
         if !self.aside.strangers.is_empty() {
             let Observed { fields, room } = &mut self.unknown;
             if let Some(seen) = fields.field(name, 0, room) {
@@ -265,8 +279,18 @@ impl Rows {
 
     /// Keeps the text of a CSV field as a JSON string.
     fn rescue_csv(&mut self, position: usize, field: &CsvField<'_>) {
-        begin_member(&self.header.names[position], &mut self.remainder);
+        let name = &self.header.names[position];
+        begin_member(name, &mut self.remainder);
         write_string(field.text, &mut self.remainder);
+        let cause = || match self.header.columns[position] {
+            HeaderColumn::Twin => MisfitCause::Twice,
+            HeaderColumn::Stranger => MisfitCause::NoColumn,
+            HeaderColumn::Column(index) => match self.columns.fields.get(index).map(|field| &field.column) {
+                Some(columns::Column::Text(_)) => MisfitCause::Empty,
+                _ => MisfitCause::Type(self.schema.fields.get(index).map_or(Type::String, |f| f.data_type.clone())),
+            },
+        };
+        self.misfits.note(&Path::field(None, name), self.len, || (cause(), field.text));
     }
 
     /// How many rows there are.
@@ -305,12 +329,18 @@ impl Rows {
         self.rescued_rows.len()
     }
 
+    /// The columns that values of these rows were rescued from; they are forgotten then, as they are when the rows are finished.
+    pub fn take_misfits(&mut self) -> Misfits {
+        self.misfits.take()
+    }
+
     /// Rolls back to the first `len` rows. What was seen of unknown fields stays seen.
     pub fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.columns.truncate(len);
             self.rescued.truncate(len);
             self.rescued_rows.truncate(self.rescued_rows.partition_point(|row| *row < len));
+            self.misfits.truncate(len);
             self.len = len;
             self.bytes = self.memory();
         }
@@ -364,6 +394,7 @@ impl Rows {
         let mut arrays: Vec<ArrayRef> = self.columns.finish(self.len, &self.arrow);
         arrays.push(self.rescued.finish(self.len));
         self.rescued_rows.clear();
+        self.misfits.truncate(0);
         (self.len, self.bytes) = (0, 0);
         RecordBatch::from(StructArray::new(self.arrow.clone(), arrays, None))
     }

@@ -98,7 +98,7 @@ impl fmt::Display for Type {
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::List(element) => write!(f, "array<{element}>"),
-            Self::Other(other) => other.fmt(f),
+            Self::Other(other) => f.write_str(&type_name(other)),
             Self::Struct(fields) => {
                 f.write_str("struct<")?;
                 for (at, field) in fields.iter().enumerate() {
@@ -109,6 +109,41 @@ impl fmt::Display for Type {
             }
         }
     }
+}
+
+/// What Delta calls a type ("Schema Serialization Format" of its protocol); Arrow's own word where Delta has none.
+pub fn type_name(data_type: &DataType) -> String {
+    let plain = match data_type {
+        DataType::Boolean => "boolean",
+        DataType::Int8 => "byte",
+        DataType::Int16 => "short",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "long",
+        DataType::Float32 => "float",
+        DataType::Float64 => "double",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "binary",
+        DataType::Date32 => "date",
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp",
+        DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp_ntz",
+        DataType::Decimal128(precision, scale) => return format!("decimal({precision},{scale})"),
+        DataType::List(element) | DataType::LargeList(element) => {
+            return format!("array<{}>", type_name(element.data_type()));
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| type_name(part.data_type())).collect();
+                return format!("map<{}>", parts.join(", "));
+            }
+            other => return format!("map<{}>", type_name(other)),
+        },
+        DataType::Struct(fields) => {
+            let named = |field: &Arc<ArrowField>| format!("{}: {}", field.name(), type_name(field.data_type()));
+            return format!("struct<{}>", fields.iter().map(named).collect::<Vec<_>>().join(", "));
+        }
+        other => return other.to_string(),
+    };
+    plain.to_owned()
 }
 
 impl Field {
@@ -153,4 +188,30 @@ pub fn timestamp_type() -> DataType {
 /// The field of a list's elements, named as Delta readers expect it.
 pub fn list_element(data_type: DataType) -> ArrowField {
     ArrowField::new("element", data_type, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_have_the_names_that_delta_gives_them() {
+        let long = || ArrowField::new("x", DataType::Int64, true);
+        let entries = DataType::Struct(vec![ArrowField::new("key", DataType::Utf8, false), long()].into());
+        let cases = [
+            (
+                DataType::Struct(vec![long(), ArrowField::new("y", DataType::Utf8, true)].into()),
+                "struct<x: long, y: string>",
+            ),
+            (DataType::List(Arc::new(list_element(DataType::Int32))), "array<integer>"),
+            (DataType::Map(Arc::new(ArrowField::new("entries", entries, false)), false), "map<string, long>"),
+            (DataType::Decimal128(10, 2), "decimal(10,2)"),
+            (timestamp_type(), "timestamp"),
+            (DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp_ntz"),
+        ];
+        for (data_type, name) in cases {
+            assert_eq!(type_name(&data_type), name);
+        }
+        assert_eq!(Type::Other(DataType::Decimal128(10, 2)).to_string(), "decimal(10,2)");
+    }
 }

@@ -12,10 +12,12 @@
 mod csv;
 mod cut;
 mod fields;
+mod header;
 mod lines;
 mod shape;
 mod values;
 
+pub use cut::ENDED_EARLY;
 pub use fields::CsvFields;
 
 use crate::format::Format;

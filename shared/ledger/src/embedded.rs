@@ -7,6 +7,7 @@
 //!
 //! Reads run on the caller's thread (microseconds each, WAL readers wait for nobody); writes run on the writer's.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -78,6 +79,26 @@ impl EmbeddedLedger {
             let still = !error.passing && path.is_file() && connection::is_at_rest(path);
             if still { Self::open_with(path, Access::Still, "").map_err(|_| error) } else { Err(error) }
         })
+    }
+
+    /// How many claims of a pipeline name each batch. For people: no decision reads it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn claims_by_batch(&self, pipeline: &PipelineName) -> Result<Vec<(BatchId, u64)>, LedgerError> {
+        self.read("count the claims", |conn| claims::by_batch(conn, pipeline))
+    }
+
+    /// The drops of a pipeline whose claims name one of these batches, with that batch; each as [`DropId`]'s text. For people.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn claimed_by(
+        &self,
+        pipeline: &PipelineName,
+        batches: &HashSet<BatchId>,
+    ) -> Result<Vec<(String, BatchId)>, LedgerError> {
+        self.read("list claims", |conn| claims::of_batches(conn, pipeline, batches))
     }
 
     fn open_with(path: &Path, access: Access, new_identity: &str) -> Result<Self, LedgerError> {

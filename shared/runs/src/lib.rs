@@ -19,7 +19,9 @@ mod text;
 pub use error::{ManifestError, RunsError};
 pub use files::{FinishedRun, RowGroupFacts, TableFileWriter, WriteSettings, WrittenFile, read_columns, write_run};
 pub use manifest::{Fate, HeldDrop, IntentList, Manifest, StagedRun};
-pub use merge::{FinishedFile, MergeStores, MergeTarget, RunInput, TableRun, merge, partition_folder, table_run};
+pub use merge::{
+    FinishedFile, MergeStores, MergeTarget, MergedRuns, RunInput, TableRun, merge, partition_folder, table_run,
+};
 pub use order::{ClusterKey, Keys, Order};
 pub use row_columns::{
     INGESTED_AT, RESCUED_DATA, SOURCE_FILE, SOURCE_ROW, SOURCE_TIME, SOURCE_VERSION, data_schema, is_row_column,

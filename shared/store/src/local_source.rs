@@ -21,8 +21,10 @@ pub struct LocalSource {
 pub enum Skipped {
     /// Its name says that it is not meant as data.
     HiddenOrTemporary(String),
-    /// A socket, a pipe, a device, or a link to nothing.
-    NoFile(String),
+    /// A socket, a pipe or a device.
+    Special(String),
+    /// A link to nothing.
+    DeadLink(String),
     /// Its name is not UTF-8, so that it could not be named in the table.
     NameNotUtf8(String),
     /// A link to a folder that it lies in.
@@ -162,16 +164,16 @@ impl Listing<'_> {
             Ok(metadata) if metadata.is_file() => {
                 self.ready.push_back(Ok(Listed::Object(self.source.object(key, &metadata))));
             }
-            Ok(_) => self.skip(Skipped::NoFile(key)),
+            Ok(_) => self.skip(Skipped::Special(key)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 // Gone since the folder was read, or a link to nothing.
                 if fs::symlink_metadata(self.source.root.join(&key)).is_ok() {
-                    self.skip(Skipped::NoFile(key));
+                    self.skip(Skipped::DeadLink(key));
                 }
             }
             // A link that leads round in a circle, say.
             Err(e) if e.kind() != io::ErrorKind::PermissionDenied && self.is_link(&key) => {
-                self.skip(Skipped::NoFile(key))
+                self.skip(Skipped::DeadLink(key))
             }
             Err(e) => self.fail(key, &e),
         }
@@ -380,7 +382,7 @@ mod tests {
             source.list().filter_map(|l| if let Ok(Listed::Skipped(s)) = l { Some(s) } else { None }).collect();
         assert_eq!(skipped.len(), 5, "{skipped:?}");
         assert!(skipped.contains(&Skipped::Loop("sub/up/".into())));
-        assert!(skipped.contains(&Skipped::NoFile("broken.json".into())));
+        assert!(skipped.contains(&Skipped::DeadLink("broken.json".into())));
         assert!(skipped.contains(&Skipped::HiddenOrTemporary("_temporary/".into())));
     }
 

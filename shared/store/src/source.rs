@@ -3,9 +3,10 @@ use std::io::Read;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use drops::DroppedObject;
+use drops::{DroppedObject, Timestamp};
 use tokio::task::JoinHandle;
 
 /// Why an object could not be read; each variant is something else to do for the caller.
@@ -36,6 +37,11 @@ pub struct ListError {
 pub trait OpenObject: Read + Send {
     /// After the last byte: whether what was read is the content that was listed.
     fn verify(&mut self) -> Result<(), ReadError>;
+
+    /// When the content was last modified, where opening it told: a notification knows only when it was sent.
+    fn modified(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// How far ahead of its turn an object of a source is opened.
@@ -58,6 +64,13 @@ pub trait Source: Send + Sync {
     /// How far ahead of their turn objects are opened.
     fn read_ahead(&self) -> ReadAhead {
         ReadAhead::default()
+    }
+
+    /// The same source for somebody who has this much time: what is not read by then is given up as passing, so that nothing waits beyond
+    /// it. `None` where reading never waits for long.
+    fn within(&self, time: Duration) -> Option<Arc<dyn Source>> {
+        let _ = time;
+        None
     }
 
     /// Begins to open an object ahead of its turn; dropped, the answer breaks it off. A task of the runtime, so that it goes on while its

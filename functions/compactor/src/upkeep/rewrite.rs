@@ -169,7 +169,7 @@ impl Compactor {
                 scratch_name: &|n| format!("{scratch}{n}.parquet"),
             };
             let mut go_on = |_| if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-            runs::merge(inputs, &stores, &target, &mut go_on)
+            runs::merge(inputs, &stores, &target, &mut go_on).map(|merged| merged.files)
         });
         merging.await.unwrap_or_else(|error| {
             Err(RunsError::Encode { action: "merge files of the table", reason: error.to_string() })

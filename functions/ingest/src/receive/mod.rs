@@ -271,6 +271,10 @@ impl Receiver {
             // Its reason shows values, and no payload goes into a log.
             tracing::warn!(%pipeline, column = conflict.column, remedy = conflict.remedy, "the values of a column did not agree");
         }
+        if news.further_conflicts > 0 {
+            let further = news.further_conflicts;
+            tracing::warn!(%pipeline, further, "the values of so many further columns did not agree: are names used as values?");
+        }
     }
 }
 

@@ -246,12 +246,13 @@ impl Resolver {
             );
             self.conflicts.push(Conflict { column: column.clone(), reason, remedy });
         }
-        if let Some(name) = &observed.room.lone_header {
-            let reason =
-                "is the only name in the CSV header: only commas separate fields, so each line is one value of this \
-                          column"
-                    .to_owned();
-            let remedy = "other separators are not read yet: have the file written with commas".to_owned();
+        if let Some((name, separator)) = &observed.room.joined_header {
+            let seems = if *separator == '\t' { "a tab".to_owned() } else { format!("`{separator}`") };
+            let reason = format!(
+                "looks like several names of a CSV header: the separator seems to be {seems}, and only commas separate fields, so all \
+                 of it is one name"
+            );
+            let remedy = "only files with commas are read now: have the file written with commas".to_owned();
             self.conflicts.push(Conflict { column: hints::quoted(name), reason, remedy });
         }
         if let Some(name) = &observed.room.crowded_out {

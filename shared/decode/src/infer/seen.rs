@@ -75,8 +75,8 @@ pub(crate) struct Room {
     pub(crate) crowded_out: Option<String>,
     /// The start of the first name that is too long for a column, and its length in bytes.
     pub(crate) too_long: Option<(String, usize)>,
-    /// The first CSV header of one name that looks like several, joined by another separator.
-    pub(crate) lone_header: Option<String>,
+    /// The first name of a CSV header that looks like several joined by another separator, and that one.
+    pub(crate) joined_header: Option<(String, char)>,
 }
 
 impl Room {
@@ -87,18 +87,23 @@ impl Room {
         if self.too_long.is_none() {
             self.too_long.clone_from(&other.too_long);
         }
-        if self.lone_header.is_none() {
-            self.lone_header.clone_from(&other.lone_header);
+        if self.joined_header.is_none() {
+            self.joined_header.clone_from(&other.joined_header);
         }
     }
 
-    /// Notes a CSV header of one name where that looks like several names.
+    /// Notes a CSV header whose names hold another separator more often than commas stand between them.
     pub(crate) fn see_header(&mut self, header: &[String]) {
-        if let [name] = header
-            && self.lone_header.is_none()
-            && name.contains([';', '\t', '|'])
-        {
-            self.lone_header = Some(name.clone());
+        if self.joined_header.is_some() {
+            return;
+        }
+        for other in [';', '\t', '|'] {
+            let joins: usize = header.iter().map(|name| name.matches(other).count()).sum();
+            if joins >= header.len().max(1) {
+                let name = header.iter().find(|name| name.contains(other));
+                self.joined_header = name.map(|name| (name.clone(), other));
+                return;
+            }
         }
     }
 

@@ -307,6 +307,8 @@ fn a_header_that_another_separator_joins_is_told() {
         assert!(resolved.conflicts.iter().all(|conflict| conflict.column.contains(header)), "{resolved:?}");
     }
     assert_eq!(fresh(&csv(&["id;x", "b"], &[&["1", "2"]])).conflicts, []);
+    let mixed = fresh(&csv(&["id;name", " first;v"], &[&["1;a", "b;2"]])).conflicts;
+    assert!(matches!(&mixed[..], [one] if one.reason.contains("seems to be `;`")), "{mixed:?}");
     assert_eq!(fresh(&observed_text(&["{\"a;b\":1}"])).conflicts, [], "a name in JSON is a name");
 }
 

@@ -311,3 +311,22 @@ proptest! {
         let _ = read(&bytes, Compression::None);
     }
 }
+
+#[test]
+fn damage_of_zstd_is_told_in_our_words() {
+    let content = b"{\"id\":1}\n".repeat(10_000);
+    let packed = pack(&content, Compression::Zstd);
+    let mut checksum = packed.clone();
+    *checksum.last_mut().unwrap() ^= 0xff;
+    let reason = unreadable(read(&checksum, Compression::Zstd));
+    assert!(reason.contains(": the checksum of the content is wrong (libzstd: "), "{reason}");
+    let mut followed = packed.clone();
+    followed.extend_from_slice(b"what is this doing here");
+    let reason = unreadable(read(&followed, Compression::Zstd));
+    assert!(reason.contains(": bytes that are no zstd follow a frame (libzstd: "), "{reason}");
+    let mut broken = packed;
+    let middle = broken.len() / 2;
+    broken[middle..middle + 8].iter_mut().for_each(|byte| *byte ^= 0xff);
+    let reason = unreadable(read(&broken, Compression::Zstd));
+    assert!(reason.contains(" (libzstd: "), "{reason}");
+}

@@ -51,5 +51,14 @@ impl Zstd {
 
 fn damage(error: io::Error) -> Damage {
     let reason = error.to_string();
-    if reason == WINDOW_TOO_LARGE { Damage::Limit(OverLimit::ZstdWindow) } else { Damage::Broken(reason) }
+    if reason == WINDOW_TOO_LARGE {
+        return Damage::Limit(OverLimit::ZstdWindow);
+    }
+    let ours = match reason.as_str() {
+        "Restored data doesn't match checksum" => "the checksum of the content is wrong",
+        "Unknown frame descriptor" => "bytes that are no zstd follow a frame",
+        "Dictionary mismatch" => "it was compressed with a dictionary, which is not read",
+        _ => "the compressed data breaks the zstd format",
+    };
+    Damage::Broken(format!("{ours} (libzstd: {reason})"))
 }

@@ -5,6 +5,7 @@ mod csv;
 mod evolution;
 mod json;
 mod lossless;
+mod misfits;
 mod rollback;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use crate::limits::{MAX_CSV_FIELDS, MAX_RECORD_BYTES, OverLimit};
 use crate::record::{DropFault, RecordFault};
 
 use super::cut::{Cut, Follows, Stop, without_return};
+use super::header::{is_markup, other_separator, separator_in_words};
 use super::{CsvFields, CsvOptions};
 
 const AFTER_QUOTE: &str = "the quoting is broken: text follows a closing quote";
@@ -26,6 +27,8 @@ pub(super) struct Csv {
     options: CsvOptions,
     /// The names; none before the header was read.
     header: Vec<String>,
+    /// What seems to separate them, if it is not the separator.
+    other_separator: Option<u8>,
 }
 
 /// Where a record ends.
@@ -46,6 +49,7 @@ impl Csv {
     pub fn begin(&mut self, options: CsvOptions) {
         self.options = options;
         self.header.clear();
+        self.other_separator = None;
     }
 
     pub fn header(&self) -> &[String] {
@@ -112,11 +116,14 @@ impl Csv {
         } else if fields == self.header.len() || end > MAX_RECORD_BYTES {
             cut.push(end);
         } else {
-            let reason = format!(
+            let mut reason = format!(
                 "the record has {fields} field{}, the header {}",
                 if fields == 1 { "" } else { "s" },
                 self.header.len()
             );
+            if let Some(other) = self.other_separator {
+                reason += &format!("; {}", separator_in_words(other));
+            }
             cut.push_fault(end, RecordFault { reason, at: end });
         }
         let next = next.min(cut.rest().len());
@@ -134,7 +141,11 @@ impl Csv {
         reason: &str,
     ) -> Result<Option<Stop>, DropFault> {
         if self.header.is_empty() {
-            return Err(self.bad_header(cut, reason));
+            let line = memchr::memchr(b'\n', window).map_or(window, |end| &window[..end]);
+            return Err(match other_separator(line, self.options) {
+                Some(other) => self.bad_header(cut, &separator_in_words(other)),
+                None => self.bad_header(cut, reason),
+            });
         }
         let until = line_end.unwrap_or(window.len());
         let fault = |at| RecordFault { reason: reason.to_owned(), at };
@@ -193,6 +204,10 @@ impl Csv {
         if names.iter().all(String::is_empty) {
             return Err(self.bad_header(cut, "it has no names"));
         }
+        if is_markup(record, &names) {
+            return Err(self.bad_header(cut, "it is markup (an HTML or XML page), not names: have the file sent again"));
+        }
+        self.other_separator = other_separator(record.as_bytes(), self.options);
         self.header = names;
         Ok(())
     }

@@ -5,8 +5,8 @@ use crate::record::{RecordFault, Span};
 
 use super::{MAX_CHUNK_RECORDS, MAX_OPEN_BYTES};
 
-/// Why the last record of a compressed drop cannot be read.
-const ENDED_EARLY: &str = "the compressed file ends early: what follows its last whole record is cut off; have what is missing sent as a new file";
+/// Why the last record of a compressed drop that ends early cannot be read.
+pub const ENDED_EARLY: &str = "the compressed file ends early: what follows its last whole record is cut off; have what is missing sent as a new file";
 
 /// The bytes at hand, and how far they are cut.
 pub(super) struct Cut<'a> {

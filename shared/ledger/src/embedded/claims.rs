@@ -1,6 +1,6 @@
 //! Claims: many small rows, looked up and written by the ten thousand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use drops::{BatchId, DropId, PipelineName, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -187,6 +187,37 @@ pub(super) fn standing(conn: &Connection, ids: &[DropId]) -> Result<Vec<Option<C
 pub(super) fn count(conn: &Connection, pipeline: &PipelineName) -> Result<u64, Failure> {
     let Some(no) = pipelines::number(conn, pipeline)? else { return Ok(0) };
     counted(conn.query_row("SELECT count(*) FROM claims WHERE pipeline_no = ?1", [no], |row| row.get(0))?)
+}
+
+/// How many claims name each batch.
+pub(super) fn by_batch(conn: &Connection, pipeline: &PipelineName) -> Result<Vec<(BatchId, u64)>, Failure> {
+    let Some(no) = pipelines::number(conn, pipeline)? else { return Ok(Vec::new()) };
+    let mut statement = conn.prepare("SELECT batch, count(*) FROM claims WHERE pipeline_no = ?1 GROUP BY batch")?;
+    let mut rows = statement.query([no])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((id_of(row.get(0)?), counted(row.get(1)?)?));
+    }
+    Ok(found)
+}
+
+/// The drops whose claims name one of these batches: one walk through all claims, as no index leads to them.
+pub(super) fn of_batches(
+    conn: &Connection,
+    pipeline: &PipelineName,
+    batches: &HashSet<BatchId>,
+) -> Result<Vec<(String, BatchId)>, Failure> {
+    let Some(no) = pipelines::number(conn, pipeline)? else { return Ok(Vec::new()) };
+    let mut statement = conn.prepare("SELECT batch, drop_id FROM claims WHERE pipeline_no = ?1")?;
+    let mut rows = statement.query([no])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let batch = id_of(row.get(0)?);
+        if batches.contains(&batch) {
+            found.push((row.get(1)?, batch));
+        }
+    }
+    Ok(found)
 }
 
 fn intern_holder(conn: &Connection, name: &str) -> Result<i64, Failure> {

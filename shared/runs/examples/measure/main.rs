@@ -138,7 +138,7 @@ fn merge_staged(arguments: &[String]) {
         scratch_name: &|n| format!("scratch/{n}.parquet"),
     };
     let start = cpu_seconds();
-    let files = merge(runs, &stores, &target, &mut |_| ControlFlow::Continue(())).unwrap();
+    let files = merge(runs, &stores, &target, &mut |_| ControlFlow::Continue(())).unwrap().files;
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     report(what, rows as usize, files.iter().map(|file| file.size as usize).sum(), start);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -167,6 +167,7 @@ fn held(key: String, rows: u64) -> HeldDrop {
         etag: format!("3660-17000000{rows:09}"),
         size: 3_660,
         modified: Timestamp(1_700_000_000_000_000),
+        arrived: None,
         fate: Fate::Ingested,
         records: rows,
         rows,

@@ -49,6 +49,9 @@ pub struct HeldDrop {
     pub size: u64,
     /// When it was last modified.
     pub modified: Timestamp,
+    /// When it was notified, where that is known and another moment: what delays are counted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<Timestamp>,
     /// What became of it.
     pub fate: Fate,
     /// The records that were read of it: its rows and its quarantined records (I-6).

@@ -8,6 +8,7 @@ fn drop(key: &str, rows: u64, quarantined: u64) -> HeldDrop {
         etag: format!("{rows}-1"),
         size: 10 * rows,
         modified: Timestamp(5),
+        arrived: None,
         fate: Fate::Ingested,
         records: rows + quarantined,
         rows,

@@ -46,14 +46,14 @@ impl Adapter {
         Self { target, names, same }
     }
 
-    /// The batch in the table's columns.
-    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<RecordBatch, RunsError> {
+    /// The batch in the table's columns, and how many of its rows have something in `_rescued_data` only by that.
+    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<(RecordBatch, u64), RunsError> {
         let failed = RunsError::encode("bring a run into the table's columns");
         if self.same {
             let rebuilt = RecordBatch::try_new(Arc::clone(&self.target), batch.columns().to_vec());
-            return rebuilt.map_err(failed);
+            return Ok((rebuilt.map_err(failed)?, 0));
         }
-        let rows = batch.num_rows();
+        let (rows, mut newly_rescued) = (batch.num_rows(), 0);
         let mut rescued: Unfit = None;
         let mut homeless = String::new();
         let mut columns = Vec::with_capacity(self.target.fields().len());
@@ -82,10 +82,11 @@ impl Adapter {
         if let Some(rescued) = rescued {
             let place = self.target.index_of(RESCUED_DATA).ok();
             let texts = place.and_then(|i| columns.get(i)).and_then(|column| column.as_string_opt::<i32>());
-            let merged = merge_rescued(texts.ok_or(RunsError::NoRescue { column: homeless })?, rescued);
+            let (merged, first) = merge_rescued(texts.ok_or(RunsError::NoRescue { column: homeless })?, rescued);
+            newly_rescued = first;
             columns[place.unwrap_or_default()] = Arc::new(merged);
         }
-        RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)
+        Ok((RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)?, newly_rescued))
     }
 }
 

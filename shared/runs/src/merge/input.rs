@@ -1,6 +1,7 @@
 //! A run that is being read: batches of its rows in the target's columns, with their keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{
@@ -39,6 +40,8 @@ pub(super) struct Input {
     reader: ParquetRecordBatchReader,
     adapter: Adapter,
     rows_left: u64,
+    /// The rows of the whole merge that have something in `_rescued_data` only by being adapted.
+    rescued: Arc<AtomicU64>,
 }
 
 impl Input {
@@ -55,7 +58,13 @@ impl Input {
             .with_batch_size(batch_rows(run))
             .build()
             .map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { address: run.address.clone(), reader, adapter, rows_left: run.rows })
+        Ok(Self {
+            address: run.address.clone(),
+            reader,
+            adapter,
+            rows_left: run.rows,
+            rescued: Arc::clone(&job.rescued),
+        })
     }
 
     /// The next rows in the target's columns; `None` after the last, when as many were read as the manifest says.
@@ -71,7 +80,9 @@ impl Input {
                 Some(left) => left,
                 None => return Err(damaged("it has more rows than its manifest says".into())),
             };
-            return self.adapter.adapt(batch).map(Some);
+            let (batch, rescued) = self.adapter.adapt(batch)?;
+            self.rescued.fetch_add(rescued, Ordering::Relaxed);
+            return Ok(Some(batch));
         }
         match self.rows_left {
             0 => Ok(None),

@@ -23,6 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::SchemaRef;
 use store::Store;
@@ -121,6 +122,15 @@ pub struct FinishedFile {
     pub stats_json: String,
 }
 
+/// What a merge made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MergedRuns {
+    /// The files, in the order of their rows.
+    pub files: Vec<FinishedFile>,
+    /// The rows of these that have something in `_rescued_data` only since they were merged: the table's column was too narrow for a value.
+    pub rescued_rows: u64,
+}
+
 /// Merges runs into table files. `progress` is told the rows that were written since it was last told; `Break` stops the merge.
 ///
 /// Blocks: call it on a thread that may wait. On an error nothing that it wrote is left, unless deleting fails as well.
@@ -129,7 +139,7 @@ pub fn merge(
     stores: &MergeStores,
     target: &MergeTarget<'_>,
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
-) -> Result<Vec<FinishedFile>, RunsError> {
+) -> Result<MergedRuns, RunsError> {
     let mut job = Job::new(stores, target, progress);
     let mut finished = Vec::new();
     let result = job.run(runs, &mut finished);
@@ -140,7 +150,7 @@ pub fn merge(
         }
         return Err(error);
     }
-    Ok(finished)
+    Ok(MergedRuns { files: finished, rescued_rows: job.rescued.load(Ordering::Relaxed) })
 }
 
 /// One merge with what it must remember.
@@ -155,6 +165,7 @@ struct Job<'a> {
     progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
     scratch: Vec<String>,
     scratch_made: u64,
+    rescued: Arc<AtomicU64>,
 }
 
 impl<'a> Job<'a> {
@@ -184,6 +195,7 @@ impl<'a> Job<'a> {
             progress,
             scratch: Vec::new(),
             scratch_made: 0,
+            rescued: Arc::default(),
         }
     }
 

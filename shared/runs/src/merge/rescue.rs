@@ -79,17 +79,22 @@ fn shown(column: &ArrayRef, row: usize) -> Value {
     text.map_or_else(|_| Value::from(format!("({})", column.data_type())), Value::from)
 }
 
-/// Adds values to the objects that stand in `_rescued_data`. A name that stands there already keeps its value; the new one gets a number.
-pub(super) fn merge_rescued(standing: &StringArray, rescued: Vec<Option<Value>>) -> StringArray {
+/// Adds values to the objects that stand in `_rescued_data`, and counts the rows that had none there. A name that stands there already keeps
+/// its value; the new one gets a number.
+pub(super) fn merge_rescued(standing: &StringArray, rescued: Vec<Option<Value>>) -> (StringArray, u64) {
+    let mut first = 0;
     let mut texts = StringBuilder::with_capacity(standing.len(), standing.get_array_memory_size());
     for (row, more) in rescued.into_iter().enumerate() {
         let standing = standing.is_valid(row).then(|| standing.value(row));
         match more {
             None => texts.append_option(standing),
-            Some(more) => texts.append_value(merged(standing, more)),
+            Some(more) => {
+                first += u64::from(standing.is_none());
+                texts.append_value(merged(standing, more));
+            }
         }
     }
-    texts.finish()
+    (texts.finish(), first)
 }
 
 fn merged(standing: Option<&str>, more: Value) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
+use decode::schema::type_name;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
@@ -118,6 +119,8 @@ fn unfit_type(field: &Field, ours: &FieldRef, name: &str) -> Option<String> {
         (theirs, ours) if theirs == ours => None,
         (DataType::Struct(theirs), DataType::Struct(ours)) => unfit(theirs, ours, &format!("{name}.")),
         (DataType::List(theirs), DataType::List(ours)) => unfit_type(theirs, ours, &format!("{name}.element")),
-        (theirs, ours) => Some(format!("its column {name} is {theirs}, the table's is {ours}")),
+        (theirs, ours) => {
+            Some(format!("its column {name} is {}, the table's is {}", type_name(theirs), type_name(ours)))
+        }
     }
 }

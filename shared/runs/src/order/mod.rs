@@ -11,6 +11,7 @@ mod tests;
 mod zorder;
 
 use arrow_schema::{DataType, Schema};
+use decode::schema::type_name;
 use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
@@ -121,9 +122,10 @@ fn fault_of_key_column(role: &str, name: &str, schema: &Schema) -> Option<String
                 known.join(", ")
             ))
         }
-        Ok(field) if !cells::has_order(field.data_type()) => {
-            Some(format!("{role} {name}: values of type {} have no order; name a plain column", field.data_type()))
-        }
+        Ok(field) if !cells::has_order(field.data_type()) => Some(format!(
+            "{role} {name}: values of type {} have no order; name a plain column",
+            type_name(field.data_type())
+        )),
         Ok(_) => None,
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use drops::Timestamp;
 
 use super::failure::Failure;
-use super::{Place, quoted, unquoted};
+use super::{Place, quoted, timestamp, unquoted};
 
 /// So many connections in a row may break without bringing [`PROGRESS_BYTES`].
 const BREAKS_MAX: u32 = 5;
@@ -56,6 +57,7 @@ pub(super) struct Content {
     end: u64,
     /// The size of the whole object.
     size: u64,
+    modified: Option<Timestamp>,
     breaks: u32,
     brought: u64,
 }
@@ -67,6 +69,7 @@ struct Answer {
     end: u64,
     size: u64,
     etag: Option<String>,
+    modified: Option<Timestamp>,
 }
 
 impl Content {
@@ -82,13 +85,18 @@ impl Content {
             return Err(other_bytes(&wanted, &answer));
         }
         wanted.etag = answer.etag.or(wanted.etag);
-        let Answer { stream, start, end, size, .. } = answer;
-        Ok(Self { client: client.clone(), wanted, stream, at: start, end, size, breaks: 0, brought: 0 })
+        let Answer { stream, start, end, size, modified, .. } = answer;
+        Ok(Self { client: client.clone(), wanted, stream, at: start, end, size, modified, breaks: 0, brought: 0 })
     }
 
     /// The size of the whole object in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// When the object was last modified, if S3 said it.
+    pub(super) fn modified(&self) -> Option<Timestamp> {
+        self.modified
     }
 
     /// How many bytes are still to come.
@@ -199,7 +207,8 @@ async fn ask(client: &Client, wanted: &Wanted, stretch: Stretch) -> Result<Answe
             .ok_or_else(|| Failure::Other(format!("GetObject {place}: '{range}' is no range of {length} bytes")))?,
     };
     let etag = answer.e_tag().map(|etag| unquoted(etag).to_owned());
-    Ok(Answer { stream: answer.body, start, end, size, etag })
+    let modified = answer.last_modified().map(timestamp);
+    Ok(Answer { stream: answer.body, start, end, size, etag, modified })
 }
 
 /// Reads `bytes 5-9/100` (RFC 9110, 14.4) as 5, 10, 100.

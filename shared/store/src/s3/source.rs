@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::{Buf, Bytes};
-use drops::{DropId, DroppedObject};
+use drops::{DropId, DroppedObject, Timestamp};
 
 use super::content::{Content, Stretch, Wanted};
 use super::failure::Failure;
@@ -90,8 +90,9 @@ impl Source for S3Source {
         if content.size() > SMALL_BYTES {
             return Ok(Box::new(StreamedObject::begin(content)));
         }
+        let modified = content.modified();
         let bytes = content.rest().await.map_err(|failure| failure.to_read())?;
-        Ok(Box::new(SmallObject(bytes)))
+        Ok(Box::new(SmallObject { bytes, modified }))
     }
 
     fn read_ahead(&self) -> ReadAhead {
@@ -100,12 +101,15 @@ impl Source for S3Source {
 }
 
 /// An object in memory: read to its end, under the etag that was asked for.
-struct SmallObject(Bytes);
+struct SmallObject {
+    bytes: Bytes,
+    modified: Option<Timestamp>,
+}
 
 impl Read for SmallObject {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = buffer.len().min(self.0.len());
-        self.0.copy_to_slice(&mut buffer[..length]);
+        let length = buffer.len().min(self.bytes.len());
+        self.bytes.copy_to_slice(&mut buffer[..length]);
         Ok(length)
     }
 }
@@ -113,6 +117,10 @@ impl Read for SmallObject {
 impl OpenObject for SmallObject {
     fn verify(&mut self) -> Result<(), ReadError> {
         Ok(())
+    }
+
+    fn modified(&self) -> Option<Timestamp> {
+        self.modified
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
+use drops::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -31,6 +32,7 @@ pub(super) struct StreamedObject {
     /// Bytes handed to the reader or about to be.
     received: u64,
     size: u64,
+    modified: Option<Timestamp>,
     /// How it ended, once it did.
     ended: Option<Result<(), Failure>>,
     fetching: JoinHandle<()>,
@@ -40,7 +42,7 @@ impl StreamedObject {
     /// Begins to fetch. Must be called within a runtime.
     pub(super) fn begin(mut content: Content) -> Self {
         let runtime = Handle::current();
-        let size = content.size();
+        let (size, modified) = (content.size(), content.modified());
         let (sender, pieces) = mpsc::unbounded_channel();
         let room = u32::try_from(BUFFER_BYTES).unwrap_or(u32::MAX);
         let buffer = Arc::new(Semaphore::new(room as usize));
@@ -62,7 +64,7 @@ impl StreamedObject {
                 }
             }
         });
-        Self { runtime, pieces, piece: None, received: 0, size, ended: None, fetching }
+        Self { runtime, pieces, piece: None, received: 0, size, modified, ended: None, fetching }
     }
 
     /// The next piece, waited for; `None` at the end.
@@ -124,6 +126,10 @@ impl OpenObject for StreamedObject {
             Some(Err(failure)) => Err(failure.to_read()),
             Some(Ok(())) | None => Ok(()),
         }
+    }
+
+    fn modified(&self) -> Option<Timestamp> {
+        self.modified
     }
 }
 

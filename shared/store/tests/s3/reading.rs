@@ -154,7 +154,10 @@ async fn what_may_pass_is_told_with_s3s_own_word() {
         let opened = source(&proxy.endpoint).open(&object).await;
         assert!(matches!(opened, Err(ReadError::Passing(_))), "{fault:?}");
     }
-    // Once it has passed, it is read.
+    // Once it has passed, it is read, and one request tells when it was modified.
+    let opened = source(&server()).open(&object).await.unwrap();
+    let head = source(&server()).head(&object.id).await.unwrap().unwrap();
+    assert_eq!(opened.modified(), Some(head.modified));
     let proxy = Proxy::start(&server(), first_gets(2, Fault::Answer(503, "SlowDown")));
     assert_eq!(read(source(&proxy.endpoint).open(&object).await.unwrap()), b"content");
 }
@@ -172,6 +175,7 @@ async fn a_large_object_streams_through_bounded_memory() {
 
     let proxy = Proxy::start(&server(), |_| Fault::None);
     let mut opened = source(&proxy.endpoint).open(&object).await.unwrap();
+    assert_eq!(opened.modified(), Some(object.modified));
     // Nobody reads: it stops at what its buffer, the connection's and the kernel's hold.
     tokio::time::sleep(Duration::from_millis(700)).await;
     let ahead = proxy.brought();

@@ -1,9 +1,12 @@
 use std::sync::atomic::Ordering;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use drops::Timestamp;
 use drops::notification::{Notification, forward};
 use ledger::Ledger;
 use runtime::Clock;
+use store::Store;
 
 use super::world::*;
 
@@ -54,6 +57,62 @@ async fn a_bad_file_among_good_ones_is_quarantined_and_final() {
     assert_eq!(world.quarantined("orders/good.json").await, Some(false));
     assert_eq!((world.counted("QuarantinedDrops"), world.counted("QuarantinedRecords")), (1, 1));
     assert_eq!(world.held().await.1, 3);
+}
+
+#[tokio::test]
+async fn a_file_without_a_record_that_can_be_read_is_quarantined_whole_and_taken_when_repaired() {
+    let mut world = World::new().await;
+    world.drop("orders/good.json", r#"{"a":1}"#);
+    let page = "<!DOCTYPE html>\n<html><body>\n<p>503, try again</p>\n</body></html>\n";
+    let bad: [(&str, &[u8]); 6] = [
+        ("page.json", page.as_bytes()),
+        ("page.csv", page.as_bytes()),
+        ("line.json", b"{\"a\":\n"),
+        ("empty.json.gz", b""),
+        ("empty.csv.zst", b""),
+        ("short.csv", b"a,b\n1\n2\n3\n"),
+    ];
+    let empty: [(&str, &[u8]); 3] = [("none.json", b""), ("blank.json", b"\n \n"), ("header.csv", b"a,b\n")];
+    for (name, content) in bad.iter().chain(&empty) {
+        world.drop(&format!("orders/{name}"), *content);
+    }
+    assert_eq!(world.deliver().await, 0);
+    for (name, _) in bad {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(true), "{name}");
+    }
+    for (name, _) in empty {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(false), "{name}");
+    }
+    assert_eq!((world.counted("QuarantinedDrops"), world.counted("QuarantinedRecords")), (6, 0));
+    for (name, _) in bad {
+        let whole = if name.contains("csv") { "a,b\n1,2\n" } else { r#"{"a":2}"# };
+        world.drop(&format!("orders/{name}"), whole);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.1, world.counted("IgnoredOverwrites")), (7, 0));
+    for (name, _) in bad {
+        assert_eq!(world.quarantined(&format!("orders/{name}")).await, Some(false), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn rows_tell_when_their_object_was_modified_and_delays_are_counted_from_its_event() {
+    let mut world = World::new().await;
+    world.clock.pass(MINUTE);
+    let event = world.clock.now();
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    world.drop("orders/bad.json", "{");
+    world.clock.pass(MINUTE);
+    assert_eq!(world.deliver().await, 0);
+    let manifest = world.manifests().await.remove(0);
+    for held in &manifest.held {
+        assert_eq!((held.modified, held.arrived), (MODIFIED, Some(event)), "{}", held.key);
+    }
+    let address = manifest.runs[0].address.clone();
+    let run = world.state().open(&address).await.unwrap();
+    let batch = runs::read_columns(&address, run, &[runs::SOURCE_TIME]).unwrap().next().unwrap().unwrap();
+    let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.values()[..], [MODIFIED.0]);
 }
 
 #[tokio::test]

@@ -98,9 +98,16 @@ impl Read for Opened {
     }
 }
 
+/// When every object of the bucket was last modified, as reading it tells.
+pub(super) const MODIFIED: Timestamp = Timestamp(1_600_000_000_000_000);
+
 impl OpenObject for Opened {
     fn verify(&mut self) -> Result<(), ReadError> {
         Ok(())
+    }
+
+    fn modified(&self) -> Option<Timestamp> {
+        Some(MODIFIED)
     }
 }
 
@@ -244,7 +251,7 @@ impl World {
         Lanes::new(self.ledger.clone(), checked.aws.unwrap().queues.unwrap(), lanes)
     }
 
-    fn state(&self) -> Arc<LocalStore> {
+    pub(super) fn state(&self) -> Arc<LocalStore> {
         Arc::new(LocalStore::new(&self.folder.path().join("state"), "test"))
     }
 
@@ -381,21 +388,28 @@ impl World {
         }
     }
 
+    /// The manifests of all sealed batches.
+    pub(super) async fn manifests(&self) -> Vec<Manifest> {
+        let mut manifests = Vec::new();
+        for (_, record) in self.ledger.batches(&"orders".parse().unwrap(), None, 10_000).await.unwrap() {
+            let Some(sealed) = record.sealed() else { continue };
+            let content = self.state().get(&sealed.manifest).await.unwrap();
+            let manifest = Manifest::decode(&content, &sealed.digest).unwrap();
+            assert_eq!(sealed.rows, manifest.held.iter().map(|drop| drop.rows).sum::<u64>());
+            manifests.push(manifest);
+        }
+        manifests
+    }
+
     /// How many sealed batches hold each key, and how many rows they hold in all.
     pub(super) async fn held(&self) -> (BTreeMap<String, u32>, u64, usize) {
         let (mut held, mut rows) = (BTreeMap::new(), 0);
-        let batches = self.ledger.batches(&"orders".parse().unwrap(), None, 10_000).await.unwrap();
-        let mut sealed_batches = 0;
-        for (_, record) in batches {
-            let Some(sealed) = record.sealed() else { continue };
-            sealed_batches += 1;
-            rows += sealed.rows;
-            let content = self.state().get(&sealed.manifest).await.unwrap();
-            for drop in Manifest::decode(&content, &sealed.digest).unwrap().held {
-                *held.entry(drop.key).or_default() += 1;
-            }
+        let manifests = self.manifests().await;
+        for drop in manifests.iter().flat_map(|manifest| &manifest.held) {
+            rows += drop.rows;
+            *held.entry(drop.key.clone()).or_default() += 1;
         }
-        (held, rows, sealed_batches)
+        (held, rows, manifests.len())
     }
 }
 

@@ -83,6 +83,29 @@ fn headers_that_cannot_be_read() {
 }
 
 #[test]
+fn a_header_with_another_separator_is_told() {
+    for header in ["\"id\";\"name\"", "\"id\";name;\"a,b\"", "\"id\";\"name"] {
+        let reason = unreadable(Format::Csv, format!("{header}\n1;2\n").as_bytes());
+        assert!(reason.contains("the separator seems to be `;`"), "{header}: {reason}");
+    }
+    assert!(unreadable(Format::Csv, b"\"id\"\t\"name\"\n").contains("seems to be a tab"));
+    // Without quotes it can be names: the records say it where they do not fit.
+    let all = split_as(Format::Csv, b"id;name, first;v\n1;a;2\n", false);
+    let fault = all[0].fault.as_deref().unwrap();
+    assert!(fault.starts_with("the record has 1 field, the header 2; the separator seems to be `;`"), "{fault}");
+    assert_eq!(csv("id;name\n1;2\n"), ["1;2"]);
+}
+
+#[test]
+fn a_page_is_no_header() {
+    for page in ["<!DOCTYPE html>\n<html>\n", "  <html><body>a, b</body></html>", "<?xml version=\"1.0\"?>\n<Error/>\n"]
+    {
+        assert!(unreadable(Format::Csv, page.as_bytes()).contains("markup"), "{page}");
+    }
+    assert_eq!(csv("<DATE>,<OPEN>\n1,2\n"), ["1,2"]);
+}
+
+#[test]
 fn other_separators_and_quotes() {
     let mut splitter = Splitter::new();
     splitter.begin(Format::Csv, CsvOptions { separator: b'\t', quote: b'\'' });

@@ -166,3 +166,24 @@ fn a_run_in_another_order_is_sorted_again() {
         (0..2_000).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn rows_that_are_rescued_by_merging_are_counted_once() {
+    // All at once, and in several passes.
+    for key in [ClusterKey::SourceRow, ClusterKey::Sort(vec!["n".into()])] {
+        let wide: ArrayRef = Arc::new((0..4_000).map(|i| i << 20).collect::<Int64Array>());
+        let standing: Vec<_> = (0..4_000).map(|i| (i == 3_999).then_some(r#"{"a":1}"#)).collect();
+        let mut world = World::new(Order { cluster_key: key, ..Order::default() });
+        let run = world.stage("run", rows(vec![("n", wide)], Some(&standing)));
+        world.schema = Arc::new(Schema::new(fields(&[
+            ("n", DataType::Int32),
+            (SOURCE_FILE, DataType::Utf8),
+            (SOURCE_ROW, DataType::Int64),
+            (RESCUED_DATA, DataType::Utf8),
+        ])));
+        world.memory_bytes = 60_000;
+        world.merge(vec![run]);
+        // But for what fits 32 bits, and the row that had something rescued before.
+        assert_eq!(world.rescued_rows, 4_000 - 2_048 - 1);
+    }
+}

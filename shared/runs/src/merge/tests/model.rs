@@ -99,6 +99,8 @@ pub(super) struct World {
     pub(super) memory_bytes: u64,
     pub(super) row_group_rows: usize,
     pub(super) progress: u64,
+    /// What the last merge said of rows that it rescued.
+    pub(super) rescued_rows: u64,
     /// Runs of the merge itself that were made.
     pub(super) scratch: AtomicU64,
 }
@@ -117,6 +119,7 @@ impl World {
             memory_bytes: 64 << 20,
             row_group_rows: 1 << 20,
             progress: 0,
+            rescued_rows: 0,
             scratch: AtomicU64::new(0),
         }
     }
@@ -171,10 +174,12 @@ impl World {
             },
         };
         self.progress = 0;
-        merge(runs, &stores, &target, &mut |rows| {
+        let merged = merge(runs, &stores, &target, &mut |rows| {
             self.progress += rows;
             if self.progress > stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+        })?;
+        self.rescued_rows = merged.rescued_rows;
+        Ok(merged.files)
     }
 
     /// Merges, and checks what holds for every merge. Gives the files and their rows as JSON, partition columns left out.
