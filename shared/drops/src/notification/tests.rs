@@ -147,6 +147,10 @@ fn understands_nothing_by_halves() {
 fn sequencers_order_events_of_one_key() {
     let with = |sequencer: &str| Notification { sequencer: Some(sequencer.into()), ..Notification::default() };
     assert!(with("0055AED6DCD90281E6").is_later_than(&with("0055AED6DCD90281E5")));
+    assert!(with("0055aed6dcd90281e6").is_later_than(&with("0055AED6DCD90281E5")), "case means nothing");
+    // As long as a message allows, which is longer than text can be padded to.
+    let long = "0".repeat(70_000);
+    assert!(with(&format!("{long}1")).is_later_than(&with("0")) && !with(&long).is_later_than(&with("0")));
     assert!(with("00B").is_later_than(&with("00A1")), "the shorter one is filled on its right");
     assert!(!with("00A").is_later_than(&with("00A0")) && !with("00A0").is_later_than(&with("00A")));
     let at = |time| Notification { event_time: Some(Timestamp(time)), ..Notification::default() };
