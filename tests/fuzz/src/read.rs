@@ -42,6 +42,8 @@ pub struct Read {
     pub bytes: Vec<u8>,
     /// Whether splitting found that it cannot be read.
     pub cut_badly: bool,
+    /// Which of the drop's schemas it was fitted to.
+    pub schema: usize,
     /// Its row, or why it is none.
     pub outcome: Result<Row, String>,
 }
@@ -53,8 +55,8 @@ pub struct Outcome {
     pub records: Vec<Read>,
     /// The names of a CSV drop.
     pub header: Vec<String>,
-    /// The schema at its end.
-    pub schema: TableSchema,
+    /// The schemas that its records were fitted to, one after another.
+    pub schemas: Vec<TableSchema>,
     /// Why it cannot be read at all; nothing of it may be used then.
     pub unreadable: Option<String>,
 }
@@ -85,6 +87,7 @@ pub fn learn(drop: Drop<'_>) -> Resolved {
 pub fn read(drop: Drop<'_>, schema: &TableSchema, grows: bool) -> Outcome {
     let mut rows = Rows::new(Arc::new(schema.clone()));
     let (mut records, mut header, mut fields) = (Vec::<Read>::new(), Vec::new(), CsvFields::default());
+    let mut schemas = vec![schema.clone()];
     let ended = each_chunk(drop, |chunk, splitter| {
         header = splitter.csv_header().to_vec();
         assert_eq!(chunk.first_record, records.len() as u64, "ordinals go on from chunk to chunk");
@@ -97,18 +100,19 @@ pub fn read(drop: Drop<'_>, schema: &TableSchema, grows: bool) -> Outcome {
                 if wider != **rows.schema() {
                     rows.truncate(0);
                     records.truncate(mark);
-                    rows.evolve(Arc::new(wider)).expect("a schema that grew has the old one's fields first");
+                    rows.evolve(Arc::new(wider.clone())).expect("a schema that grew has the old one's fields first");
+                    schemas.push(wider);
                     fitted = fit(drop.format, chunk, from, splitter, &mut fields, &mut rows, &mut records);
                 }
             }
             rows.refuse_unknown();
             let done = cells::rows(&rows.finish());
-            give_rows(&mut records[mark..], done);
+            give_rows(&mut records[mark..], done, schemas.len() - 1);
             from = fitted;
         }
     });
     let unreadable = ended.err();
-    Outcome { records, header, schema: (**rows.schema()).clone(), unreadable }
+    Outcome { records, header, schemas, unreadable }
 }
 
 /// Fits the spans from `from` on. Gives the next one.
@@ -130,7 +134,7 @@ fn fit(
         spreads = outcome.is_err() && !cut_badly && splitter.fault_spreads(&bytes);
         let outcome = outcome.map_err(|fault| fault.reason);
         let start = chunk.first_byte + span.start as u64;
-        records.push(Read { ordinal, line: span.line, start, bytes, cut_badly, outcome });
+        records.push(Read { ordinal, line: span.line, start, bytes, cut_badly, schema: 0, outcome });
         if spreads { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if spreads {
@@ -140,9 +144,10 @@ fn fit(
 }
 
 /// Puts finished rows where their records are.
-fn give_rows(records: &mut [Read], rows: Vec<Row>) {
+fn give_rows(records: &mut [Read], rows: Vec<Row>, schema: usize) {
     let mut rows = rows.into_iter();
     for record in records {
+        record.schema = schema;
         if let Ok(row) = &mut record.outcome {
             *row = rows.next().expect("a row for each record that was taken");
         }

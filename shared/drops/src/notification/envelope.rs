@@ -103,8 +103,18 @@ fn not_understood(why: impl Into<String>) -> NotUnderstood {
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, NotUnderstood> {
-    // serde_json names line and column, never the content.
-    serde_json::from_str(text).map_err(|e| not_understood(format!("{what}: {e}")))
+    serde_json::from_str(text).map_err(|e| not_understood(format!("{what}: {}", without_content(&e))))
+}
+
+/// What is wrong with JSON, and where, in words that hold nothing of it: they go into logs. `serde_json` shows a value that is of another
+/// type than is expected.
+pub fn without_content(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let names_ours = text.starts_with("missing field `") || text.starts_with("duplicate field `");
+    if error.classify() != serde_json::error::Category::Data || names_ours {
+        return text;
+    }
+    format!("a value is not what is expected at line {} column {}", error.line(), error.column())
 }
 
 pub(super) fn read(text: &str, depth: usize, told: &mut Told) -> Result<(), NotUnderstood> {

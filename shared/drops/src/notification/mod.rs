@@ -17,6 +17,7 @@ mod tests;
 
 use crate::Timestamp;
 
+pub use envelope::without_content;
 pub use key::{decode_key, encode_key};
 pub use write::forward;
 

@@ -143,6 +143,32 @@ fn understands_nothing_by_halves() {
     }
 }
 
+/// What is not understood is told in logs and in an attribute of the buried message.
+#[test]
+fn an_error_shows_nothing_of_the_message() {
+    const SECRET: &str = "patient-4711";
+    let with = |pointer: &str, value: serde_json::Value| s3(&[record(&[(pointer, value)])]);
+    for message in [
+        json!(SECRET).to_string(),
+        json!([SECRET]).to_string(),
+        json!({ SECRET: 1 }).to_string(),
+        json!({ "Records": SECRET }).to_string(),
+        json!({ "Type": { "a": SECRET } }).to_string(),
+        with("/s3/object", json!(SECRET)),
+        with("/s3/object/size", json!(SECRET)),
+        with("/s3/object/size", json!({ "a": SECRET })),
+        with("/s3/object/key", json!([SECRET])),
+        with("/s3/object/key", json!(format!("{SECRET}%"))),
+        with("/s3/bucket", json!(SECRET)),
+        format!("{SECRET} is no JSON"),
+    ] {
+        let why = read(&message).expect_err(&message).to_string();
+        assert!(!why.contains(SECRET) && why.len() < 300, "{why}");
+    }
+    let why = read(&with("/s3/object", json!({ "size": 1 }))).expect_err("no key").to_string();
+    assert!(why.contains("missing field `key`") && why.contains("column"), "{why}");
+}
+
 #[test]
 fn sequencers_order_events_of_one_key() {
     let with = |sequencer: &str| Notification { sequencer: Some(sequencer.into()), ..Notification::default() };

@@ -47,7 +47,7 @@ fn check_outcome(content: &[u8], outcome: &Outcome, truth: Option<&[Record]>) {
             let fields = plain_csv::records(&format!("{text}\r\n")).expect("a row's quoting is sound");
             let fields = fields.first().cloned().unwrap_or_else(|| vec![(String::new(), false)]);
             assert_eq!(fields.len(), outcome.header.len(), "a row has the header's fields");
-            law::check_csv(&outcome.schema.fields, row, &outcome.header, &fields);
+            law::check_csv(&outcome.schemas[record.schema].fields, row, &outcome.header, &fields);
         }
     }
     if let (Some(truth), None) = (truth, &outcome.unreadable) {

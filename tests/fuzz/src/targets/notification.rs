@@ -5,6 +5,7 @@
 //! - Of two notifications at most one is the later.
 //! - An error says nothing of what the message held.
 
+use drops::Timestamp;
 use drops::notification::{MAX_NOTIFICATIONS, Told, forward, read};
 
 pub(super) fn check(bytes: &[u8]) -> bool {
@@ -20,10 +21,11 @@ pub(super) fn check(bytes: &[u8]) -> bool {
     for notification in &told.notifications {
         assert!(!notification.bucket.is_empty() && !notification.key.is_empty());
         let mut again = read(&forward(notification)).expect("what we write is read");
-        // A time is written to the microsecond, and not at all outside of the years that can be written.
-        if let Some(found) = again.notifications.first_mut().filter(|found| found.event_time.is_none()) {
-            found.event_time = notification.event_time;
-        }
+        // Times are written to the millisecond, as S3 writes them.
+        let milliseconds = |time: Option<Timestamp>| time.map(Timestamp::milliseconds);
+        let found = again.notifications.first_mut().expect("one");
+        assert_eq!(milliseconds(found.event_time), milliseconds(notification.event_time));
+        found.event_time = notification.event_time;
         assert_eq!(again, Told { notifications: vec![notification.clone()], ..Told::default() });
     }
     for (one, other) in told.notifications.iter().zip(told.notifications.iter().skip(1)) {
