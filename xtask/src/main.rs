@@ -2,6 +2,7 @@
 //!
 //! * [`verify`]: `test`, everything that must pass before a change lands
 //! * [`e2e`], [`aws`]: the end-to-end tests alone, on folders and on LocalStack with packed [`functions`]
+//! * [`deny`]: what may come into the build
 //! * [`fuzz`]: libFuzzer over what reads strangers' bytes
 //! * [`bench`]: Lithify beside its peers
 //! * [`cargo`], [`tools`], [`python`], [`dynamodb`], [`versitygw`]: what these stand on: one target folder, a check of what
@@ -14,6 +15,7 @@
 mod aws;
 mod bench;
 mod cargo;
+mod deny;
 mod dynamodb;
 mod e2e;
 mod functions;
@@ -36,6 +38,7 @@ usage: cargo xtask COMMAND
   test                 everything that must pass: formatting, lints, all tests, end to end
   e2e [NAME]           the end-to-end tests on folders alone, or those whose name contains NAME
   e2e aws[:NAME]       those on LocalStack, or those of them whose name contains NAME
+  deny                 dependencies: licences, bans, sources, and advisories where they can be had
   fuzz [TARGET]        strange bytes at all that reads strangers' bytes; --time 60s, --file PATH, --keep
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         ["test"] => verify::run(),
         ["e2e"] => e2e::run(None),
         ["e2e", name] if !name.starts_with('-') => e2e::run(Some(name)),
+        ["deny"] => cargo::phase("dependencies", deny::run),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {

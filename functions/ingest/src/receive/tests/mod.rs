@@ -4,4 +4,5 @@ mod deaths;
 mod envelopes;
 mod fates;
 mod flow;
+mod secrets;
 mod world;
