@@ -270,29 +270,6 @@ fn hostile_files_meet_limits() {
     assert!(over.is_empty(), "more than {MEBIBYTES} MiB: {over:?}");
 }
 
-#[test]
-fn all_hostile_files_at_once_and_a_good_one() {
-    let place = Place::new("hostile-all");
-    put(&place.source(), "0_neighbour.json", b"{\"id\":7777}\n");
-    for input in table() {
-        (input.write)(&mut File::create(place.source().join(input.name)).unwrap()).unwrap();
-    }
-    let (ended, measured) = place.measured(&["--memory", &format!("{MEBIBYTES}MiB")]);
-    let told = ended.expect(&[exit::QUARANTINED]).json();
-    let rows: u64 = table()
-        .iter()
-        .map(|input| match input.expected {
-            Records(rows, _, _) | Rows(rows, _) => rows,
-            Unreadable(_) | Skipped => 0,
-        })
-        .sum();
-    assert_eq!(told["total"]["rows"].as_u64(), Some(rows + 1));
-    let peak = measured.peak_bytes >> 20;
-    println!("all at once: {peak} MiB, {:.1} s", measured.seconds);
-    assert!(peak < MEBIBYTES, "{peak} MiB");
-    place.lithify(&["reconcile", place.table().to_str().unwrap()]).expect(&[exit::FINAL]);
-}
-
 /// Names used as values: every record has a name of its own, and the table its 2,000 columns.
 ///
 /// Rows of so many columns take more than `--memory` says: `docs/testing.md`, "Hostile input". What is seen here is that it ends, and where.
