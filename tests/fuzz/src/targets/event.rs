@@ -100,7 +100,7 @@ thread_local! {
 pub(super) fn check(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     PLACE.with_borrow(|place| {
-        let sent = Arc::new(Sent { refuses: Mutex::new(fingerprint(bytes) % 2 == 0), ..Sent::default() });
+        let sent = Arc::new(Sent { refuses: Mutex::new(fingerprint(bytes).is_multiple_of(2)), ..Sent::default() });
         let settings =
             ReceiverSettings { claim_time: Duration::from_secs(960), is_large: false, budget: Budget::of(None) };
         let loader = Arc::new(Settings(place.lanes.clone()));
