@@ -47,7 +47,6 @@ locals {
           "dynamodb:GetItem",
           "dynamodb:PutItem",
           "dynamodb:Query",
-          "dynamodb:UpdateItem",
         ]
         Resource = [local.arns.ledger]
       },

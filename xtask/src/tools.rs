@@ -60,6 +60,18 @@ pub fn check_for_tests() -> Outcome {
     verdict(&tools)
 }
 
+/// Checks what `cargo xtask fuzz` needs.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_for_fuzzing() -> Outcome {
+    verdict(&[Tool {
+        name: "c++, a C++ compiler, which builds libFuzzer".into(),
+        found: answers("c++", &["--version"]),
+        from: "g++",
+    }])
+}
+
 fn basic() -> Vec<Tool> {
     let component = |name: &str| answers("cargo", &[name, "--version"]);
     vec![

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, aws, dynamodb, e2e, python, tools, versitygw};
+use crate::{Outcome, aws, deny, dynamodb, e2e, python, tools, versitygw};
 
 /// All features that tests need, but for the end-to-end tests'. Every phase has them, so that nothing is compiled twice.
 pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3,\
@@ -15,6 +15,7 @@ pub fn run() -> Outcome {
     phase("tools", tools::check_for_tests)?;
     phase("formatting", || succeed(&mut cargo(&["fmt", "--all", "--check"])?))
         .map_err(|problem| format!("{problem}\nTo repair it: cargo fmt --all"))?;
+    phase("dependencies", deny::run)?;
     let all = e2e::features();
     phase("lints", || {
         let command = ["clippy", "--workspace", "--all-targets", "--features", &all, "--", "--deny", "warnings"];

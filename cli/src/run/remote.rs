@@ -43,15 +43,16 @@ impl Remote {
         Self { clients: None, ledger }
     }
 
-    async fn clients(&mut self) -> Clients {
-        match &self.clients {
-            Some(clients) => clients.clone(),
-            None => self.clients.insert(Clients::load().await).clone(),
+    async fn clients(&mut self) -> Result<Clients, RunError> {
+        if let Some(clients) = &self.clients {
+            return Ok(clients.clone());
         }
+        let refused = |reason| LedgerError { action: "be reached", reason, passing: false };
+        Ok(self.clients.insert(Clients::load().await.map_err(refused)?).clone())
     }
 
     pub(super) async fn table(&mut self, address: &str, machine: &Machine) -> Result<Table, RunError> {
-        let clients = self.clients().await;
+        let clients = self.clients().await?;
         // The check of the settings demands a ledger for every table on S3.
         let missing = || LedgerError {
             action: "be opened",
@@ -83,7 +84,7 @@ impl Remote {
     }
 
     pub(super) async fn source(&mut self, address: &str, pipeline: &PipelineName) -> Result<Bucket, RunError> {
-        let client = self.clients().await.s3;
+        let client = self.clients().await?.s3;
         let address =
             S3Address::source(address).map_err(|reason| RunError::Folder { folder: address.into(), reason })?;
         let reader = Arc::new(S3Source::new(client.clone(), OBJECTS_AHEAD, BYTES_AHEAD));
@@ -249,7 +250,7 @@ pub(crate) async fn look(table: &str, ledger: Option<&str>) -> Result<Look, Fail
         .ok_or_else(|| wrong("a table on S3 has its ledger elsewhere: name it by --ledger dynamodb://NAME".into()))?;
     let ledger = ledger_table(ledger).map_err(wrong)?;
     let table = S3Address::table(table).map_err(wrong)?;
-    let clients = Clients::load().await;
+    let clients = Clients::load().await.map_err(wrong)?;
     let parts = Parts::of(&table.to_string(), &clients).map_err(wrong)?;
     Ok(Look {
         ledger: Arc::new(DynamoLedger::new(clients.dynamodb, ledger)),

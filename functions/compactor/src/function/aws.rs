@@ -21,6 +21,9 @@ pub enum ContextError {
     /// The environment lacks something.
     #[error("the environment variable {0} is not set: it names the settings object, s3://BUCKET/KEY")]
     Variable(&'static str),
+    /// An endpoint of AWS's services is not encrypted.
+    #[error("{0}")]
+    Endpoint(String),
     /// The settings object's address is none.
     #[error("LITHIFY_SETTINGS={address} is no object: {reason}")]
     Address {
@@ -93,7 +96,7 @@ impl Context {
     /// # Errors
     /// Everything that is wrong with the settings, or what could not be reached.
     pub async fn load(clock: Arc<dyn Clock>) -> Result<Self, ContextError> {
-        let clients = Clients::load().await;
+        let clients = Clients::load().await.map_err(ContextError::Endpoint)?;
         let settings = load_settings(&clients).await?;
         let name = settings.aws.as_ref().map(|aws| aws.ledger.clone()).unwrap_or_default();
         let ledger_address = format!("dynamodb://{name}");

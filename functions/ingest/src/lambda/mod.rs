@@ -72,7 +72,7 @@ fn failed(error_type: &str, error: &str) -> Diagnostic {
 impl Ready {
     async fn load() -> Result<Self, String> {
         let environment = Environment::read(&|name| std::env::var(name).ok())?;
-        let clients = Clients::load().await;
+        let clients = Clients::load().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let loader = SettingsObject::new(clients.clone(), environment.settings, environment.budget);
         let receiver = Receiver::new(

@@ -1,7 +1,7 @@
 //! What Lambda hands over: messages of a queue, or one event without a queue.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use drops::notification::MAX_MESSAGE_BYTES;
+use drops::notification::{MAX_MESSAGE_BYTES, without_content};
 use serde::Deserialize;
 
 use super::ReceiveError;
@@ -52,7 +52,7 @@ impl Event {
             let body = text.get(..MAX_MESSAGE_BYTES + 1).unwrap_or(text).to_owned();
             return Ok(Self { messages: vec![Message { body, receives: 1, ..Message::default() }], queued: false });
         }
-        let event: SqsEvent = serde_json::from_str(text).map_err(|e| ReceiveError::Event(e.to_string()))?;
+        let event: SqsEvent = serde_json::from_str(text).map_err(|e| ReceiveError::Event(without_content(&e)))?;
         let messages = event.records.into_iter().map(|record| Message {
             receives: receives(&record.attributes),
             id: record.message_id.unwrap_or_default(),
@@ -71,6 +71,14 @@ fn receives(attributes: &std::collections::HashMap<String, String>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_shows_nothing_of_the_event() {
+        let event =
+            r#"{"Records":[{"eventSource":"aws:sqs","body":["patient-4711"],"attributes":{},"messageAttributes":{}}]}"#;
+        let why = Event::read(event).expect_err("no text").to_string();
+        assert!(!why.contains("4711") && why.contains("column"), "{why}");
+    }
 
     #[test]
     fn tells_a_queue_from_none() {

@@ -103,8 +103,18 @@ fn not_understood(why: impl Into<String>) -> NotUnderstood {
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, NotUnderstood> {
-    // serde_json names line and column, never the content.
-    serde_json::from_str(text).map_err(|e| not_understood(format!("{what}: {e}")))
+    serde_json::from_str(text).map_err(|e| not_understood(format!("{what}: {}", without_content(&e))))
+}
+
+/// What is wrong with JSON, and where, in words that hold nothing of it: they go into logs. `serde_json` shows a value that is of another
+/// type than is expected.
+pub fn without_content(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let names_ours = text.starts_with("missing field `") || text.starts_with("duplicate field `");
+    if error.classify() != serde_json::error::Category::Data || names_ours {
+        return text;
+    }
+    format!("a value is not what is expected at line {} column {}", error.line(), error.column())
 }
 
 pub(super) fn read(text: &str, depth: usize, told: &mut Told) -> Result<(), NotUnderstood> {
@@ -207,7 +217,15 @@ fn add(
     Ok(())
 }
 
-/// A word of a stranger, for a message: short, and nothing that could be taken for our own text.
+/// A word of a stranger, for a message: only one that AWS itself has, as these messages go into logs.
 fn shown(word: &str) -> String {
-    format!("{:?}", word.chars().take(60).collect::<String>())
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == ':' || c == '-';
+    let source = (word.starts_with("aws:") || word.starts_with("aws.")) && word.chars().all(plain);
+    let version = word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let kind = ["nobody", "SubscriptionConfirmation", "UnsubscribeConfirmation"].contains(&word);
+    if word.len() <= 40 && (source || version || kind) {
+        format!("{word:?}")
+    } else {
+        "that AWS does not have".to_owned()
+    }
 }

@@ -17,6 +17,7 @@ mod tests;
 
 use crate::Timestamp;
 
+pub use envelope::without_content;
 pub use key::{decode_key, encode_key};
 pub use write::forward;
 
@@ -85,8 +86,12 @@ impl Notification {
     pub fn is_later_than(&self, other: &Self) -> bool {
         match (&self.sequencer, &other.sequencer) {
             (Some(own), Some(others)) => {
+                // Of any length that a message allows.
                 let width = own.len().max(others.len());
-                let filled = |text: &str| format!("{:0<width$}", text.to_ascii_uppercase());
+                let filled = |text: &str| -> Vec<u8> {
+                    let zeros = std::iter::repeat_n(b'0', width - text.len());
+                    text.bytes().map(|byte| byte.to_ascii_uppercase()).chain(zeros).collect()
+                };
                 filled(own) > filled(others)
             }
             _ => self.event_time > other.event_time,

@@ -143,10 +143,44 @@ fn understands_nothing_by_halves() {
     }
 }
 
+/// What is not understood is told in logs and in an attribute of the buried message.
+#[test]
+fn an_error_shows_nothing_of_the_message() {
+    const SECRET: &str = "patient-4711";
+    let with = |pointer: &str, value: serde_json::Value| s3(&[record(&[(pointer, value)])]);
+    for message in [
+        json!(SECRET).to_string(),
+        json!([SECRET]).to_string(),
+        json!({ SECRET: 1 }).to_string(),
+        json!({ "Records": SECRET }).to_string(),
+        json!({ "Type": { "a": SECRET } }).to_string(),
+        json!({ "Type": SECRET }).to_string(),
+        bridge(SECRET, "Object Created"),
+        with("/eventSource", json!(SECRET)),
+        with("/eventVersion", json!(SECRET)),
+        with("/s3/object", json!(SECRET)),
+        with("/s3/object/size", json!(SECRET)),
+        with("/s3/object/size", json!({ "a": SECRET })),
+        with("/s3/object/key", json!([SECRET])),
+        with("/s3/object/key", json!(format!("{SECRET}%"))),
+        with("/s3/bucket", json!(SECRET)),
+        format!("{SECRET} is no JSON"),
+    ] {
+        let why = read(&message).expect_err(&message).to_string();
+        assert!(!why.contains(SECRET) && why.len() < 300, "{why}");
+    }
+    let why = read(&with("/s3/object", json!({ "size": 1 }))).expect_err("no key").to_string();
+    assert!(why.contains("missing field `key`") && why.contains("column"), "{why}");
+}
+
 #[test]
 fn sequencers_order_events_of_one_key() {
     let with = |sequencer: &str| Notification { sequencer: Some(sequencer.into()), ..Notification::default() };
     assert!(with("0055AED6DCD90281E6").is_later_than(&with("0055AED6DCD90281E5")));
+    assert!(with("0055aed6dcd90281e6").is_later_than(&with("0055AED6DCD90281E5")), "case means nothing");
+    // As long as a message allows, which is longer than text can be padded to.
+    let long = "0".repeat(70_000);
+    assert!(with(&format!("{long}1")).is_later_than(&with("0")) && !with(&long).is_later_than(&with("0")));
     assert!(with("00B").is_later_than(&with("00A1")), "the shorter one is filled on its right");
     assert!(!with("00A").is_later_than(&with("00A0")) && !with("00A0").is_later_than(&with("00A")));
     let at = |time| Notification { event_time: Some(Timestamp(time)), ..Notification::default() };

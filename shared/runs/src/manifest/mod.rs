@@ -193,9 +193,10 @@ impl Manifest {
                 return Err(ManifestError::Damaged(format!("the drop {} stands twice or out of order", b.key)));
             }
         }
-        let held: u64 = self.held.iter().map(|drop| drop.rows).sum();
-        if held != self.rows() {
-            let rows = self.rows();
+        // What is damaged can say any number: wide enough that no sum is too large.
+        let held: u128 = self.held.iter().map(|drop| u128::from(drop.rows)).sum();
+        let rows: u128 = self.runs.iter().map(|run| u128::from(run.rows)).sum();
+        if held != rows || u64::try_from(rows).is_err() {
             return Err(ManifestError::Damaged(format!("its drops have {held} rows and its runs {rows}")));
         }
         Ok(())

@@ -82,6 +82,12 @@ fn records_that_do_not_add_up_are_refused() {
     // A drop held twice would be counted twice.
     let twice = vec![drop("a", 1, 0), drop("b", 1, 0), drop("a", 1, 0)];
     assert!(Manifest::new(BatchId::from_parts(1, 1), pipeline(), 1, twice, vec![run(3)], None).is_err());
+    // Numbers whose sum no counter holds: it must not come round to what the runs say.
+    let mut huge = drop("a", 0, 0);
+    (huge.rows, huge.records) = (u64::MAX, u64::MAX);
+    let refused =
+        Manifest::new(BatchId::from_parts(1, 1), pipeline(), 1, vec![huge, drop("b", 3, 0)], vec![run(2)], None);
+    assert!(matches!(refused, Err(ManifestError::Damaged(reason)) if reason.contains("18446744073709551618 rows")));
     // Changed after it was made.
     let mut changed = manifest();
     changed.held[0].rows += 1;

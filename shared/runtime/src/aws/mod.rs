@@ -12,6 +12,8 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 pub use requests::Requests;
 
+use crate::settings::{check_endpoints, encrypted};
+
 /// How often a request is sent at most, the first time included. What fails oftener is a passing cause for the caller.
 const ATTEMPTS: u32 = 5;
 
@@ -44,7 +46,11 @@ impl Clients {
     ///
     /// An endpoint that is not AWS's (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`) is asked with the bucket in the path, as it seldom has a name
     /// for each bucket.
-    pub async fn load() -> Self {
+    ///
+    /// # Errors
+    /// An endpoint that is not spoken to by TLS and is not this machine's.
+    pub async fn load() -> Result<Self, String> {
+        check_endpoints(&|name| std::env::var(name).ok())?;
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let path_style = set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3");
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -54,7 +60,12 @@ impl Clients {
             .timeout_config(timeouts(READ_TIMEOUT))
             .load()
             .await;
-        Self::new(&config, path_style)
+        // What a profile names is seen only now.
+        if let Some(endpoint) = config.endpoint_url() {
+            let emulator = std::env::var("LOCALSTACK_HOSTNAME").ok();
+            encrypted(endpoint, emulator.as_deref()).map_err(|problem| format!("endpoint_url: {problem}"))?;
+        }
+        Ok(Self::new(&config, path_style))
     }
 
     /// Makes the clients from a configuration.

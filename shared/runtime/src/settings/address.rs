@@ -112,7 +112,7 @@ pub(super) fn queue(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest.and_then(|rest| rest.split_once('/')) {
         Some((host, path)) if !host.is_empty() && !path.is_empty() && !text.contains(char::is_whitespace) => {
-            Ok(text.to_owned())
+            super::tls::encrypted(text, None).map(|()| text.to_owned())
         }
         _ => {
             Err(format!("'{text}' is no queue's address: write its URL, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"))

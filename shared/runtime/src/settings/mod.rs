@@ -19,6 +19,7 @@ mod relations;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod values;
 
@@ -31,6 +32,7 @@ pub use aws::{Aws, Queues};
 pub use check::{Place, Surroundings, check};
 pub use raw::{Given, RawAws, RawPipeline, RawSettings};
 pub use suggest::nearest;
+pub use tls::{check_endpoints, encrypted};
 pub use units::{InvalidUnit, parse_duration, parse_size};
 
 /// The name of a pipeline that was given none.

@@ -4,4 +4,6 @@ mod deaths;
 mod envelopes;
 mod fates;
 mod flow;
+mod keys;
+mod secrets;
 mod world;

@@ -259,6 +259,22 @@ impl World {
         self.settings.0.lock().unwrap().clone().unwrap()
     }
 
+    /// Every file that lies in the world's folder, by its path there.
+    pub(super) fn files(&self) -> Vec<String> {
+        let (mut files, mut open) = (Vec::new(), vec![self.folder.path().to_path_buf()]);
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    files.push(path.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        files
+    }
+
     /// Does what the compactor does first.
     pub(super) async fn open(&self) {
         for lane in &self.current().lanes {
