@@ -3,14 +3,19 @@
 locals {
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 
-  unit_seconds = { d = 86400, h = 3600, m = 60, s = 1, ms = 0.001 }
-  # Text like 1h30m in seconds.
-  delay_seconds = { for name, pipeline in var.pipelines : name =>
-    sum([for part in regexall("([0-9]+)\\s*(ms|[dhms])", pipeline.longest_delay) : tonumber(part[0]) * local.unit_seconds[part[1]]])
+  staged_age_seconds = { for name, pipeline in var.pipelines : name =>
+    pipeline.staged_age_alarm == null ? local.seconds[pipeline.longest_delay] + 1800 : local.seconds[pipeline.staged_age_alarm]
   }
-  staged_age_seconds = { for name, pipeline in var.pipelines : name => pipeline.staged_age_alarm == null ? local.delay_seconds[name] + 1800 :
-    sum([for part in regexall("([0-9]+)\\s*(ms|[dhms])", pipeline.staged_age_alarm) : tonumber(part[0]) * local.unit_seconds[part[1]]])
-  }
+
+  # The compactor tells each pipeline's staged age at each run, so silence means that it does not run. A period holds a run at least; when
+  # the next one is due is known of rate(...) only.
+  runs_every     = try(tonumber(local.rate.count) * local.rate_seconds[local.rate.unit], null)
+  rate           = try(regex("^rate\\((?P<count>[0-9]+) (?P<unit>minute|hour|day)s?\\)$", var.compactor.schedule), null)
+  rate_seconds   = { minute = 60, hour = 3600, day = 86400 }
+  staged_period  = coalesce(local.runs_every, 60)
+  staged_silence = local.runs_every == null ? "notBreaching" : "breaching"
+  # Alone it is silent while it is at work, as long as its time-out.
+  staged_periods = 5 + (var.compactor.reserved_concurrency == 1 ? ceil(var.compactor.timeout / local.staged_period) : 0)
 
   fed_queues = {
     queue       = { name = local.names.queue, seconds = 3 * local.visibility_seconds.queue }
@@ -56,18 +61,21 @@ resource "aws_cloudwatch_metric_alarm" "staged_age" {
   for_each = var.pipelines
 
   alarm_name          = "${var.name}-staged-age-${each.key}"
-  alarm_description   = "Rows of the pipeline ${each.key} are staged and do not reach the table: look at the compactor's log."
+  alarm_description   = "Rows of the pipeline ${each.key} are staged and do not reach the table, or the compactor does not run: look at its schedule and its log."
   namespace           = "Lithify"
   metric_name         = "StagedAge"
   dimensions          = { pipeline = each.key }
   statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 5
+  period              = local.staged_period
+  evaluation_periods  = local.staged_periods
   comparison_operator = "GreaterThanThreshold"
   threshold           = local.staged_age_seconds[each.key]
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = local.staged_silence
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+
+  # Not before there is something to see.
+  depends_on = [aws_lambda_invocation.open, aws_cloudwatch_event_target.schedule]
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_drops" {

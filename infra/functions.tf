@@ -100,6 +100,25 @@ resource "aws_lambda_event_source_mapping" "queue" {
   depends_on = [aws_lambda_invocation.open, aws_sqs_queue.queue, aws_sqs_queue.large]
 }
 
+# An event that came without a queue (S3 or a rule that calls the function itself, somebody's own invocation) is tried as often as Lambda
+# can, then kept. The role may send to that queue as it is.
+resource "aws_lambda_function_event_invoke_config" "ingest" {
+  for_each = local.mappings
+
+  function_name                = module.function[each.key].name
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 21600
+
+  destination_config {
+    on_failure {
+      destination = local.arns.dead_letter_queue
+    }
+  }
+
+  # Lambda looks whether the queue exists.
+  depends_on = [aws_sqs_queue.dead_letters]
+}
+
 # A schedule comes again anyway, so a failed or late invocation is not repeated by Lambda.
 resource "aws_lambda_function_event_invoke_config" "compactor" {
   function_name                = module.function["compactor"].name

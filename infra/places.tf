@@ -25,7 +25,9 @@ locals {
   # Several pipelines may feed one table.
   tables = distinct([for pipeline in local.pipelines : { bucket = pipeline.table_bucket, key = pipeline.table_key }])
 
-  settings_address = coalesce(var.settings_address, "s3://${values(local.pipelines)[0].table_bucket}/_lithify/${var.name}/settings.json")
+  # In the bucket that was chosen first, as long as it holds a table: a pipeline that is added and sorts first moves nothing.
+  first_bucket     = contains(local.table_buckets, terraform_data.settings_bucket.input) ? terraform_data.settings_bucket.input : values(local.pipelines)[0].table_bucket
+  settings_address = coalesce(var.settings_address, "s3://${local.first_bucket}/_lithify/${var.name}/settings.json")
   settings_bucket  = split("/", trimprefix(local.settings_address, "s3://"))[0]
   settings_key     = trimprefix(local.settings_address, "s3://${local.settings_bucket}/")
 
@@ -50,5 +52,14 @@ locals {
     s3                = "arn:${local.partition}:s3:::"
     # Of the rules that the module may make; used as a pattern.
     arrival_rules = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-arrival-*"
+  }
+}
+
+# Remembers the bucket of the first pipeline's table at the first apply.
+resource "terraform_data" "settings_bucket" {
+  input = values(local.pipelines)[0].table_bucket
+
+  lifecycle {
+    ignore_changes = [input]
   }
 }

@@ -19,14 +19,14 @@ locals {
     [for table in local.tables : ["${table.key}/*", "${table.key}_drops/*"] if table.bucket == bucket]
   ) }
 
-  # Without leave to list, S3 answers 403 for an object that is gone, and gone could not be told from denied. That question carries no
-  # prefix, hence IfExists: a listing is held to the prefixes, the answer 404 is not.
+  # Without leave to list, S3 answers 403 for an object that is gone, and gone could not be told from denied. S3 judges that question as a
+  # listing whose prefix is the object's key, so the prefixes serve for both; a listing without a prefix is refused.
   list_statements = { for role, lists in { ingest = local.ingest_lists, compactor = local.compactor_lists } : role => [
     for bucket, prefixes in lists : {
       Effect    = "Allow"
       Action    = role == "ingest" ? ["s3:ListBucket", "s3:ListBucketVersions"] : ["s3:ListBucket"]
       Resource  = "${local.arns.s3}${bucket}"
-      Condition = { StringLikeIfExists = { "s3:prefix" = prefixes } }
+      Condition = { StringLike = { "s3:prefix" = prefixes } }
     }
   ] }
 
@@ -42,7 +42,6 @@ locals {
         Action = [
           "dynamodb:BatchGetItem",
           "dynamodb:ConditionCheckItem",
-          "dynamodb:DeleteItem",
           "dynamodb:DescribeTable",
           "dynamodb:GetItem",
           "dynamodb:PutItem",
@@ -87,11 +86,19 @@ locals {
   ) }
 
   compactor_statements = concat(
-    [{
-      Effect   = "Allow"
-      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-      Resource = local.table_objects
-    }],
+    [
+      {
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource = local.table_objects
+      },
+      # Committed batches leave the list of what is staged. Nobody else deletes from the ledger.
+      {
+        Effect   = "Allow"
+        Action   = ["dynamodb:DeleteItem"]
+        Resource = [local.arns.ledger]
+      },
+    ],
     local.list_statements.compactor,
     local.shared_statements,
   )

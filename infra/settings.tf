@@ -59,6 +59,21 @@ resource "aws_s3_object" "settings" {
   content_type = "application/json"
 
   lifecycle {
+    # Where it moves, the functions find the old one until they know of the new one.
+    create_before_destroy = true
+
+    precondition {
+      condition     = length(local.wrong_sizes) == 0
+      error_message = "target_file_size is 1MiB to 8GiB; not so: ${join(", ", local.wrong_sizes)}."
+    }
+    precondition {
+      condition     = length(local.wrong_delays) == 0
+      error_message = "longest_delay is 30 days at most; not so: ${join(", ", local.wrong_delays)}."
+    }
+    precondition {
+      condition     = length(local.wrong_alarms) == 0
+      error_message = "staged_age_alarm is longer than longest_delay, for which rows may wait; not so: ${join(", ", local.wrong_alarms)}."
+    }
     precondition {
       condition     = length(local.source_overlaps) == 0
       error_message = "A drop would be ingested twice: ${join("; ", local.source_overlaps)}. Give each pipeline a prefix of its own."

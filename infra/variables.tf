@@ -3,15 +3,16 @@
 variable "pipelines" {
   description = <<-TEXT
     The pipelines by name: one source prefix, a format and a target table each. Keys mean what they mean in `lithify.toml`.
+    Terraform drops keys that are not in this list without a word: a misspelt one has no effect.
       source             s3://bucket/prefix/ (or s3://bucket/ for a whole bucket): where drops arrive; ends with '/'
       table              s3://bucket/path/to/table: the Delta table, made if absent. State lies in TABLE/_lithify/, the audit table in TABLE_drops
       format             json or csv; left away: told by name and first bytes
       compression        none, gzip or zstd; left away: told likewise
-      schema_hints       types that you know better, e.g. "price double, customer.zip string"
+      schema_hints       types that you know better, e.g. "price double, customer.zip string"; read at the end of the apply, by the function
       cluster_by         columns to sort by, or
       z_order_by         columns of a Z-order
       partition_columns  columns that partition the table
-      target_file_size   size of the table's files
+      target_file_size   size of the table's files, 1MiB to 8GiB
       longest_delay      how long rows may wait for a file of that size
       append_existing    whether to append to a table that Lithify did not make
       overwrites         an object written again under its key: "ignore" it (counted) or "ingest" it as a new drop (use a versioned bucket)
@@ -65,32 +66,45 @@ variable "pipelines" {
     error_message = "A table is s3://bucket/path/to/table, of letters, digits and ! _ . ' ( ) = -; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.table})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/?$", pipeline.table))])}."
   }
   validation {
-    condition     = alltrue([for pipeline in values(var.pipelines) : contains(["json", "csv"], coalesce(pipeline.format, "json"))])
-    error_message = "A format is json or csv."
+    condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.format == null ? true : contains(["json", "csv"], lower(trimspace(pipeline.format)))])
+    error_message = "A format is json or csv; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.format}')" if pipeline.format == null ? false : !contains(["json", "csv"], lower(trimspace(pipeline.format)))])}."
   }
   validation {
-    condition     = alltrue([for pipeline in values(var.pipelines) : contains(["none", "gzip", "zstd"], coalesce(pipeline.compression, "none"))])
-    error_message = "A compression is none, gzip or zstd."
+    condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.compression == null ? true : contains(["none", "gzip", "zstd"], lower(trimspace(pipeline.compression)))])
+    error_message = "A compression is none, gzip or zstd; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.compression}')" if pipeline.compression == null ? false : !contains(["none", "gzip", "zstd"], lower(trimspace(pipeline.compression)))])}."
   }
   validation {
     condition     = alltrue([for pipeline in values(var.pipelines) : contains(["ignore", "ingest"], pipeline.overwrites)])
-    error_message = "overwrites is \"ignore\" or \"ingest\"."
+    error_message = "overwrites is \"ignore\" or \"ingest\"; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.overwrites}')" if !contains(["ignore", "ingest"], pipeline.overwrites)])}."
   }
   validation {
     condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.cluster_by == null || pipeline.z_order_by == null])
-    error_message = "Rows can be sorted (cluster_by) or lie in a Z-order (z_order_by), not both: leave one away."
+    error_message = "Rows can be sorted (cluster_by) or lie in a Z-order (z_order_by), not both: leave one away in ${join(", ", [for name, pipeline in var.pipelines : name if pipeline.cluster_by != null && pipeline.z_order_by != null])}."
   }
   validation {
-    condition     = alltrue([for pipeline in values(var.pipelines) : can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]+)?\\s*([kmgt]i?)?b\\s*$", pipeline.target_file_size))])
-    error_message = "target_file_size is written like 128MiB, 512MB or 1GiB."
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : [
+      for columns in [pipeline.cluster_by, pipeline.z_order_by] : columns == null ? true : length(columns) > 0 && alltrue([for column in columns : try(trimspace(column), "") != ""])
+    ]]))
+    error_message = "cluster_by and z_order_by name columns, one at least; not so: ${join(", ", distinct(flatten([for name, pipeline in var.pipelines : [
+      for columns in [pipeline.cluster_by, pipeline.z_order_by] : name if columns == null ? false : length(columns) == 0 || anytrue([for column in columns : try(trimspace(column), "") == ""])
+    ]])))}."
+  }
+  # Form, and more than zero. How large and how long they may be is looked at where they are numbers (settings.tf).
+  validation {
+    condition     = alltrue([for pipeline in values(var.pipelines) : can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", pipeline.target_file_size)) && can(regex("[1-9]", pipeline.target_file_size))])
+    error_message = "target_file_size is above zero and written like 128MiB, 512MB or 1GiB; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.target_file_size}')" if !(can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", pipeline.target_file_size)) && can(regex("[1-9]", pipeline.target_file_size)))])}."
   }
   validation {
-    condition     = alltrue(flatten([for pipeline in values(var.pipelines) : [for text in [pipeline.longest_delay, coalesce(pipeline.staged_age_alarm, "1h")] : can(regex("^(\\s*[0-9]+\\s*(d|h|m|s|ms))+\\s*$", text))]]))
-    error_message = "longest_delay and staged_age_alarm are written like 90s, 5m or 1h30m."
+    condition     = alltrue([for pipeline in values(var.pipelines) : can(regex("^(\\s*[0-9]+\\s*d)?(\\s*[0-9]+\\s*h)?(\\s*[0-9]+\\s*m)?(\\s*[0-9]+\\s*s)?(\\s*[0-9]+\\s*ms)?\\s*$", pipeline.longest_delay)) && can(regex("[1-9]", pipeline.longest_delay))])
+    error_message = "longest_delay is above zero and written like 90s, 5m or 1h30m, the greater unit first; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.longest_delay}')" if !(can(regex("^(\\s*[0-9]+\\s*d)?(\\s*[0-9]+\\s*h)?(\\s*[0-9]+\\s*m)?(\\s*[0-9]+\\s*s)?(\\s*[0-9]+\\s*ms)?\\s*$", pipeline.longest_delay)) && can(regex("[1-9]", pipeline.longest_delay)))])}."
+  }
+  validation {
+    condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.staged_age_alarm == null ? true : can(regex("^(\\s*[0-9]+\\s*d)?(\\s*[0-9]+\\s*h)?(\\s*[0-9]+\\s*m)?(\\s*[0-9]+\\s*s)?(\\s*[0-9]+\\s*ms)?\\s*$", pipeline.staged_age_alarm)) && can(regex("[1-9]", pipeline.staged_age_alarm))])
+    error_message = "staged_age_alarm is above zero and written like 90s, 5m or 1h30m, the greater unit first; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.staged_age_alarm}')" if pipeline.staged_age_alarm == null ? false : !(can(regex("^(\\s*[0-9]+\\s*d)?(\\s*[0-9]+\\s*h)?(\\s*[0-9]+\\s*m)?(\\s*[0-9]+\\s*s)?(\\s*[0-9]+\\s*ms)?\\s*$", pipeline.staged_age_alarm)) && can(regex("[1-9]", pipeline.staged_age_alarm)))])}."
   }
   validation {
     condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.no_drops_hours == null ? true : contains(range(1, 169), pipeline.no_drops_hours)])
-    error_message = "no_drops_hours is a whole number from 1 to 168: CloudWatch looks back seven days at most."
+    error_message = "no_drops_hours is a whole number from 1 to 168 (CloudWatch looks back seven days at most); not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.no_drops_hours})" if pipeline.no_drops_hours == null ? false : !contains(range(1, 169), pipeline.no_drops_hours)])}."
   }
 }
 
@@ -102,9 +116,10 @@ variable "zips" {
     compactor = string
   })
 
+  # As it speaks of another variable, `terraform validate` leaves it to `plan`: a root is valid before the functions are built.
   validation {
     condition     = alltrue([for zip in values(var.zips) : fileexists(zip)])
-    error_message = "No such file: ${join(", ", [for zip in values(var.zips) : zip if !fileexists(zip)])}. Build the functions first (README.md)."
+    error_message = "No such file: ${join(", ", [for zip in values(var.zips) : zip if !fileexists(zip)])}. Build the functions first, or name where they are: cargo lambda build --profile deploy --${var.architecture == "x86_64" ? "x86-64" : "arm64"} --features lambda -p ingest -p compactor --output-format zip (in the checkout; infra/README.md, Deploy)."
   }
 }
 
@@ -166,7 +181,7 @@ variable "destroy_buckets_with_content" {
 }
 
 variable "settings_address" {
-  description = "Where the settings object is written, s3://bucket/key. Left away: `_lithify/NAME/settings.json` in the bucket of the first pipeline's table. The packed functions lie beside it."
+  description = "Where the settings object is written, s3://bucket/key. Left away: `_lithify/NAME/settings.json` in the bucket of the first pipeline's table, as it was at the first apply; pipelines that are added later do not move it. The packed functions lie beside it."
   type        = string
   default     = null
 
@@ -202,6 +217,10 @@ variable "ingest" {
     error_message = "concurrency_max is 2 to 1,000."
   }
   validation {
+    condition     = var.ingest.reserved_concurrency == null ? true : var.ingest.reserved_concurrency >= var.ingest.concurrency_max
+    error_message = "ingest.reserved_concurrency (${coalesce(var.ingest.reserved_concurrency, 0)}) is below ingest.concurrency_max (${var.ingest.concurrency_max}): the queue would call more often than the function may run, and each refused call uses up a delivery of its messages until they are dead letters. Raise reserved_concurrency to ${var.ingest.concurrency_max} or more, or lower concurrency_max."
+  }
+  validation {
     condition     = var.ingest.timeout >= 30 && var.ingest.timeout <= 900 && var.ingest.memory >= 256 && var.ingest.memory <= 10240
     error_message = "timeout is 30 to 900 seconds, memory 256 to 10,240 MB."
   }
@@ -220,12 +239,16 @@ variable "ingest_large" {
   })
 
   validation {
-    condition     = can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]+)?\\s*([kmgt]i?)?b\\s*$", var.ingest_large.drop_size))
-    error_message = "drop_size is written like 64MiB."
+    condition     = can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", var.ingest_large.drop_size)) && can(regex("[1-9]", var.ingest_large.drop_size))
+    error_message = "drop_size is above zero and written like 64MiB; '${var.ingest_large.drop_size}' is not."
   }
   validation {
     condition     = var.ingest_large.concurrency_max >= 2 && var.ingest_large.concurrency_max <= 1000
     error_message = "concurrency_max is 2 to 1,000."
+  }
+  validation {
+    condition     = var.ingest_large.reserved_concurrency == null ? true : var.ingest_large.reserved_concurrency >= var.ingest_large.concurrency_max
+    error_message = "ingest_large.reserved_concurrency (${coalesce(var.ingest_large.reserved_concurrency, 0)}) is below ingest_large.concurrency_max (${var.ingest_large.concurrency_max}): the queue would call more often than the function may run, and each refused call uses up a delivery of its messages until they are dead letters. Raise reserved_concurrency to ${var.ingest_large.concurrency_max} or more, or lower concurrency_max."
   }
   validation {
     condition     = var.ingest_large.timeout >= var.ingest.timeout && var.ingest_large.timeout <= 900 && var.ingest_large.memory >= 256 && var.ingest_large.memory <= 10240
@@ -248,6 +271,20 @@ variable "compactor" {
   validation {
     condition     = alltrue([for text in [var.compactor.schedule, var.compactor.upkeep_schedule] : can(regex("^(rate|cron)\\(.+\\)$", text))])
     error_message = "A schedule is rate(...) or cron(...)."
+  }
+  # The alarm on staged runs looks over five runs, and CloudWatch back over seven days.
+  validation {
+    condition = anytrue([
+      startswith(var.compactor.schedule, "cron("),
+      contains(range(1, 1001), try(tonumber(regex("^rate\\(([0-9]+) minutes?\\)$", var.compactor.schedule)[0]), 0)),
+      contains(range(1, 25), try(tonumber(regex("^rate\\(([0-9]+) hours?\\)$", var.compactor.schedule)[0]), 0)),
+      var.compactor.schedule == "rate(1 day)",
+    ])
+    error_message = "The compactor's schedule is rate(1 minute) to rate(1000 minutes), rate(1 hour) to rate(24 hours), rate(1 day) or cron(...); '${var.compactor.schedule}' is not."
+  }
+  validation {
+    condition     = var.compactor.reserved_concurrency == null ? true : var.compactor.reserved_concurrency >= 1
+    error_message = "compactor.reserved_concurrency is 1 at least: with 0 it cannot run, and the pipelines are not opened."
   }
   validation {
     condition     = var.compactor.timeout >= 60 && var.compactor.timeout <= 900 && var.compactor.memory >= 256 && var.compactor.memory <= 10240

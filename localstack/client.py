@@ -7,7 +7,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 
 def main(described: str, command: str, *arguments: str) -> None:
@@ -17,22 +17,34 @@ def main(described: str, command: str, *arguments: str) -> None:
     def client(service: str):
         return boto3.client(
             service, endpoint_url=made["endpoint"], region_name=made["region"], aws_access_key_id=made["access_key_id"],
-            aws_secret_access_key=made["secret_access_key"], config=Config(s3={"addressing_style": "path"}),
+            aws_secret_access_key=made["secret_access_key"],
+            config=Config(s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 3}),
         )
 
-    if command == "drop" and len(arguments) == 2:
-        drop(client("s3"), Path(arguments[0]), arguments[1])
-    elif command == "watch" and len(arguments) == 1:
-        watch(client("s3"), client("sqs"), made["queues"], arguments[0])
-    else:
-        sys.exit("usage: localstack/drop FILE-OR-FOLDER s3://bucket/prefix/  or  localstack/watch s3://bucket/path/to/table")
+    try:
+        if command == "drop" and len(arguments) == 2:
+            drop(client("s3"), Path(arguments[0]), arguments[1])
+        elif command == "watch" and len(arguments) == 1:
+            watch(client("s3"), client("sqs"), made["queues"], arguments[0])
+        else:
+            misused("usage: localstack/drop FILE-OR-FOLDER s3://bucket/prefix/  or  localstack/watch s3://bucket/path/to/table")
+    except (ConnectionError, HTTPClientError):
+        sys.exit(f"LocalStack does not answer on {made['endpoint']}: if it has ended, localstack/down clears up and localstack/up starts one")
+    except (BotoCoreError, ClientError, OSError) as error:
+        sys.exit(f"localstack/{command}: {error}")
+
+
+def misused(text: str) -> None:
+    """Ends with what was asked for wrongly."""
+    print(text, file=sys.stderr)
+    sys.exit(2)
 
 
 def split(address: str) -> tuple[str, str]:
     """Bucket and key of s3://bucket/key."""
-    if not address.startswith("s3://"):
-        sys.exit(f"{address} is no address like s3://bucket/prefix/")
     bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not address.startswith("s3://") or not bucket:
+        misused(f"{address} is no address like s3://bucket/prefix/")
     return bucket, key
 
 
@@ -40,12 +52,16 @@ def drop(s3, path: Path, address: str) -> None:
     """Puts files under a prefix, by their names below the folder."""
     bucket, prefix = split(address)
     if not path.exists():
-        sys.exit(f"there is no {path}")
+        misused(f"there is no {path}")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         key = file.relative_to(path).as_posix() if path.is_dir() else file.name
         key = prefix + key if prefix.endswith("/") or not prefix else prefix
-        s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+        except s3.exceptions.NoSuchBucket:
+            buckets = ", ".join(found["Name"] for found in s3.list_buckets()["Buckets"])
+            sys.exit(f"there is no bucket {bucket}; there are: {buckets}")
         print(f"s3://{bucket}/{key}")
 
 

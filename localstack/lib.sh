@@ -11,6 +11,18 @@ die() {
   exit 1
 }
 
+# For what was asked for wrongly.
+misused() {
+  say "$@"
+  exit 2
+}
+
+# A port that is given is one.
+check_port() {
+  local port="${LITHIFY_LOCALSTACK_PORT:-}"
+  [[ -z "$port" ]] || { [[ "$port" =~ ^[1-9][0-9]{0,4}$ ]] && ((port <= 65535)); } || misused "LITHIFY_LOCALSTACK_PORT=$port is no port: give a number from 1 to 65535, or none for a free one"
+}
+
 # The newest Python that LocalStack 4.13 runs on, or nothing.
 find_python() {
   local candidate

@@ -1,10 +1,12 @@
 """What `up` and `down` do with processes: start LocalStack, wait for it, tell about it, stop it and all that it started.
 
-Processes are known by their id and the time of their start: an id alone may belong to somebody else by now.
+Processes are known by their id and the time of their start: an id alone may belong to somebody else by now. `processes.json` names
+LocalStack with what it started, and Terraform, which leads a process group of its own: its providers are found by that.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,25 +53,32 @@ def start(port: str, libraries: str) -> None:
             [sys.executable, "-m", "lithify_localstack"],
             cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )
-    write(home, [psutil.Process(process.pid)])
+    write(home, "localstack", [psutil.Process(process.pid)])
 
 
-def write(home: Path, processes: list[psutil.Process]) -> None:
-    """Notes processes; the first is LocalStack."""
-    known = []
+def known(home: Path) -> dict[str, list[list[float]]]:
+    """All that was noted."""
+    file = home / "processes.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def write(home: Path, what: str, processes: list[psutil.Process]) -> None:
+    """Notes processes under a name; the first of "localstack" is LocalStack."""
+    found = []
     for process in processes:
         try:
-            known.append([process.pid, process.create_time()])
+            found.append([process.pid, process.create_time()])
         except psutil.NoSuchProcess:
             pass
-    (home / "processes.json").write_text(json.dumps(known))
+    # Whole or not at all: whoever writes may be killed.
+    (home / "processes.new").write_text(json.dumps(known(home) | {what: found}))
+    (home / "processes.new").replace(home / "processes.json")
 
 
-def noted(home: Path) -> list[psutil.Process]:
+def noted(home: Path, what: str = "localstack") -> list[psutil.Process]:
     """Those of the noted processes that still run."""
-    file = home / "processes.json"
     alive = []
-    for pid, born in json.loads(file.read_text()) if file.exists() else []:
+    for pid, born in known(home).get(what, []):
         try:
             process = psutil.Process(pid)
             if abs(process.create_time() - born) < 1:
@@ -77,6 +86,39 @@ def noted(home: Path) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             pass
     return alive
+
+
+def terraform(home: Path) -> list[psutil.Process]:
+    """What still runs of Terraform's process group. While one of a group lives, no other process gets the leader's id."""
+    found = []
+    for leader, born in known(home).get("terraform", []):
+        if psutil.pid_exists(leader) and not [process for process in noted(home, "terraform") if process.pid == leader]:
+            continue
+        for process in psutil.process_iter():
+            try:
+                if os.getpgid(process.pid) == leader and process.create_time() > born - 1 and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                pass
+    return found
+
+
+def run(home: Path, *command: str) -> None:
+    """Runs Terraform in a process group of its own that is noted, so that it is found even if `up` was killed. Exits as it does."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    write(home, "terraform", [psutil.Process(process.pid)])
+
+    def hand_on(number: int, _frame) -> None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    # Ctrl-C reaches this process's group only. Terraform then ends what it is at, and its state is whole.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hand_on)
+    code = process.wait()
+    sys.exit(code if code >= 0 else 128 - code)
 
 
 def functions(home: Path) -> list[psutil.Process]:
@@ -121,11 +163,12 @@ def record(home: Path) -> None:
     """Notes what LocalStack has started since, so that it is found even if LocalStack dies."""
     processes = noted(home)
     if processes:
-        write(home, processes[:1] + processes[0].children(recursive=True))
+        write(home, "localstack", processes[:1] + processes[0].children(recursive=True))
 
 
 def stop(home: Path) -> None:
-    """Ends LocalStack, which ends its own, then whatever is left."""
+    """Ends Terraform, which would go on making things, then LocalStack, which ends its own, then whatever is left."""
+    end(terraform(home), 3)
     all_of_them = set(noted(home)) | set(functions(home))
     for process in list(all_of_them):
         try:
@@ -135,12 +178,27 @@ def stop(home: Path) -> None:
     for process in noted(home)[:1]:
         process.terminate()
     _, left = psutil.wait_procs(all_of_them, timeout=STOP_SECONDS)
-    for process in set(left) | set(functions(home)):
+    kill(set(left) | set(functions(home)))
+
+
+def end(processes: list[psutil.Process], seconds: float) -> None:
+    """Asks processes to end, and kills those that have not after so long."""
+    for process in processes:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            pass
+    kill(psutil.wait_procs(processes, timeout=seconds)[1])
+
+
+def kill(processes) -> None:
+    """Kills processes and waits for their end."""
+    for process in processes:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             pass
-    _, left = psutil.wait_procs(left, timeout=5)
+    _, left = psutil.wait_procs(processes, timeout=5)
     if left:
         sys.exit(f"these processes do not end: {', '.join(str(process.pid) for process in left)}")
 
@@ -182,4 +240,4 @@ if __name__ == "__main__":
     if command == "start":
         start(*arguments)
     else:
-        {"wait": wait, "record": record, "stop": stop, "describe": describe, "tell": tell}[command](Path(arguments[0]), *arguments[1:])
+        {"run": run, "wait": wait, "record": record, "stop": stop, "describe": describe, "tell": tell}[command](Path(arguments[0]), *arguments[1:])

@@ -24,6 +24,8 @@ import urllib.parse
 import boto3
 from botocore.config import Config
 
+from scripts import LocalStackScripts  # noqa: F401  (its tests run with these)
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = 5
 

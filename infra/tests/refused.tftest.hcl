@@ -165,6 +165,126 @@ run "an_ambiguous_size" {
   expect_failures = [var.pipelines]
 }
 
+run "a_size_of_nothing" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", target_file_size = "0MiB" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_size_of_half_a_mebibyte" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", target_file_size = "0.5MiB" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "a_size_above_what_a_file_may_have" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", target_file_size = "1TiB" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "an_empty_format" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", format = "" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_empty_compression" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", compression = "" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_order_by_no_column" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = [] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_order_by_a_column_without_a_name" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["a", " "] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "no_delay_at_all" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", longest_delay = "0s" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_delay_beyond_a_month" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", longest_delay = "31d" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "a_delay_with_the_smaller_unit_first" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", longest_delay = "30m1h" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_empty_delay" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", longest_delay = "" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_alarm_that_always_rings" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", longest_delay = "1h", staged_age_alarm = "60m" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
 run "a_delay_without_a_unit" {
   command = plan
   variables {
@@ -283,6 +403,46 @@ run "a_large_drop_of_no_size" {
     ingest_large = { drop_size = "large" }
   }
   expect_failures = [var.ingest_large]
+}
+
+run "a_large_drop_of_nothing" {
+  command = plan
+  variables {
+    ingest_large = { drop_size = "0B" }
+  }
+  expect_failures = [var.ingest_large]
+}
+
+run "less_concurrency_than_the_queue_calls_for" {
+  command = plan
+  variables {
+    ingest = { reserved_concurrency = 9 }
+  }
+  expect_failures = [var.ingest]
+}
+
+run "less_concurrency_than_the_large_queue_calls_for" {
+  command = plan
+  variables {
+    ingest_large = { reserved_concurrency = 4 }
+  }
+  expect_failures = [var.ingest_large]
+}
+
+run "a_compactor_that_is_switched_off" {
+  command = plan
+  variables {
+    compactor = { reserved_concurrency = 0 }
+  }
+  expect_failures = [var.compactor]
+}
+
+run "a_rate_beyond_what_the_alarm_sees" {
+  command = plan
+  variables {
+    compactor = { schedule = "rate(2 days)" }
+  }
+  expect_failures = [var.compactor]
 }
 
 run "a_schedule_that_is_none" {
@@ -461,7 +621,11 @@ run "neighbours" {
       late   = { source = "s3://drops/orders-late/", table = "s3://lake/orders2" }
       more   = { source = "s3://drops/more/", table = "s3://lake/orders" }
       tiny   = { source = "s3://lake/in/", table = "s3://lake/out", target_file_size = "1.5 GiB", longest_delay = "1h 30m" }
+      odd    = { source = "s3://lake/odd/", table = "s3://lake/odds", target_file_size = "2_000 kB", longest_delay = "250ms", format = "JSON", staged_age_alarm = "2d 12h" }
     }
+    ingest       = { reserved_concurrency = 10 }
+    ingest_large = { reserved_concurrency = 5, drop_size = "1b" }
+    compactor    = { reserved_concurrency = 1, schedule = "rate(1 day)" }
   }
 }
 

@@ -18,12 +18,12 @@ run "queues" {
   command = apply
 
   assert {
-    condition     = aws_sqs_queue.queue.visibility_timeout_seconds >= 6 * module.function["ingest"].facts.timeout
-    error_message = "The queue's visibility is under six times its function's time-out."
+    condition     = aws_sqs_queue.queue.visibility_timeout_seconds >= 6 * module.function["ingest"].facts.timeout + aws_lambda_event_source_mapping.queue["ingest"].maximum_batching_window_in_seconds
+    error_message = "The queue's visibility is under six times its function's time-out and the time in which a batch gathers."
   }
   assert {
-    condition     = aws_sqs_queue.large.visibility_timeout_seconds >= 6 * module.function["ingest_large"].facts.timeout
-    error_message = "The large queue's visibility is under six times its function's time-out."
+    condition     = aws_sqs_queue.large.visibility_timeout_seconds >= 6 * module.function["ingest_large"].facts.timeout + aws_lambda_event_source_mapping.queue["ingest_large"].maximum_batching_window_in_seconds
+    error_message = "The large queue's visibility is under six times its function's time-out and the time in which a batch gathers."
   }
   assert {
     condition = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.large] : alltrue([for role in ["ingest", "ingest_large"] :
@@ -68,18 +68,26 @@ run "queues" {
     condition     = alltrue([for mapping in aws_lambda_event_source_mapping.queue : mapping.batch_size <= 10 || mapping.maximum_batching_window_in_seconds >= 1]) && aws_lambda_event_source_mapping.queue["ingest_large"].batch_size == 1
     error_message = "Lambda refuses a batch of more than 10 without a window; a large drop comes alone."
   }
+  assert {
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => mapping.scaling_config[0].maximum_concurrency } == { ingest = 10, ingest_large = 5 }
+    error_message = "The most invocations at once are not the agreed ones."
+  }
 }
 
 run "slow_ingest" {
   command = apply
   variables {
-    ingest       = { timeout = 300 }
-    ingest_large = { timeout = 600 }
+    ingest       = { timeout = 300, batch_window = 300, concurrency_max = 7, reserved_concurrency = 7 }
+    ingest_large = { timeout = 600, concurrency_max = 3, reserved_concurrency = 4 }
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.visibility_timeout_seconds == 1800 && aws_sqs_queue.large.visibility_timeout_seconds == 3600
-    error_message = "The visibility does not follow the time-outs."
+    condition     = aws_sqs_queue.queue.visibility_timeout_seconds == 6 * 300 + 300 && aws_sqs_queue.large.visibility_timeout_seconds == 6 * 600
+    error_message = "The visibility does not follow the time-outs and the time in which a batch gathers."
+  }
+  assert {
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => mapping.scaling_config[0].maximum_concurrency } == { ingest = 7, ingest_large = 3 }
+    error_message = "The most invocations at once are not those that were chosen."
   }
   assert {
     condition     = module.function["ingest"].facts.environment.LITHIFY_CLAIM_TIME == "660s" && module.function["ingest_large"].facts.environment.LITHIFY_CLAIM_TIME == "660s"
@@ -125,6 +133,17 @@ run "functions" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.compactor.maximum_retry_attempts == 0
     error_message = "Failed scheduled invocations would be repeated and pile up."
+  }
+  assert {
+    condition = { for name, config in aws_lambda_function_event_invoke_config.ingest : name => [config.function_name, config.destination_config[0].on_failure[0].destination] } == {
+      ingest       = ["lithify-ingest", "arn:aws:sqs:eu-central-1:123456789012:lithify-dead-letters"]
+      ingest_large = ["lithify-ingest-large", "arn:aws:sqs:eu-central-1:123456789012:lithify-dead-letters"]
+    }
+    error_message = "An event that was sent to a function directly would be lost when its tries are used up."
+  }
+  assert {
+    condition     = alltrue([for config in aws_lambda_function_event_invoke_config.ingest : config.maximum_retry_attempts == 2 && config.maximum_event_age_in_seconds == 21600])
+    error_message = "A direct event is tried as often and for as long as Lambda can."
   }
 }
 
@@ -241,6 +260,10 @@ run "alarms" {
     error_message = "An alarm on staged runs looks at the wrong metric."
   }
   assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "breaching" && alarm.period == 60 && alarm.evaluation_periods == 5])
+    error_message = "A compactor that is not invoked any more would not be noticed."
+  }
+  assert {
     condition     = keys(aws_cloudwatch_metric_alarm.no_drops) == ["orders"] && aws_cloudwatch_metric_alarm.no_drops["orders"].evaluation_periods * aws_cloudwatch_metric_alarm.no_drops["orders"].period == 6 * 3600 && aws_cloudwatch_metric_alarm.no_drops["orders"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.no_drops["orders"].dimensions == tomap({ pipeline = "orders" })
     error_message = "Silence of six hours would not be noticed."
   }
@@ -260,6 +283,43 @@ run "alarms" {
     condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_metric_alarm.no_drops), values(aws_cloudwatch_metric_alarm.errors),
     values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), [aws_cloudwatch_metric_alarm.dead_letters]) : alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
     error_message = "An alarm wakes nobody."
+  }
+}
+
+# The alarm must not ring between two runs, whatever the schedule.
+run "a_slow_schedule" {
+  command = plan
+  variables {
+    compactor = { schedule = "rate(2 hours)" }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "breaching" && alarm.period == 7200 && alarm.evaluation_periods == 5])
+    error_message = "The alarm on staged runs does not follow the schedule."
+  }
+}
+
+run "a_lone_compactor" {
+  command = plan
+  variables {
+    compactor = { reserved_concurrency = 1, timeout = 600 }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.period * alarm.evaluation_periods > 600 + 60])
+    error_message = "The alarm on staged runs would ring while the only compactor is at work."
+  }
+}
+
+run "a_schedule_by_the_clock" {
+  command = plan
+  variables {
+    compactor = { schedule = "cron(0 2 * * ? *)" }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "notBreaching"])
+    error_message = "When a cron schedule is due is not known: the alarm would ring between two runs."
   }
 }
 
@@ -298,6 +358,13 @@ run "buckets" {
   assert {
     condition     = alltrue(flatten([for bucket in aws_s3_bucket_lifecycle_configuration.made : [for rule in bucket.rule : length(rule.expiration) == 0 && length(rule.transition) == 0]]))
     error_message = "A rule would delete staged files."
+  }
+  assert {
+    condition = { for name, bucket in aws_s3_bucket_lifecycle_configuration.made : name => [for rule in bucket.rule : [rule.status, rule.abort_incomplete_multipart_upload[0].days_after_initiation]] } == {
+      web  = [["Enabled", 7]]
+      lake = [["Enabled", 7]]
+    }
+    error_message = "Parts of uploads that never ended would be kept, and paid for, for ever."
   }
 }
 

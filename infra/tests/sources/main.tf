@@ -30,3 +30,10 @@ output "stars" {
   description = "Files in which \"*\" is an action or a whole resource."
   value       = [for file, text in local.texts : file if length(regexall("(?:Resource|Action)\\s*=\\s*\\[?\\s*\"\\*\"", text)) > 0]
 }
+
+output "replaced_gently" {
+  description = "Resources that are made anew before the old one is destroyed."
+  value = flatten([for text in local.texts : [for block in regexall("(?s)\nresource \"([a-z0-9_]+)\" \"([a-z0-9_]+)\" \\{\n(.*?)\n\\}", text) :
+    "${block[0]}.${block[1]}" if length(regexall("create_before_destroy += true", block[2])) > 0
+  ]])
+}

@@ -1,0 +1,78 @@
+# Where the settings lie from one apply to the next: the runs share a state.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  zips = { ingest = "tests/fixtures/function.zip", compactor = "tests/fixtures/function.zip" }
+}
+
+run "at_first" {
+  command = apply
+  variables {
+    pipelines = { orders = { source = "s3://drops/orders/", table = "s3://lake/orders" } }
+  }
+
+  assert {
+    condition     = output.settings == "s3://lake/_lithify/lithify/settings.json"
+    error_message = "The settings do not lie in the bucket of the first table."
+  }
+}
+
+run "a_pipeline_that_sorts_first_moves_nothing" {
+  command = apply
+  variables {
+    pipelines = {
+      clicks = { source = "s3://web/", table = "s3://another/clicks" }
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders" }
+    }
+  }
+
+  assert {
+    condition     = output.settings == "s3://lake/_lithify/lithify/settings.json" && alltrue([for function in module.function : function.facts.environment.LITHIFY_SETTINGS == "s3://lake/_lithify/lithify/settings.json"])
+    error_message = "The settings moved: functions that are not updated yet would look for them in vain."
+  }
+  assert {
+    condition     = alltrue([for code in aws_s3_object.code : code.bucket == "lake"])
+    error_message = "The packed functions moved."
+  }
+}
+
+run "a_bucket_without_tables_is_left" {
+  command = apply
+  variables {
+    pipelines = { clicks = { source = "s3://web/", table = "s3://another/clicks" } }
+  }
+
+  assert {
+    condition     = output.settings == "s3://another/_lithify/lithify/settings.json"
+    error_message = "The settings stay in a bucket that the pipelines have left."
+  }
+}
+
+run "an_address_that_is_given_holds" {
+  command = apply
+  variables {
+    settings_address = "s3://config/lithify.json"
+    pipelines        = { clicks = { source = "s3://web/", table = "s3://another/clicks" } }
+  }
+
+  assert {
+    condition     = output.settings == "s3://config/lithify.json"
+    error_message = "The settings do not lie where they were wanted."
+  }
+}
+
+# What no plan shows: objects that functions need are deleted only after the functions know of the new ones.
+run "the_old_goes_last" {
+  command = plan
+  module {
+    source = "./tests/sources"
+  }
+
+  assert {
+    condition     = toset(output.replaced_gently) == toset(["aws_s3_object.code", "aws_s3_object.settings"])
+    error_message = "Made anew before the old one goes: ${join(", ", output.replaced_gently)}."
+  }
+}
