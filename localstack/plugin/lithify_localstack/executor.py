@@ -43,6 +43,8 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         self._launch()
 
     def _launch(self) -> None:
+        # A change of the configuration alone gives a new version of the same code, and the end of the old one deletes what was unpacked.
+        self._config.code.prepare_for_execution()
         code = self._config.code.get_unzipped_code_location()
         name = self.function_version.id.function_name
         self._process = FunctionProcess(name, code, self._environment, Path(os.environ[HOME]))
