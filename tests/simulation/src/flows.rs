@@ -191,7 +191,7 @@ fn compact(world: &Arc<World>, strand: usize) {
 /// A sandbox that opened the pipeline long ago, and finds a commit of another that died: only compacting itself recovers it.
 fn compact_warm(world: &Arc<World>, strand: usize) {
     let sandbox = CompactorSandbox::new(world);
-    let _answer = sandbox.invoke(strand, "warmer", &Request { pipelines: None, upkeep: true });
+    let _answer = sandbox.invoke(strand, "warmer", &Request { pipelines: None, upkeep: true, open: false });
     four_drops_unopened(world);
     poll(world, strand, "earlier", QUEUE);
     world.scheduler.pass(20_000_000);
@@ -205,12 +205,12 @@ fn compact_warm(world: &Arc<World>, strand: usize) {
 }
 
 fn keep_up(world: &Arc<World>, strand: usize) {
-    let request = Request { pipelines: None, upkeep: true };
+    let request = Request { pipelines: None, upkeep: true, open: false };
     let _answer = CompactorSandbox::new(world).invoke(strand, VICTIM, &request);
 }
 
 fn open_first(world: &Arc<World>, strand: usize) {
-    let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: false };
+    let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: false, open: true };
     let _answer = CompactorSandbox::new(world).invoke(strand, VICTIM, &request);
 }
 

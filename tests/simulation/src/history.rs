@@ -41,7 +41,7 @@ pub fn of_seed(seed: u64) -> Report {
 
 /// Opens the pipeline, with nobody beside it.
 pub fn open(world: &Arc<World>) {
-    let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: false };
+    let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: false, open: true };
     match world.compact_as("opener", &request) {
         Some(Ok(None)) => {}
         other => world.violation("L-1", format!("the pipeline could not be opened: {other:?}")),

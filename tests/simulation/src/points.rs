@@ -130,7 +130,7 @@ fn history(flow: &Flow, point: Option<(u64, Wrong)>) -> Report {
             Port::around(world.clone(), 5, strand, "rescuer").sleep(FOR_DEAD / 2);
             poll(&world, strand, "rescuer", QUEUE);
             let _answer = CompactorSandbox::new(&world).invoke(strand, "rescuer-compactor", &Request::default());
-            let upkeep = Request { pipelines: None, upkeep: true };
+            let upkeep = Request { pipelines: None, upkeep: true, open: false };
             let _answer = CompactorSandbox::new(&world).invoke(strand, "rescuer-upkeep", &upkeep);
         }));
     }

@@ -95,7 +95,7 @@ impl Race {
                     let _answer = CompactorSandbox::new(world).invoke(strand, name, &Request::default());
                 }),
                 Self::Upkeeps => Box::new(move |strand| {
-                    let request = Request { pipelines: None, upkeep: true };
+                    let request = Request { pipelines: None, upkeep: true, open: false };
                     let _answer = CompactorSandbox::new(world).invoke(strand, name, &request);
                 }),
             }

@@ -181,6 +181,9 @@ impl Ledger for DyingLedger {
     async fn abort(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
         through!(self, ledger_dead(), self.inner.abort(pipeline, id).await)
     }
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
+        through!(self, ledger_dead(), self.inner.give_up(pipeline, id).await)
+    }
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         through!(self, ledger_dead(), self.inner.seal(id, sealed).await)
     }

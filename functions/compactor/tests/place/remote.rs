@@ -18,7 +18,7 @@ const KEY: &str = "test";
 /// The server's address.
 pub fn server() -> String {
     std::env::var("LITHIFY_S3")
-        .expect("LITHIFY_S3 names no S3 server: run this by `cargo xtask test`, which starts one")
+        .unwrap_or_else(|_| panic!("LITHIFY_S3 names no S3 server: run this by `cargo xtask test`, which starts one"))
 }
 
 #[derive(Debug)]

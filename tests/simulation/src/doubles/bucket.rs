@@ -81,6 +81,7 @@ impl Bucket {
         let etag = etag(&content.bytes);
         let version = Version { id: format!("version-{number}"), etag, content, at };
         let notification = Notification {
+            other_key: None,
             bucket: BUCKET.to_owned(),
             key: key.to_owned(),
             version_id: keeps.then(|| version.id.clone()),

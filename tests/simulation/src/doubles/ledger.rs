@@ -94,6 +94,15 @@ impl Ledger for SimLedger {
         };
         through!(self, late_write "abort" id.to_string(), show, (inner, pipeline = pipeline.clone()) => inner.abort(&pipeline, id))
     }
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
+        let show = |answer: &Result<AbortOutcome, LedgerError>| {
+            told(answer, |outcome| match outcome {
+                AbortOutcome::Aborted => "aborted".to_owned(),
+                AbortOutcome::Stands(record) => format!("stands: {}", state(record)),
+            })
+        };
+        through!(self, late_write "give_up" id.to_string(), show, (inner, pipeline = pipeline.clone()) => inner.give_up(&pipeline, id))
+    }
 
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         through!(self, late_write "seal" id.to_string(), told_all, (inner, sealed = sealed.clone()) => inner.seal(id, &sealed))
@@ -233,5 +242,6 @@ fn state(record: &BatchRecord) -> String {
         BatchRecord::Staged(sealed) => format!("staged with {} drops", sealed.drops),
         BatchRecord::Committed { version, .. } => format!("committed at {version}"),
         BatchRecord::Aborted => "aborted".to_owned(),
+        BatchRecord::GivenUp => "given up".to_owned(),
     }
 }

@@ -33,7 +33,7 @@ fn stays_closed(world: &Arc<World>) {
         // The ledger's identity is taken for granted for a minute.
         world.scheduler.pass(400_000_000);
         world.alone(|strand| poll(world, strand, &format!("closed-{round}"), QUEUE));
-        let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: round == 2 };
+        let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: round == 2, open: true };
         demand(world, fails(world, &format!("closed-compactor-{round}"), &request), "the compactor opens nothing");
     }
     demand(world, version(world) == version_before, "nothing is committed");

@@ -18,7 +18,7 @@ pub(super) fn between_the_calls(world: &Arc<World>) {
     world.scheduler.run(vec![
         Box::new(|strand| {
             for round in 0..2 {
-                let request = Request { pipelines: None, upkeep: true };
+                let request = Request { pipelines: None, upkeep: true, open: false };
                 let _answer = CompactorSandbox::new(world).invoke(strand, &format!("compactor.{round}"), &request);
             }
         }),
@@ -49,7 +49,7 @@ fn just_before_the_commit(world: &Arc<World>, upkeep: bool, what: Other) {
     world.set_plan(Plan::scripted(vec![waits]));
     world.scheduler.run(vec![
         Box::new(|strand| {
-            let request = Request { pipelines: None, upkeep };
+            let request = Request { pipelines: None, upkeep, open: false };
             let _answer = CompactorSandbox::new(world).invoke(strand, "compactor", &request);
         }),
         Box::new(|strand| {

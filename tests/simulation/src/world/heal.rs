@@ -77,7 +77,7 @@ impl World {
 
     /// One invocation of the compactor with nobody beside it, which must succeed.
     pub fn compact(self: &Arc<Self>, name: &str, upkeep: bool) {
-        let request = Request { pipelines: None, upkeep };
+        let request = Request { pipelines: None, upkeep, open: false };
         match self.compact_as(name, &request) {
             None => self.violation("L-1", format!("{name} crashed without a fault")),
             Some(Err(why)) => self.violation("L-1", format!("{name} failed without a fault: {why}")),

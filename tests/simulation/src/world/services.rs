@@ -118,7 +118,7 @@ impl Schedule {
                 Some(warm) => warm,
                 None => CompactorSandbox::new(world),
             };
-            let request = Request { pipelines: None, upkeep: random.chance(self.upkeep) };
+            let request = Request { pipelines: None, upkeep: random.chance(self.upkeep), open: false };
             let name = format!("{}.{round}", self.name);
             match sandbox.invoke(strand, &name, &request) {
                 None => continue,
