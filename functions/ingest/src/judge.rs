@@ -93,8 +93,8 @@ impl Ingest {
             },
         };
         Ok(match verdict {
-            // Others abort the batches of the dead only, so this one's holder did it: nothing has died.
-            Verdict::Aborted if !self.is_dead(claim) => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
+            // Nothing has died.
+            Verdict::GivenUp => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
             Verdict::Aborted => Standing::Open(self.after_abort(object, claim)),
             Verdict::Sealed(manifest) => match manifest.holds(&object.id) {
                 // Judge by what is held, never by what is said to be left out: a claim whose reply was lost is in no list.

@@ -16,11 +16,13 @@ const KEPT: usize = 8;
 pub(crate) enum Verdict {
     /// Sealed: it holds what its manifest names.
     Sealed(Arc<Manifest>),
-    /// Void.
+    /// Void: others took its holder for dead.
     Aborted,
+    /// Void: its holder gave it up.
+    GivenUp,
 }
 
-/// Reads batch records and manifests, and keeps the last few: neither a sealed batch's manifest nor an abort ever changes.
+/// Reads batch records and manifests, and keeps the last few: neither a sealed batch's manifest nor a void record ever changes.
 pub(crate) struct Manifests {
     ledger: Arc<dyn Ledger>,
     state: Arc<dyn Store>,
@@ -45,9 +47,10 @@ impl Manifests {
 
     /// What a batch with this record came to.
     pub(crate) async fn verdict_of(&self, id: BatchId, record: &BatchRecord) -> Result<Verdict, IngestError> {
-        let verdict = match record.sealed() {
-            None => Verdict::Aborted,
-            Some(sealed) => {
+        let verdict = match record {
+            BatchRecord::Aborted => Verdict::Aborted,
+            BatchRecord::GivenUp => Verdict::GivenUp,
+            BatchRecord::Staged(sealed) | BatchRecord::Committed { sealed, .. } => {
                 let content = self.state.get(&sealed.manifest).await?;
                 let manifest = Manifest::decode(&content, &sealed.digest)
                     .map_err(|e| IngestError::Manifest { address: sealed.manifest.clone(), reason: e.to_string() })?;

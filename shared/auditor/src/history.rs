@@ -80,7 +80,7 @@ async fn batches(
             verdict.counts.batches += 1;
             let version = match record {
                 BatchRecord::Committed { version, .. } => Some(version),
-                BatchRecord::Staged(_) | BatchRecord::Aborted => None,
+                BatchRecord::Staged(_) | BatchRecord::Aborted | BatchRecord::GivenUp => None,
             };
             let manifest = match subject.state.get(&sealed.manifest).await {
                 Ok(content) => Manifest::decode(&content, &sealed.digest).map_err(|e| e.to_string()),

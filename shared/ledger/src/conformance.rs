@@ -41,6 +41,7 @@ where
         claims::ten_thousand_in_one_call,
         batches::sealed_then_committed,
         batches::aborted_batches_stay_void,
+        batches::batches_that_were_given_up_say_so,
         batches::sealed_batches_cannot_be_aborted,
         batches::another_record_for_a_sealed_batch_is_an_error,
         batches::staged_ones_are_listed_and_added_up,

@@ -110,6 +110,10 @@ impl Ledger for DynamoLedger {
         self.told("abort a batch", batches::abort(&self.door, pipeline, id).await)
     }
 
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
+        self.told("give up a batch", batches::give_up(&self.door, pipeline, id).await)
+    }
+
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         self.told("seal a batch", batches::seal(&self.door, id, sealed).await)
     }

@@ -174,6 +174,11 @@ impl Ledger for EmbeddedLedger {
         self.write("abort a batch", 1, move |conn| batches::abort(conn, &pipeline, id)).await
     }
 
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
+        let pipeline = pipeline.clone();
+        self.write("give up a batch", 1, move |conn| batches::give_up(conn, &pipeline, id)).await
+    }
+
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         let sealed = sealed.clone();
         self.write("seal a batch", 2, move |conn| batches::seal(conn, id, &sealed)).await

@@ -68,6 +68,9 @@ pub trait Ledger: Send + Sync {
     /// Writes `Aborted` as the record of a batch of this pipeline that has none. Says what stands if another record was there first.
     async fn abort(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError>;
 
+    /// As `abort`, by the batch's own holder, which lives: writes `GivenUp`. Nobody may take its drops for what ended a process.
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError>;
+
     /// Writes `Staged` as the record of a batch that has none and enters it in its pipeline's list of staged batches, in
     /// one transaction. The same record again (a retry, even after the batch was committed) is `Sealed`; a different one is an error.
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError>;

@@ -53,11 +53,6 @@ pub trait Liveness: Send + Sync {
     /// alone next, not what is in the table.
     fn suspect(&self, holder: &str, batch: BatchId) -> Suspect;
 
-    /// Whether holders leave notes that tell a death from a batch that was given up. Where they do not, what is given up must say so itself.
-    fn leaves_notes(&self) -> bool {
-        true
-    }
-
     /// The [`drop_hash`]es of drops that dead holders were reading for `batch`, whoever they were. For what is read before it is
     /// claimed.
     fn read_by_the_dead(&self, batch: BatchId) -> Vec<u64> {

@@ -94,6 +94,10 @@ impl Ledger for MemoryLedger {
         Ok(self.lock().records.abort(pipeline, id))
     }
 
+    async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
+        Ok(self.lock().records.give_up(pipeline, id))
+    }
+
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         self.lock().records.seal(id, sealed)
     }

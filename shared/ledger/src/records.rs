@@ -77,16 +77,18 @@ pub enum BatchRecord {
         /// The Delta version that carries it.
         version: u64,
     },
-    /// Void for ever.
+    /// Void for ever: others took its holder for dead.
     Aborted,
+    /// Void for ever: its own holder gave it up. Nothing died of its drops.
+    GivenUp,
 }
 
 impl BatchRecord {
-    /// What was sealed; nothing if it was aborted.
+    /// What was sealed; nothing if it is void.
     pub fn sealed(&self) -> Option<&Sealed> {
         match self {
             Self::Staged(sealed) | Self::Committed { sealed, .. } => Some(sealed),
-            Self::Aborted => None,
+            Self::Aborted | Self::GivenUp => None,
         }
     }
 }
@@ -95,9 +97,9 @@ impl BatchRecord {
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AbortOutcome {
-    /// The batch is aborted, by this call or before.
+    /// The batch is void as was asked for, by this call or before.
     Aborted,
-    /// It was sealed first: judge by this.
+    /// Another record was there first: judge by this.
     Stands(BatchRecord),
 }
 

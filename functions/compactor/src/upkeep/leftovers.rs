@@ -62,7 +62,7 @@ impl Compactor {
         Ok(match record {
             None | Some(BatchRecord::Staged(_)) => Needed::All,
             Some(BatchRecord::Committed { .. }) => Needed::Manifest,
-            Some(BatchRecord::Aborted) => Needed::Nothing,
+            Some(BatchRecord::Aborted | BatchRecord::GivenUp) => Needed::Nothing,
         })
     }
 

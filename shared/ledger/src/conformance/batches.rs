@@ -37,6 +37,30 @@ pub async fn aborted_batches_stay_void(ledger: &dyn Ledger) {
     assert_eq!(must(ledger.staged_totals(&pipeline("p")).await), StagedTotals::default());
 }
 
+/// Giving up is for ever as well, and told from an abort: the first of the two stands.
+pub async fn batches_that_were_given_up_say_so(ledger: &dyn Ledger) {
+    assert_eq!(must(ledger.give_up(&pipeline("p"), batch(1)).await), AbortOutcome::Aborted);
+    assert_eq!(
+        must(ledger.give_up(&pipeline("p"), batch(1)).await),
+        AbortOutcome::Aborted,
+        "a retry after a lost reply"
+    );
+    assert_eq!(must(ledger.abort(&pipeline("p"), batch(1)).await), AbortOutcome::Stands(BatchRecord::GivenUp));
+    assert_eq!(must(ledger.seal(batch(1), &sealed("p", 1)).await), SealOutcome::Void);
+    assert_eq!(must(ledger.batch(batch(1)).await), Some(BatchRecord::GivenUp));
+    assert_eq!(must(ledger.staged_totals(&pipeline("p")).await), StagedTotals::default());
+    assert!(ledger.mark_committed(&[batch(1)], 0).await.is_err());
+
+    assert_eq!(must(ledger.abort(&pipeline("p"), batch(2)).await), AbortOutcome::Aborted);
+    assert_eq!(must(ledger.give_up(&pipeline("p"), batch(2)).await), AbortOutcome::Stands(BatchRecord::Aborted));
+    assert_eq!(must(ledger.seal(batch(3), &sealed("p", 3)).await), SealOutcome::Sealed);
+    let staged = BatchRecord::Staged(sealed("p", 3));
+    assert_eq!(must(ledger.give_up(&pipeline("p"), batch(3)).await), AbortOutcome::Stands(staged));
+    let known: Vec<_> =
+        must(ledger.batches(&pipeline("p"), None, 10).await).into_iter().map(|(_, record)| record).collect();
+    assert_eq!(known[..2], [BatchRecord::GivenUp, BatchRecord::Aborted]);
+}
+
 /// An abort that comes too late changes nothing and says what stands.
 pub async fn sealed_batches_cannot_be_aborted(ledger: &dyn Ledger) {
     let staged = BatchRecord::Staged(sealed("p", 1));

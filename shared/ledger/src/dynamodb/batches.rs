@@ -32,6 +32,7 @@ fn item(id: BatchId, pipeline: &PipelineName, record: &BatchRecord) -> Result<It
         BatchRecord::Staged(_) => "staged",
         BatchRecord::Committed { .. } => "committed",
         BatchRecord::Aborted => "aborted",
+        BatchRecord::GivenUp => "given_up",
     };
     item.insert("state".to_owned(), text(state));
     if let Some(sealed) = record.sealed() {
@@ -49,6 +50,7 @@ fn parse(item: &Item) -> Result<BatchRecord, Failure> {
         "staged" => Ok(BatchRecord::Staged(sealed()?)),
         "committed" => Ok(BatchRecord::Committed { sealed: sealed()?, version: number_in(item, "version")? }),
         "aborted" => Ok(BatchRecord::Aborted),
+        "given_up" => Ok(BatchRecord::GivenUp),
         _ => Err(unreadable(item, "state", "none that is known")),
     }
 }
@@ -60,10 +62,24 @@ pub(super) async fn record(door: &Door, id: BatchId) -> Result<Option<BatchRecor
 
 /// See `Ledger::abort`.
 pub(super) async fn abort(door: &Door, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, Failure> {
-    match door.put(item(id, pipeline, &BatchRecord::Aborted)?, Condition::Absent).await? {
+    make_void(door, pipeline, id, &BatchRecord::Aborted).await
+}
+
+/// See `Ledger::give_up`.
+pub(super) async fn give_up(door: &Door, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, Failure> {
+    make_void(door, pipeline, id, &BatchRecord::GivenUp).await
+}
+
+async fn make_void(
+    door: &Door,
+    pipeline: &PipelineName,
+    id: BatchId,
+    void: &BatchRecord,
+) -> Result<AbortOutcome, Failure> {
+    match door.put(item(id, pipeline, void)?, Condition::Absent).await? {
         Written::Done => Ok(AbortOutcome::Aborted),
         Written::Refused(standing) => match parse(&standing.ok_or_else(|| vanished(id))?)? {
-            BatchRecord::Aborted => Ok(AbortOutcome::Aborted),
+            record if record == *void => Ok(AbortOutcome::Aborted),
             record => Ok(AbortOutcome::Stands(record)),
         },
     }
@@ -80,7 +96,7 @@ pub(super) async fn seal(door: &Door, id: BatchId, sealed: &Sealed) -> Result<Se
         Transacted::Refused(standing) => standing.into_iter().next().flatten(),
     };
     match parse(&standing.ok_or_else(|| vanished(id))?)? {
-        BatchRecord::Aborted => Ok(SealOutcome::Void),
+        BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),
         BatchRecord::Staged(standing) | BatchRecord::Committed { sealed: standing, .. } if standing == *sealed => {
             Ok(SealOutcome::Sealed)
         }
@@ -119,7 +135,7 @@ async fn still_staged(door: &Door, ids: &[BatchId], version: u64) -> Result<Vec<
                     "batch {id} is committed at version {standing}, not {version}: compare the ledger with the table's log"
                 )));
             }
-            Some(BatchRecord::Aborted) => {
+            Some(BatchRecord::Aborted | BatchRecord::GivenUp) => {
                 return Err(Failure::lasting(format!(
                     "batch {id} is aborted, so no commit may carry it, yet version {version} is said to: compare the \
                      ledger with the table's log"
@@ -202,6 +218,7 @@ mod tests {
         let pipeline: PipelineName = "p".parse().unwrap();
         for record in [
             BatchRecord::Aborted,
+            BatchRecord::GivenUp,
             BatchRecord::Staged(sealed("p", 1)),
             BatchRecord::Committed { sealed: sealed("p", u64::MAX / 4), version: u64::MAX },
         ] {

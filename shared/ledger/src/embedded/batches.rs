@@ -20,6 +20,9 @@ pub(super) fn record(conn: &Connection, id: BatchId) -> Result<Option<BatchRecor
     found.map(parse_record).transpose()
 }
 
+/// What stands for `sealed` where the batch's own holder gave it up; nothing stands there where others aborted it.
+const GIVEN_UP: &str = "";
+
 type RawRecord = (Option<String>, Option<i64>);
 
 fn raw_record(row: &Row<'_>, first: usize) -> rusqlite::Result<RawRecord> {
@@ -27,8 +30,11 @@ fn raw_record(row: &Row<'_>, first: usize) -> rusqlite::Result<RawRecord> {
 }
 
 fn parse_record((sealed, version): RawRecord) -> Result<BatchRecord, Failure> {
-    let Some(sealed) = sealed else { return Ok(BatchRecord::Aborted) };
-    let sealed: Sealed = serde_json::from_str(&sealed)?;
+    let sealed = match sealed.as_deref() {
+        None => return Ok(BatchRecord::Aborted),
+        Some(GIVEN_UP) => return Ok(BatchRecord::GivenUp),
+        Some(sealed) => serde_json::from_str(sealed)?,
+    };
     Ok(match version {
         None => BatchRecord::Staged(sealed),
         Some(version) => BatchRecord::Committed { sealed, version: counted(version)? },
@@ -37,20 +43,38 @@ fn parse_record((sealed, version): RawRecord) -> Result<BatchRecord, Failure> {
 
 /// See `Ledger::abort`.
 pub(super) fn abort(conn: &Connection, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, Failure> {
+    make_void(conn, pipeline, id, &BatchRecord::Aborted)
+}
+
+/// See `Ledger::give_up`.
+pub(super) fn give_up(conn: &Connection, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, Failure> {
+    make_void(conn, pipeline, id, &BatchRecord::GivenUp)
+}
+
+fn make_void(
+    conn: &Connection,
+    pipeline: &PipelineName,
+    id: BatchId,
+    void: &BatchRecord,
+) -> Result<AbortOutcome, Failure> {
     match record(conn, id)? {
-        Some(BatchRecord::Aborted) => return Ok(AbortOutcome::Aborted),
+        Some(record) if record == *void => return Ok(AbortOutcome::Aborted),
         Some(record) => return Ok(AbortOutcome::Stands(record)),
         None => {}
     }
-    conn.prepare_cached("INSERT INTO batches (id, pipeline_no) VALUES (?1, ?2)")?
-        .execute(params![id_bytes(id)?, pipelines::intern(conn, pipeline)?])?;
+    let sealed = (*void == BatchRecord::GivenUp).then_some(GIVEN_UP);
+    conn.prepare_cached("INSERT INTO batches (id, pipeline_no, sealed) VALUES (?1, ?2, ?3)")?.execute(params![
+        id_bytes(id)?,
+        pipelines::intern(conn, pipeline)?,
+        sealed
+    ])?;
     Ok(AbortOutcome::Aborted)
 }
 
 /// See `Ledger::seal`.
 pub(super) fn seal(conn: &Connection, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, Failure> {
     match record(conn, id)? {
-        Some(BatchRecord::Aborted) => return Ok(SealOutcome::Void),
+        Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),
         Some(BatchRecord::Staged(standing) | BatchRecord::Committed { sealed: standing, .. }) => {
             return if standing == *sealed {
                 Ok(SealOutcome::Sealed)
@@ -136,7 +160,7 @@ pub(super) fn mark_committed(conn: &Connection, ids: &[BatchId], version: u64) -
                     "batch {id} is committed at version {standing}, not {version}: compare the ledger with the table's log"
                 )));
             }
-            Some(BatchRecord::Aborted) => {
+            Some(BatchRecord::Aborted | BatchRecord::GivenUp) => {
                 return Err(Failure::lasting(format!(
                     "batch {id} is aborted, so no commit may carry it, yet version {version} is said to: compare the ledger with the table's log"
                 )));

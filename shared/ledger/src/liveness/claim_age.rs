@@ -28,10 +28,6 @@ impl Liveness for ClaimAge {
     fn suspect(&self, _holder: &str, _batch: BatchId) -> Suspect {
         Suspect::Any
     }
-
-    fn leaves_notes(&self) -> bool {
-        false
-    }
 }
 
 /// One invocation of a function, by its request id. It shares no disk with the others, so it notes nothing.

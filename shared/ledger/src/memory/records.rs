@@ -52,8 +52,17 @@ impl Records {
 
     /// See `Ledger::abort`.
     pub(super) fn abort(&mut self, pipeline: &PipelineName, id: BatchId) -> AbortOutcome {
-        match self.batches.entry(id).or_insert_with(|| (pipeline.clone(), BatchRecord::Aborted)) {
-            (_, BatchRecord::Aborted) => AbortOutcome::Aborted,
+        self.void(pipeline, id, BatchRecord::Aborted)
+    }
+
+    /// See `Ledger::give_up`.
+    pub(super) fn give_up(&mut self, pipeline: &PipelineName, id: BatchId) -> AbortOutcome {
+        self.void(pipeline, id, BatchRecord::GivenUp)
+    }
+
+    fn void(&mut self, pipeline: &PipelineName, id: BatchId, void: BatchRecord) -> AbortOutcome {
+        match self.batches.entry(id).or_insert_with(|| (pipeline.clone(), void.clone())) {
+            (_, record) if *record == void => AbortOutcome::Aborted,
             (_, record) => AbortOutcome::Stands(record.clone()),
         }
     }
@@ -62,7 +71,7 @@ impl Records {
     pub(super) fn seal(&mut self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
         let new = || (sealed.pipeline.clone(), BatchRecord::Staged(sealed.clone()));
         match &self.batches.entry(id).or_insert_with(new).1 {
-            BatchRecord::Aborted => Ok(SealOutcome::Void),
+            BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),
             record if record.sealed() == Some(sealed) => Ok(SealOutcome::Sealed),
             _ => Err(lasting("seal a batch", format!("batch {id} is sealed with another record already"))),
         }
@@ -89,7 +98,9 @@ impl Records {
                 Some((_, BatchRecord::Committed { version: standing, .. })) => {
                     format!("is committed at version {standing}, not {version}")
                 }
-                Some((_, BatchRecord::Aborted)) => format!("is aborted, yet version {version} is said to carry it"),
+                Some((_, BatchRecord::Aborted | BatchRecord::GivenUp)) => {
+                    format!("is aborted, yet version {version} is said to carry it")
+                }
                 None => format!("has no record, yet version {version} is said to carry it"),
             };
             return Err(lasting("mark batches as committed", format!("batch {id} {wrong}")));

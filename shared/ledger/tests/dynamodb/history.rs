@@ -121,7 +121,8 @@ async fn drops_and_batches(ledgers: Both<'_>, dice: &mut Dice, known: &mut Known
             let wanted = &wanted;
             both!(ledgers, ledger => ledger.claim(wanted))
         }
-        3 => both!(ledgers, ledger => ledger.abort(p, recent)),
+        3 if dice.below(2) == 0 => both!(ledgers, ledger => ledger.abort(p, recent)),
+        3 => both!(ledgers, ledger => ledger.give_up(p, recent)),
         4..6 => {
             let id = batch(step + dice.below(2));
             let mut record = sealed(dice, step);

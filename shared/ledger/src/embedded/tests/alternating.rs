@@ -41,6 +41,7 @@ alternate! {
     fn claim(wanted: &[(DropId, Expected, Claim)]) -> Vec<ClaimOutcome>;
     fn batch(id: BatchId) -> Option<BatchRecord>;
     fn abort(pipeline: &PipelineName, id: BatchId) -> AbortOutcome;
+    fn give_up(pipeline: &PipelineName, id: BatchId) -> AbortOutcome;
     fn seal(id: BatchId, sealed: &Sealed) -> SealOutcome;
     fn staged(pipeline: &PipelineName) -> Vec<(BatchId, Sealed)>;
     fn staged_totals(pipeline: &PipelineName) -> StagedTotals;
