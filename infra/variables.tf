@@ -299,8 +299,8 @@ variable "receive_count_max" {
   nullable    = false
 
   validation {
-    condition     = contains(range(4, 1001), var.receive_count_max)
-    error_message = "receive_count_max is 4 to 1,000: a drop that kills its invocation is quarantined at its third delivery."
+    condition     = contains(range(8, 1001), var.receive_count_max)
+    error_message = "receive_count_max is 8 to 1,000: a drop that kills its invocation is quarantined at its third delivery, and what had to wait for others is sent anew from the sixth on."
   }
 }
 

@@ -456,7 +456,7 @@ run "a_schedule_that_is_none" {
 run "dead_letters_before_the_quarantine" {
   command = plan
   variables {
-    receive_count_max = 3
+    receive_count_max = 7
   }
   expect_failures = [var.receive_count_max]
 }

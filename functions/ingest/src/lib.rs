@@ -18,11 +18,11 @@ mod schemas;
 mod stage;
 mod tell;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use decode::format::{Format, Packing};
 use drops::{BatchId, DroppedObject, PipelineName};
-use ledger::{Claim, ClaimOutcome, Expected, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
+use ledger::{Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
 use runs::{Fate, Manifest, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Source, Store, StoreError};
@@ -89,6 +89,22 @@ pub struct Ingest {
     manifests: Manifests,
     /// Whether a drop is left out in the middle when time is up.
     stops_within_drops: bool,
+    under_way: UnderWay,
+}
+
+/// The batch that is worked on, for somebody who watches: clones look at the same work.
+#[derive(Clone, Debug, Default)]
+pub struct UnderWay(Arc<Mutex<Option<BatchId>>>);
+
+impl UnderWay {
+    /// The batch, if one was begun and is neither sealed nor given up.
+    pub fn batch(&self) -> Option<BatchId> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, batch: Option<BatchId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = batch;
+    }
 }
 
 /// What [`Ingest`] works with.
@@ -176,6 +192,7 @@ impl Ingest {
             settings,
             manifests,
             stops_within_drops: false,
+            under_way: UnderWay::default(),
         }
     }
 
@@ -184,6 +201,13 @@ impl Ingest {
     #[must_use]
     pub fn stopping_within_drops(mut self) -> Self {
         self.stops_within_drops = true;
+        self
+    }
+
+    /// Says which batch is worked on, while it is.
+    #[must_use]
+    pub fn telling(mut self, under_way: UnderWay) -> Self {
+        self.under_way = under_way;
         self
     }
 
@@ -199,22 +223,26 @@ impl Ingest {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<BatchOutcome, IngestError> {
         let id = self.entropy.batch_id(self.clock.now());
-        let single = (candidates.len() == 1).then(|| candidates[0].clone());
-        let (granted, contended) = match self.claim(id, candidates).await {
-            Ok(claimed) => claimed,
-            Err(e) => {
-                // Claims may stand whose answers were lost. Left as they are, they would look like a death one day.
-                self.make_void(id, single).await;
-                return Err(e);
-            }
-        };
+        self.under_way.set(Some(id));
+        let outcome = self.batch_with(id, slot, candidates, stop).await;
+        self.under_way.set(None);
+        outcome
+    }
+
+    async fn batch_with(
+        &self,
+        id: BatchId,
+        slot: usize,
+        candidates: Vec<Candidate>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<BatchOutcome, IngestError> {
+        let (granted, contended) = self.claim(id, candidates).await?;
         tracing::debug!(batch = %id, granted = granted.len(), contended = contended.len(), "claimed");
         let contended = contended.into_iter().map(|candidate| (candidate, LeftOut::Contended));
         if granted.is_empty() {
             // No claim names this batch: there is nothing to fence.
             return Ok(BatchOutcome { id: Some(id), left_out: contended.collect(), ..BatchOutcome::default() });
         }
-        let alone = (granted.len() == 1).then(|| granted[0].clone());
         let staged = self.stage(id, slot, granted, stop).await;
         let sealed = match staged {
             Ok(staged) => self.seal(id, staged).await,
@@ -223,7 +251,7 @@ impl Ingest {
         self.holder.idle(slot);
         let is_void = !sealed.as_ref().is_ok_and(|outcome| outcome.sealed.is_some());
         if is_void {
-            self.make_void(id, alone).await;
+            self.give_up(id).await;
         }
         let mut outcome = sealed?;
         outcome.left_out.extend(contended);
@@ -248,7 +276,14 @@ impl Ingest {
         };
         let wanted: Vec<_> =
             candidates.iter().map(|c| (c.object.id.clone(), c.right.expected.clone(), claim(c))).collect();
-        let outcomes = self.ledger.claim(&wanted).await?;
+        let outcomes = match self.ledger.claim(&wanted).await {
+            Ok(outcomes) => outcomes,
+            Err(e) => {
+                // Some may have been granted: nobody is to wait for this batch, nor to take it for dead.
+                self.give_up(id).await;
+                return Err(e.into());
+            }
+        };
         let (mut granted, mut contended) = (Vec::with_capacity(candidates.len()), Vec::new());
         for (candidate, outcome) in candidates.into_iter().zip(outcomes) {
             match outcome {
@@ -311,7 +346,7 @@ impl Ingest {
                 outcome.sealed = Some(sealed);
             }
             SealOutcome::Void => {
-                tracing::warn!(batch = %id, "another process aborted this batch: its drops are looked at again");
+                tracing::warn!(batch = %id, fence = "void", "another process aborted this batch: its drops are looked at again");
                 let void = held.into_iter().map(|candidate| (candidate, LeftOut::Void));
                 let left_out = void.chain(outcome.left_out).collect();
                 outcome = BatchOutcome { id: Some(id), left_out, ..BatchOutcome::default() };
@@ -320,44 +355,13 @@ impl Ingest {
         Ok(outcome)
     }
 
-    /// Makes a batch void that will not be sealed, and clears the drop that it held alone.
-    async fn make_void(&self, id: BatchId, alone: Option<Candidate>) {
-        if self.abort(id).await {
-            self.give_back(id, alone).await;
-        }
-    }
-
-    /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its runs. Whether it is; if
-    /// this fails, whoever takes its drops over does it.
-    async fn abort(&self, id: BatchId) -> bool {
-        match self.ledger.abort(&self.settings.pipeline, id).await {
-            Ok(ledger::AbortOutcome::Aborted) => {
-                self.delete_runs(id).await;
-                true
-            }
-            Ok(ledger::AbortOutcome::Stands(_)) => false,
-            Err(e) => {
-                tracing::warn!(batch = %id, error = %e, "a void batch was not marked as aborted");
-                false
-            }
-        }
-    }
-
-    /// Clears a drop that a void batch held alone: its process lives, so it did not end it. Where claims are judged by their age alone, an
-    /// aborted batch would be held against it later. The drop is handed to a batch that is void from its beginning and counts nothing;
-    /// if this fails, the drop is tried alone once more.
-    async fn give_back(&self, id: BatchId, alone: Option<Candidate>) {
-        let Some(candidate) = alone.filter(|_| !self.liveness.leaves_notes()) else { return };
-        let at = self.clock.now();
-        let void = self.entropy.batch_id(at);
-        let holder = self.holder.name().to_owned();
-        let claim = Claim { batch: void, holder, at, etag: candidate.object.etag, aborted: 0, aborted_alone: 0 };
-        let given = match self.ledger.abort(&self.settings.pipeline, void).await {
-            Ok(_) => self.ledger.claim(&[(candidate.object.id, Expected::HeldBy(id), claim)]).await.map(|_| ()),
-            Err(e) => Err(e),
-        };
-        if let Err(e) = given {
-            tracing::warn!(batch = %id, error = %e, "a drop of a void batch was not cleared: it is tried alone next");
+    /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its runs. If this fails,
+    /// whoever takes its drops over does it.
+    pub(crate) async fn give_up(&self, id: BatchId) {
+        match self.ledger.give_up(&self.settings.pipeline, id).await {
+            Ok(ledger::AbortOutcome::Aborted) => self.delete_runs(id).await,
+            Ok(ledger::AbortOutcome::Stands(_)) => {}
+            Err(e) => tracing::warn!(batch = %id, error = %e, "a batch that was given up was not marked so"),
         }
     }
 }

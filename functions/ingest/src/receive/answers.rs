@@ -6,7 +6,7 @@ use drops::notification::forward;
 use super::arrivals::{Arrival, Arrivals};
 use super::event::Message;
 use super::fate::{Fate, Open, Wait};
-use super::{Lanes, Outgoing, ReceiveError, Receiver};
+use super::{Lanes, Outgoing, RENEWED_AT, ReceiveError, Receiver};
 
 impl Receiver {
     /// Sends what cannot be understood to the dead-letter queue. What that does not accept stays open; SQS moves it there in the end.
@@ -57,6 +57,39 @@ impl Receiver {
             }
         }
         handed
+    }
+
+    /// Sends drops whose turn did not come as new messages, where theirs were received often: time that was lacking must not make a dead
+    /// letter of what is well. Says of each drop whether it was accepted.
+    pub(super) async fn renew(
+        &self,
+        drops: &[Arrival],
+        fates: &[Fate],
+        messages: &[Message],
+        lanes: &Lanes,
+    ) -> Vec<bool> {
+        let mut renewed = vec![false; drops.len()];
+        let due = |at: &usize| fates.get(*at) == Some(&Fate::Again(Wait::Turn)) && drops[*at].receives >= RENEWED_AT;
+        let due: Vec<usize> = (0..drops.len()).filter(due).collect();
+        for queue in [Some(&lanes.queues.queue), lanes.queues.large_queue.as_ref()].into_iter().flatten() {
+            let own: Vec<usize> = due
+                .iter()
+                .copied()
+                .filter(|at| drops[*at].messages.iter().all(|m| is_of(&messages[*m], queue)))
+                .collect();
+            if own.is_empty() {
+                continue;
+            }
+            let outgoing = own.iter().map(|at| Outgoing { body: forward(&drops[*at].notification), reason: None });
+            let sent = self.queues.send(queue, outgoing.collect()).await;
+            for (at, sent) in own.into_iter().zip(sent) {
+                match sent {
+                    Ok(()) => renewed[at] = true,
+                    Err(why) => tracing::warn!(drop = %drops[at].object.id, why, "not sent as a new message"),
+                }
+            }
+        }
+        renewed
     }
 
     /// What came without a queue and is not final goes to the queue: nobody would bring it again.

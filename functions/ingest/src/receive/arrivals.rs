@@ -23,6 +23,8 @@ pub(super) struct Arrival {
     pub(super) plan: Plan,
     /// The messages that name it, each once.
     pub(super) messages: Vec<usize>,
+    /// How often the one of them was received that was received most.
+    pub(super) receives: u32,
     /// How many other contents of the same key were notified: overwritten before they were read.
     pub(super) overwritten: u64,
 }
@@ -56,7 +58,7 @@ impl Arrivals {
                     arrivals.test_events += test_events;
                     arrivals.others += others;
                     for notification in notifications {
-                        arrivals.add(at, notification, lanes, &mut places);
+                        arrivals.add((at, message.receives), notification, lanes, &mut places);
                     }
                 }
             }
@@ -64,7 +66,13 @@ impl Arrivals {
         arrivals
     }
 
-    fn add(&mut self, message: usize, notification: Notification, lanes: &Lanes, places: &mut HashMap<DropId, usize>) {
+    fn add(
+        &mut self,
+        (message, receives): (usize, u32),
+        notification: Notification,
+        lanes: &Lanes,
+        places: &mut HashMap<DropId, usize>,
+    ) {
         let below = |lane: &Arc<Lane>| lane.below(&notification.bucket, &notification.key);
         let found = lanes.lanes.iter().enumerate().find_map(|(at, lane)| Some((at, below(lane)?)));
         let Some((lane, name)) = found else {
@@ -80,7 +88,8 @@ impl Arrivals {
             return self.skip(lane, extension);
         }
         let object = object(&notification, pipeline.name.clone(), lanes.lanes[lane].holds_version());
-        let arrival = Arrival { lane, notification, object, plan, messages: vec![message], overwritten: 0 };
+        let messages = vec![message];
+        let arrival = Arrival { lane, notification, object, plan, messages, receives, overwritten: 0 };
         match places.get(&arrival.object.id) {
             Some(at) => self.drops[*at].join(arrival),
             None => {
@@ -103,6 +112,7 @@ impl Arrival {
                 self.messages.push(message);
             }
         }
+        self.receives = self.receives.max(other.receives);
         let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         self.overwritten += u64::from(differs(&self.notification.etag, &other.notification.etag));
         if other.notification.is_later_than(&self.notification) {

@@ -18,6 +18,8 @@ const CLOSED: Duration = Duration::from_secs(30);
 pub(super) enum Wait {
     /// At once: only the time was lacking.
     None,
+    /// At once: its turn did not come. However often that happens, it says nothing against the drop.
+    Turn,
     /// Later each time.
     BackOff,
     /// Its pipeline is not open.
@@ -45,7 +47,7 @@ impl Wait {
     /// How long a message that was received so often waits.
     pub(super) fn time(self, receives: u32) -> Duration {
         match self {
-            Self::None => Duration::ZERO,
+            Self::None | Self::Turn => Duration::ZERO,
             Self::BackOff => BACK_OFF.saturating_mul(1 << receives.saturating_sub(1).min(10)).min(BACK_OFF_MAX),
             Self::Closed => CLOSED,
         }

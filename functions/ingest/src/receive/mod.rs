@@ -5,16 +5,19 @@
 //! doing a drop's work twice is harmless.
 //!
 //! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name;
+//! - `ask`, `peek`: what must be asked before a drop can be claimed;
 //! - `shift`: the work for one pipeline; `fate`: what became of a drop, and when its messages come again;
 //! - `answers`: what is sent to other queues and to Lambda;
 //! - `lanes`: what is worked with; `queues`: the traits behind which SQS and S3 are; `tally`: what is counted.
 
 mod answers;
 mod arrivals;
+mod ask;
 mod budget;
 mod event;
 mod fate;
 mod lanes;
+mod peek;
 mod queues;
 mod shift;
 mod tally;
@@ -30,17 +33,20 @@ use drops::Timestamp;
 use ledger::{ClaimAge, Invocation};
 use runtime::telemetry::{Metrics, Unit};
 use runtime::{Clock, Entropy};
+use store::Source;
 use tokio::runtime::Handle;
 
 pub use budget::Budget;
 pub use lanes::{Lane, Lanes, Loader};
 pub use queues::{Heads, Outgoing, Queues};
 
-use crate::{Ingest, IngestError, IngestSettings, Parts, write_settings};
+use crate::{Ingest, IngestError, IngestSettings, Parts, UnderWay, write_settings};
 use answers::answer;
 use arrivals::{Arrival, Arrivals};
+use ask::Asker;
 use event::{Event, Message};
 use fate::{Fate, Open, Wait};
+use peek::Peeked;
 use shift::{Shift, Worked};
 
 /// A drop is quarantined unread after one batch of its own died, and another batch before that.
@@ -48,6 +54,16 @@ const ABORTED_ALONE_LIMIT: u32 = 1;
 
 /// The least time that is kept for what follows reading: runs, manifest, seal, answers.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// How long before the deadline the work is given up that did not end by itself: something hangs.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+
+/// How long giving it up may take.
+const GIVING_UP: Duration = Duration::from_secs(2);
+
+/// How often a message was received that is sent anew when its drop's turn did not come: less often than queues bear
+/// (`receive_count_max` of the Terraform module is 8 at least).
+const RENEWED_AT: u32 = 6;
 
 /// Why an invocation fails as a whole: nothing of its event was acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -131,12 +147,14 @@ impl Receiver {
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
         let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
         let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+        let renewed = self.renew(&arrivals.drops, &fates, &messages, &lanes).await;
+        let sent: Vec<bool> = handed.iter().zip(renewed).map(|(handed, renewed)| *handed || renewed).collect();
 
         let mut stranded = Vec::new();
-        for ((arrival, fate), handed) in arrivals.drops.iter().zip(&fates).zip(handed) {
+        for ((arrival, fate), sent) in arrivals.drops.iter().zip(&fates).zip(sent) {
             let wait = match fate {
                 Fate::Staged | Fate::Duplicate | Fate::Missing | Fate::Skipped => continue,
-                Fate::Large if handed => continue,
+                _ if sent => continue,
                 Fate::Large => Wait::BackOff,
                 Fate::Again(wait) => *wait,
             };
@@ -183,7 +201,7 @@ impl Receiver {
                 continue;
             }
             let own = places.iter().map(|place| drops[*place].clone()).collect();
-            let Worked { fates: worked, tally } = self.work_in(lane, own, lanes, told).await;
+            let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, told).await;
             tally.tell(lane.pipeline.name.as_str(), metrics);
             for (place, fate) in places.into_iter().zip(worked) {
                 fates[place] = fate;
@@ -192,8 +210,36 @@ impl Receiver {
         fates
     }
 
+    /// Works for one pipeline as long as there is time. What hangs beyond that is given up: an invocation that Lambda ends would look as if
+    /// a drop had ended it. The thread that hangs finds its batch void when it seals.
+    async fn work_in_time(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Call) -> Worked {
+        let (count, under_way) = (arrivals.len(), UnderWay::default());
+        let left = told.deadline.microseconds_since(self.clock.now());
+        let left = Duration::from_micros(left).saturating_sub(GIVEN_UP);
+        let work = self.work_in(lane, arrivals, lanes, told, under_way.clone());
+        if let Ok(worked) = tokio::time::timeout(left, work).await {
+            return worked;
+        }
+        let pipeline = &lane.pipeline.name;
+        tracing::error!(%pipeline, drops = count, "the work hangs beyond the invocation's time and is given up");
+        if let Some(batch) = under_way.batch() {
+            let given_up = tokio::time::timeout(GIVING_UP, lanes.ledger.give_up(pipeline, batch)).await;
+            if !matches!(given_up, Ok(Ok(_))) {
+                tracing::error!(%pipeline, %batch, "the batch could not be marked as given up");
+            }
+        }
+        Worked::all_again(count, Wait::BackOff)
+    }
+
     /// Works for one pipeline, unless it is closed, on a thread that may wait: decoding takes the processor and reading blocks.
-    async fn work_in(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Call) -> Worked {
+    async fn work_in(
+        &self,
+        lane: &Arc<Lane>,
+        arrivals: Vec<Arrival>,
+        lanes: &Arc<Lanes>,
+        told: &Call,
+        under_way: UnderWay,
+    ) -> Worked {
         let count = arrivals.len();
         let pipeline = lane.pipeline.name.clone();
         match self.prepare(lane, lanes).await {
@@ -207,13 +253,17 @@ impl Receiver {
                 return Worked::all_again(count, Wait::BackOff);
             }
         }
-        let ingest = self.ingest(lane, lanes, told);
+        let until = self.until(told.deadline);
+        let source = lane.source.within(until).unwrap_or_else(|| lane.source.clone());
+        let source = Arc::new(Peeked::new(source, self.settings.budget.bytes_ahead));
+        let ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
         let large = lanes.queues.large_queue.as_ref().filter(|_| !self.settings.is_large);
         let large = large.map(|_| lanes.queues.large_drop_size);
-        let stop = self.stop(told.deadline);
+        let (stop, asked_enough) = (self.stop_in(until), self.stop_in(until / 2));
         let (lane, handle) = (lane.clone(), Handle::current());
         let work = tokio::task::spawn_blocking(move || {
-            handle.block_on(Shift::new(&lane, ingest, &arrivals, large, &stop).work())
+            let asker = Asker::new(&lane, source, &asked_enough, large);
+            handle.block_on(Shift::new(ingest, asker, &arrivals, &stop).work())
         });
         let worked = work.await.unwrap_or_else(|e| {
             // Whatever it had claimed is taken over when its claims are old.
@@ -233,11 +283,11 @@ impl Receiver {
         Ok(None)
     }
 
-    fn ingest(&self, lane: &Lane, lanes: &Lanes, told: &Call) -> Ingest {
+    fn ingest(&self, lane: &Lane, lanes: &Lanes, told: &Call, source: Arc<dyn Source>) -> Ingest {
         let parts = Parts {
             ledger: lanes.ledger.clone(),
             liveness: Arc::new(ClaimAge::new(self.settings.claim_time)),
-            source: lane.source.clone(),
+            source,
             state: lane.state.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
@@ -253,12 +303,16 @@ impl Receiver {
         Ingest::new(parts, settings).stopping_within_drops()
     }
 
-    /// Tells when to read no more: what was read is to be staged and sealed in time.
-    fn stop(&self, deadline: Timestamp) -> impl Fn() -> bool + Send + Sync + 'static {
-        let clock = self.clock.clone();
-        let left = deadline.microseconds_since(clock.now());
-        let margin = u64::try_from(MARGIN.as_micros()).unwrap_or(u64::MAX).max(left / 10);
-        move || deadline.microseconds_since(clock.now()) <= margin
+    /// For how long to read: what was read is to be staged and sealed in time.
+    fn until(&self, deadline: Timestamp) -> Duration {
+        let left = Duration::from_micros(deadline.microseconds_since(self.clock.now()));
+        left.saturating_sub(MARGIN.max(left / 10))
+    }
+
+    /// Tells when so much time has passed.
+    fn stop_in(&self, time: Duration) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (clock, began) = (self.clock.clone(), self.clock.now());
+        move || u128::from(clock.now().microseconds_since(began)) >= time.as_micros()
     }
 
     fn tell_schema(&self, pipeline: &drops::PipelineName, lanes: &Lanes) {

@@ -6,16 +6,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use decode::format::{Format, Packing, Plan, extension_of};
+use decode::format::{Format, Packing, extension_of};
 use drops::{DropId, DroppedObject};
-use ledger::Expected;
-use store::ReadError;
 
+use super::RENEWED_AT;
 use super::arrivals::Arrival;
+use super::ask::{Asker, Known, Unfit};
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
 use super::tally::Tally;
-use crate::{BATCH_BYTES, BATCH_DROPS, BatchOutcome, Candidate, Ingest, LeftOut, Right, Standing, Suspicion};
+use crate::{BATCH_BYTES, BATCH_DROPS, BatchOutcome, Candidate, Ingest, LeftOut, Standing, Suspicion};
 
 /// How often drops are judged and claimed again within one invocation: others may claim them in between, or replace them.
 const ROUNDS: usize = 4;
@@ -36,28 +36,33 @@ pub(super) struct Worked {
 pub(super) struct Shift<'a> {
     lane: &'a Lane,
     ingest: Ingest,
+    asker: Asker<'a>,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// From what size on drops are not read here.
-    large: Option<u64>,
     arrivals: &'a [Arrival],
-    /// Each drop's place, and how it is read.
-    places: HashMap<DropId, (usize, Format, Packing)>,
+    /// Each drop's places among the arrivals, and how it is read.
+    places: HashMap<DropId, Place>,
     fates: Vec<Option<Fate>>,
     tally: Tally,
     named: usize,
 }
 
+/// Where a drop stands, and how it is read.
+struct Place {
+    arrivals: Vec<usize>,
+    format: Format,
+    packing: Packing,
+}
+
 impl<'a> Shift<'a> {
-    /// Begins. `large`: from what size on drops go to another function.
+    /// Begins.
     pub(super) fn new(
-        lane: &'a Lane,
         ingest: Ingest,
+        asker: Asker<'a>,
         arrivals: &'a [Arrival],
-        large: Option<u64>,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
-        let fates = vec![None; arrivals.len()];
-        Self { lane, ingest, stop, large, arrivals, places: HashMap::new(), fates, tally: Tally::default(), named: 0 }
+        let (fates, lane) = (vec![None; arrivals.len()], asker.lane);
+        Self { lane, ingest, asker, stop, arrivals, places: HashMap::new(), fates, tally: Tally::default(), named: 0 }
     }
 
     /// Works until every drop has a fate.
@@ -76,60 +81,65 @@ impl<'a> Shift<'a> {
         for candidate in shared {
             self.again(&candidate.object.id, Wait::BackOff, "others claim or replace it again and again");
         }
+        let suspects = self.spare_the_patient(suspects);
         self.each_alone(suspects).await;
         self.finish()
     }
 
     /// Every drop as a candidate that nobody has claimed, unless its fate is clear before.
     async fn candidates(&mut self) -> Vec<Candidate> {
-        let mut candidates = Vec::with_capacity(self.arrivals.len());
-        for (at, arrival) in self.arrivals.iter().enumerate() {
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.arrivals.len());
+        let known = self.asker.all(self.arrivals).await;
+        for (at, (arrival, known)) in self.arrivals.iter().zip(known).enumerate() {
             self.tally.ignored_overwrites += arrival.overwritten;
-            match self.candidate(arrival).await {
-                Ok(candidate) => {
-                    self.places.insert(candidate.object.id.clone(), (at, candidate.format, candidate.packing));
-                    candidates.push(candidate);
+            match known {
+                Ok(Known { candidate, asked }) => self.take(at, candidate, asked, &mut candidates),
+                Err(Unfit { fate, why }) => {
+                    if let Some(why) = why {
+                        self.name(&arrival.object.id, &why);
+                    }
+                    self.tell_missing(&arrival.object.id, &fate);
+                    self.fates[at] = Some(fate);
                 }
-                Err(fate) => self.fates[at] = Some(fate),
             }
         }
         candidates
     }
 
-    async fn candidate(&mut self, arrival: &Arrival) -> Result<Candidate, Fate> {
-        let mut object = arrival.object.clone();
-        let unversioned = self.lane.holds_version() && object.id.version.is_none();
-        if object.etag.is_empty() || arrival.notification.size.is_none() || unversioned {
-            object = self.now(&object.id).await?;
-            if unversioned {
-                object.id.version = Some(object.etag.clone());
+    /// Takes a candidate. Notifications that turn out to name one drop share its fate; what S3 said just now counts.
+    fn take(&mut self, at: usize, candidate: Candidate, asked: bool, candidates: &mut Vec<Candidate>) {
+        let (format, packing) = (candidate.format, candidate.packing);
+        match self.places.get_mut(&candidate.object.id) {
+            None => {
+                self.places.insert(candidate.object.id.clone(), Place { arrivals: vec![at], format, packing });
+                candidates.push(candidate);
+            }
+            Some(place) => {
+                place.arrivals.push(at);
+                let same = |other: &&mut Candidate| other.object.id == candidate.object.id;
+                if let Some(other) = candidates.iter_mut().find(same)
+                    && other.object.etag != candidate.object.etag
+                {
+                    self.tally.ignored_overwrites += 1;
+                    if asked {
+                        (place.format, place.packing) = (format, packing);
+                        *other = candidate;
+                    }
+                }
             }
         }
-        if self.large.is_some_and(|large| object.size >= large) {
-            return Err(Fate::Large);
-        }
-        let told = match &arrival.plan {
-            Plan::Known(format, packing) => Some((*format, *packing)),
-            Plan::NeedsFirstBytes(packing) => match self.ingest.tell(&object, *packing).await {
-                Ok(told) => told,
-                Err(ReadError::Gone | ReadError::Changed) => {
-                    object = self.now(&object.id).await?;
-                    self.ingest.tell(&object, *packing).await.map_err(|_| Fate::Again(Wait::BackOff))?
-                }
-                Err(ReadError::Passing(why)) => return Err(self.passing(&object.id, &why)),
-            },
-            Plan::Unknown(_) => None,
-        };
-        let (format, packing) = told.ok_or(Fate::Skipped)?;
-        Ok(Candidate { object, format, packing, right: Right::fresh(Expected::Absent) })
     }
 
     /// What an identity names now.
     async fn now(&mut self, id: &DropId) -> Result<DroppedObject, Fate> {
-        match self.lane.heads.head(id).await {
-            Ok(Some(object)) => Ok(object),
-            Ok(None) => Err(Fate::Missing),
-            Err(e) => Err(self.passing(id, &e.to_string())),
+        match self.asker.now(id).await {
+            Ok(object) => Ok(object),
+            Err(Unfit { fate, why }) => {
+                if let Some(why) = why {
+                    self.name(id, &why);
+                }
+                Err(fate)
+            }
         }
     }
 
@@ -140,7 +150,7 @@ impl<'a> Shift<'a> {
         for batch in batches(candidates) {
             if broken || (self.stop)() {
                 let (wait, why) =
-                    if broken { (Wait::BackOff, "a batch before it failed") } else { (Wait::None, OUT_OF_TIME) };
+                    if broken { (Wait::BackOff, "a batch before it failed") } else { (Wait::Turn, OUT_OF_TIME) };
                 batch.iter().for_each(|candidate| self.again(&candidate.object.id, wait, why));
                 continue;
             }
@@ -180,8 +190,9 @@ impl<'a> Shift<'a> {
                     Ok(now) => unsettled.push(now),
                     Err(fate) => self.decide(&object.id, fate),
                 },
-                LeftOut::Stopped { begun: true } if self.large.is_some() => self.decide(&object.id, Fate::Large),
-                LeftOut::Stopped { .. } => self.again(&object.id, Wait::None, OUT_OF_TIME),
+                LeftOut::Stopped { begun: true } if self.asker.large.is_some() => self.decide(&object.id, Fate::Large),
+                LeftOut::Stopped { begun: true } => self.again(&object.id, Wait::None, OUT_OF_TIME),
+                LeftOut::Stopped { begun: false } => self.again(&object.id, Wait::Turn, OUT_OF_TIME),
                 LeftOut::Void => self.again(&object.id, Wait::BackOff, "its batch was taken for dead"),
                 LeftOut::Passing(why) => {
                     let fate = self.passing(&object.id, &why);
@@ -192,10 +203,12 @@ impl<'a> Shift<'a> {
         let Some(sealed) = outcome.sealed else { return };
         // What was not left out is held.
         for id in ids.iter().filter(|id| !left_out.contains(id)) {
-            let Some((at, ..)) = self.places.get(id).copied() else { continue };
-            let event = self.arrivals[at].notification.event_time;
-            self.tally.event_to_staged.extend(event.map(|event| sealed.at.microseconds_since(event) / 1_000));
-            self.fates[at] = Some(Fate::Staged);
+            let Some(place) = self.places.get(id) else { continue };
+            for at in &place.arrivals {
+                let event = self.arrivals[*at].notification.event_time;
+                self.tally.event_to_staged.extend(event.map(|event| sealed.at.microseconds_since(event) / 1_000));
+                self.fates[*at] = Some(Fate::Staged);
+            }
         }
     }
 
@@ -223,13 +236,30 @@ impl<'a> Shift<'a> {
                     self.again(&object.id, Wait::BackOff, &format!("invocation {holder} works on it"));
                 }
                 Standing::Open(right) => {
-                    let Some((_, format, packing)) = self.places.get(&object.id).copied() else { continue };
+                    let Some(place) = self.places.get(&object.id) else { continue };
+                    let (format, packing) = (place.format, place.packing);
                     let to = if right.suspect == Suspicion::None { &mut shared } else { &mut suspects };
                     to.push(Candidate { object, format, packing, right });
                 }
             }
         }
         (shared, suspects)
+    }
+
+    /// Of several suspects each may end this invocation, and so use up a receive of all the others' messages. Those that have few left are
+    /// not run: they come again as new messages.
+    fn spare_the_patient(&mut self, suspects: Vec<Candidate>) -> Vec<Candidate> {
+        if suspects.len() < 2 {
+            return suspects;
+        }
+        let (spared, run): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|candidate| {
+            let places = self.places.get(&candidate.object.id).into_iter().flat_map(|place| &place.arrivals);
+            places.into_iter().any(|at| self.arrivals[*at].receives >= RENEWED_AT)
+        });
+        for candidate in spared {
+            self.again(&candidate.object.id, Wait::Turn, "others that may have ended an invocation come before it");
+        }
+        run
     }
 
     /// What may have ended an invocation must not drag its neighbours along.
@@ -239,7 +269,7 @@ impl<'a> Shift<'a> {
             for _ in 0..ROUNDS {
                 let Some(candidate) = next.take() else { break };
                 if (self.stop)() {
-                    self.again(&candidate.object.id, Wait::None, OUT_OF_TIME);
+                    self.again(&candidate.object.id, Wait::Turn, OUT_OF_TIME);
                     break;
                 }
                 let mut unsettled = Vec::new();
@@ -270,8 +300,19 @@ impl<'a> Shift<'a> {
     }
 
     fn decide(&mut self, id: &DropId, fate: Fate) {
-        if let Some((at, ..)) = self.places.get(id) {
-            self.fates[*at] = Some(fate);
+        self.tell_missing(id, &fate);
+        for at in self.places.get(id).into_iter().flat_map(|place| &place.arrivals) {
+            self.fates[*at] = Some(fate.clone());
+        }
+    }
+
+    /// What is acknowledged though nothing was ingested is named: whoever misses it looks here.
+    fn tell_missing(&mut self, id: &DropId, fate: &Fate) {
+        if *fate == Fate::Missing {
+            self.named += 1;
+            if self.named <= NAMED {
+                tracing::warn!(pipeline = %self.lane.pipeline.name, drop = %id, "missing: there is no such object any more; acknowledged");
+            }
         }
     }
 
@@ -304,6 +345,7 @@ impl<'a> Shift<'a> {
         tracing::info!(
             %pipeline,
             batch,
+            fence = "sealed",
             drops = sealed.drops,
             rows = sealed.rows,
             source_bytes = sealed.source_bytes,
@@ -328,7 +370,7 @@ impl<'a> Shift<'a> {
     }
 }
 
-const OUT_OF_TIME: &str = "the invocation's time was up";
+pub(super) const OUT_OF_TIME: &str = "the invocation's time was up";
 
 /// Cuts candidates into batches by drops and bytes.
 fn batches(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {

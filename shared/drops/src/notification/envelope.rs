@@ -27,6 +27,9 @@ struct Envelope<'a> {
     time: Option<String>,
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
+    /// Lambda's around an event that it could not hand to a function in time.
+    #[serde(rename = "requestPayload", borrow)]
+    request_payload: Option<&'a RawValue>,
 }
 
 /// What tells a record's sender: S3 writes `eventSource`, SNS `EventSource`.
@@ -74,6 +77,8 @@ struct Bucket {
 #[derive(Deserialize)]
 struct Object {
     key: String,
+    #[serde(rename = "otherKey")]
+    other_key: Option<String>,
     #[serde(default, deserialize_with = "number")]
     size: Option<u64>,
     #[serde(rename = "eTag", alias = "etag")]
@@ -121,9 +126,17 @@ pub(super) fn read(text: &str, depth: usize, told: &mut Told) -> Result<(), NotU
     if depth == MAX_DEPTH {
         return Err(not_understood(format!("more than {MAX_DEPTH} envelopes lie inside each other")));
     }
+    // Taken apart by position, a list would pass for an envelope.
+    if !text.trim_start().starts_with('{') {
+        return Err(not_understood("it is no JSON object: no notification of S3"));
+    }
     let envelope: Envelope<'_> = parse(text, "it is no JSON object of a known kind")?;
     if let Some(records) = envelope.records {
+        told.others += u64::from(records.is_empty());
         return records.into_iter().try_for_each(|record| self::record(record.get(), depth, told));
+    }
+    if let Some(payload) = envelope.request_payload {
+        return read(payload.get(), depth + 1, told);
     }
     match (envelope.kind.as_deref(), envelope.message) {
         (Some("Notification"), Some(message)) => return read(&message, depth + 1, told),
@@ -147,8 +160,8 @@ pub(super) fn read(text: &str, depth: usize, told: &mut Told) -> Result<(), NotU
     }
     let detail = envelope.detail.ok_or_else(|| not_understood("an event of EventBridge without detail"))?;
     let subject: Subject = parse(detail.get(), "the detail of an event of EventBridge")?;
-    // EventBridge does not encode keys.
-    add(subject, Ok, envelope.time.as_deref(), told)
+    let other_key = decode_key(&subject.object.key).ok().filter(|key| *key != subject.object.key);
+    add(subject, Ok, other_key, envelope.time.as_deref(), told)
 }
 
 fn record(text: &str, depth: usize, told: &mut Told) -> Result<(), NotUnderstood> {
@@ -183,12 +196,14 @@ fn s3_record(text: &str, told: &mut Told) -> Result<(), NotUnderstood> {
     }
     let s3 = record.s3.ok_or_else(|| not_understood("a record of S3 that names no object"))?;
     let subject: Subject = parse(s3.get(), "a record of S3")?;
-    add(subject, |key| decode_key(&key), record.event_time.as_deref(), told)
+    let other_key = subject.object.other_key.as_deref().map(decode_key).transpose().map_err(not_understood)?;
+    add(subject, |key| decode_key(&key), other_key, record.event_time.as_deref(), told)
 }
 
 fn add(
     subject: Subject,
     decode: impl FnOnce(String) -> Result<String, String>,
+    other_key: Option<String>,
     time: Option<&str>,
     told: &mut Told,
 ) -> Result<(), NotUnderstood> {
@@ -208,6 +223,7 @@ fn add(
     told.notifications.push(Notification {
         bucket: bucket.name,
         key,
+        other_key: given(other_key),
         version_id: given(object.version_id),
         etag: given(object.etag.map(|etag| etag.trim_matches('"').to_owned())),
         size: object.size,

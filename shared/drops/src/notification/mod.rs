@@ -3,7 +3,8 @@
 //! [`read`] takes the text of one message, or of one event without a queue:
 //! - S3's own (`Records` of `aws:s3`), which S3 sends to SQS and to functions;
 //! - SNS's around it, as SQS gets it (`Type`, `Message`), and as functions get it (`Records` of `aws:sns`); with raw delivery there is none;
-//! - EventBridge's (`detail-type`), direct or through SQS or SNS.
+//! - EventBridge's (`detail-type`), direct or through SQS or SNS;
+//! - Lambda's (`requestPayload`) around an event that failed without a queue, as its destination for failures gets it.
 //!
 //! What is no created object is counted, never guessed at; what cannot be understood is an error for the message as a whole, so that
 //! it goes where people look (the dead-letter queue). [`forward`] writes notifications the way S3 does.
@@ -37,6 +38,9 @@ pub struct Notification {
     pub bucket: String,
     /// The key, decoded.
     pub key: String,
+    /// What the key would be if it were encoded, where that is another: AWS's documents leave open whether EventBridge encodes keys, and
+    /// LocalStack does. The object's etag tells which of the two is meant.
+    pub other_key: Option<String>,
     /// The object's version, where the bucket has versions.
     pub version_id: Option<String>,
     /// The object's etag, without quotes.

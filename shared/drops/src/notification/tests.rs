@@ -55,6 +55,7 @@ fn expected() -> Notification {
     Notification {
         bucket: "vendor".into(),
         key: "orders/a+b c.json".into(),
+        other_key: None,
         version_id: Some("096f".into()),
         etag: Some("d41d8cd9".into()),
         size: Some(1024),
@@ -65,11 +66,19 @@ fn expected() -> Notification {
 
 const TEST_EVENT: &str = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2014-10-13T15:57:02.089Z","Bucket":"vendor","RequestId":"5582"}"#;
 
+/// What Lambda sends to a function's destination for failures (its developer guide, "Asynchronous invocation").
+fn failed(event: &str) -> String {
+    let payload: serde_json::Value = serde_json::from_str(event).unwrap();
+    let context = json!({ "requestId": "e4b46cbf", "condition": "RetriesExhausted", "approximateInvokeCount": 3 });
+    json!({ "version": "1.0", "requestContext": context, "requestPayload": payload, "responsePayload": { "errorType": "x" } }).to_string()
+}
+
 #[test]
 fn reads_every_envelope() {
     let own = s3(&[record(&[])]);
     let bridged = Notification {
         key: "orders/a+b%20c.json".into(),
+        other_key: Some("orders/a b c.json".into()),
         version_id: Some("IYV3".into()),
         etag: Some("b57f".into()),
         size: Some(5),
@@ -84,7 +93,9 @@ fn reads_every_envelope() {
         ("SNS to a function", sns_to_function(&own), expected()),
         ("SNS in SNS", sns_in_sqs(&sns_in_sqs(&own)), expected()),
         ("EventBridge", created.clone(), bridged.clone()),
-        ("EventBridge in SNS in SQS", sns_in_sqs(&created), bridged),
+        ("EventBridge in SNS in SQS", sns_in_sqs(&created), bridged.clone()),
+        ("EventBridge, forwarded by us", forward(&bridged), bridged),
+        ("failed without a queue", failed(&own), expected()),
         ("forwarded by us", forward(&expected()), expected()),
         ("a size as text", s3(&[record(&[("/s3/object/size", json!("1024"))])]), expected()),
         ("an etag in quotes", s3(&[record(&[("/s3/object/eTag", json!("\"d41d8cd9\""))])]), expected()),
@@ -103,7 +114,7 @@ fn counts_what_is_no_drop() {
         ("a test in SNS", sns_in_sqs(TEST_EVENT), 1, 0),
         ("removed", s3(std::slice::from_ref(&removed)), 0, 1),
         ("a folder marker", s3(&[marker, removed]), 0, 2),
-        ("no records", s3(&[]), 0, 0),
+        ("no records", s3(&[]), 0, 1),
         ("another event of EventBridge", bridge("aws.s3", "Object Deleted"), 0, 1),
     ] {
         assert_eq!(read(&message), Ok(Told { notifications: vec![], test_events, others }), "{name}");

@@ -4,9 +4,11 @@ use super::{Notification, encode_key};
 
 /// Writes a notification as S3 does, to be sent to a queue of ours: what reads S3's reads this as well.
 pub fn forward(notification: &Notification) -> String {
-    let Notification { bucket, key, version_id, etag, size, event_time, sequencer } = notification;
+    let Notification { bucket, key, other_key, version_id, etag, size, event_time, sequencer } = notification;
     let mut object = json!({ "key": encode_key(key) });
     let fields = [
+        // Not S3's: for a reader of ours.
+        ("otherKey", other_key.as_ref().map(|key| json!(encode_key(key)))),
         ("size", size.map(|size| json!(size))),
         ("eTag", etag.as_ref().map(|text| json!(text))),
         ("versionId", version_id.as_ref().map(|text| json!(text))),

@@ -23,8 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a service may take to begin an answer. DynamoDB and SQS answer in milliseconds: who waits longer waits in vain.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// S3 may take longer over a large object.
-const S3_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// S3 begins to answer within a second; over the last of a large upload's parts it may take longer.
+const S3_READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The clients. They share one pool of connections, and look for credentials when the first request is sent.
 #[derive(Clone, Debug)]

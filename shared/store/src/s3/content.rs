@@ -11,16 +11,17 @@ use bytes::{Bytes, BytesMut};
 use drops::Timestamp;
 
 use super::failure::Failure;
+use super::over::Over;
 use super::{Place, quoted, timestamp, unquoted};
 
 /// So many connections in a row may break without bringing [`PROGRESS_BYTES`].
-const BREAKS_MAX: u32 = 5;
+const BREAKS_MAX: u32 = 3;
 
 /// What makes a connection worth having.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// How long to wait for the next bytes: then the connection counts as broken.
-const STALL: Duration = Duration::from_secs(30);
+const STALL: Duration = Duration::from_secs(10);
 
 /// How long to wait before the first of several attempts; each further one waits twice as long.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -44,6 +45,8 @@ pub(super) struct Wanted {
     pub version: Option<String>,
     /// The etag that it must have.
     pub etag: Option<String>,
+    /// How long there is time for it.
+    pub over: Over,
 }
 
 /// The bytes of an object as they come.
@@ -112,8 +115,8 @@ impl Content {
     /// The next bytes; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            let next = tokio::time::timeout(STALL, self.stream.next()).await;
-            let broken = match next {
+            let coming = async { Ok(tokio::time::timeout(STALL, self.stream.next()).await) };
+            let broken = match self.wanted.over.limit(&self.wanted.place, coming).await? {
                 Ok(Some(Ok(bytes))) if bytes.len() as u64 <= self.left() => {
                     self.at += bytes.len() as u64;
                     self.brought += bytes.len() as u64;
@@ -189,7 +192,11 @@ fn other_bytes(wanted: &Wanted, answer: &Answer) -> Failure {
 }
 
 async fn ask(client: &Client, wanted: &Wanted, stretch: Stretch) -> Result<Answer, Failure> {
-    let Wanted { place, version, etag } = wanted;
+    wanted.over.limit(&wanted.place, ask_once(client, wanted, stretch)).await
+}
+
+async fn ask_once(client: &Client, wanted: &Wanted, stretch: Stretch) -> Result<Answer, Failure> {
+    let Wanted { place, version, etag, .. } = wanted;
     let range = match stretch {
         Stretch::Whole => None,
         Stretch::Between(start, end) => Some(format!("bytes={start}-{}", end.saturating_sub(1))),

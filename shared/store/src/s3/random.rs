@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::content::{Content, Stretch, Wanted};
+use super::over::Over;
 use super::store::Shared;
 use super::{Place, wait};
 use crate::store::RandomRead;
@@ -31,7 +32,7 @@ impl RandomObject {
         let reader = shared.cache.reader();
         shared.cache.insert((reader, 0), tail);
         // Whatever was opened is what is read, even if another takes its place.
-        Self { shared, wanted: Wanted { place, version: None, etag }, size, reader }
+        Self { shared, wanted: Wanted { place, version: None, etag, over: Over::default() }, size, reader }
     }
 
     /// An object without bytes.

@@ -1,6 +1,8 @@
 //! Drops that are objects in a bucket.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -9,6 +11,7 @@ use drops::{DropId, DroppedObject, Timestamp};
 
 use super::content::{Content, Stretch, Wanted};
 use super::failure::Failure;
+use super::over::Over;
 use super::stream::{BUFFER_BYTES, StreamedObject};
 use super::{Place, quoted, timestamp, unquoted};
 use crate::source::{OpenObject, ReadAhead, ReadError, Source};
@@ -22,19 +25,22 @@ const CONNECTION_BYTES: u64 = 512 << 10;
 /// Objects of S3 as a source. The bucket is each drop's own.
 ///
 /// One request opens a drop: the version that its identity names, and only with the etag that it was notified or listed with.
+#[derive(Clone)]
 pub struct S3Source {
     client: Client,
     ahead: ReadAhead,
+    over: Over,
 }
 
 impl S3Source {
     /// A source that opens so many objects ahead of their turn, which may hold so many bytes together.
     pub fn new(client: Client, objects_ahead: usize, bytes_ahead: u64) -> Self {
         let bytes_per_object = SMALL_BYTES.max(BUFFER_BYTES + CONNECTION_BYTES);
-        Self { client, ahead: ReadAhead { objects: objects_ahead, bytes: bytes_ahead, bytes_per_object } }
+        let ahead = ReadAhead { objects: objects_ahead, bytes: bytes_ahead, bytes_per_object };
+        Self { client, ahead, over: Over::default() }
     }
 
-    /// What an identity names now: its etag, size and time. `None` if there is no such object (or version).
+    /// What an identity names now: its etag, size and time, and its version where the bucket has versions. `None` if there is no such object (or version).
     ///
     /// # Errors
     /// [`ReadError::Passing`] if S3 does not say.
@@ -46,14 +52,17 @@ impl S3Source {
         let place = place(id);
         let request = self.client.head_object().bucket(&id.bucket).key(&id.key);
         let request = request.set_version_id(version.map(str::to_owned)).set_if_match(etag.map(quoted));
-        match request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) {
+        let asked = async { request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) };
+        match self.over.limit(&place, asked).await {
             Ok(head) => {
                 let size = head.content_length().and_then(|size| u64::try_from(size).ok());
                 let (Some(etag), Some(size), Some(modified)) = (head.e_tag(), size, head.last_modified()) else {
                     return Err(ReadError::Passing(format!("HeadObject {place}: S3 did not tell etag, size and time")));
                 };
                 let (etag, modified) = (unquoted(etag).to_owned(), timestamp(modified));
-                Ok(Some(DroppedObject { id: id.clone(), etag, size, modified }))
+                let mut id = id.clone();
+                id.version = id.version.or_else(|| head.version_id().filter(|id| *id != "null").map(str::to_owned));
+                Ok(Some(DroppedObject { id, etag, size, modified }))
             }
             // Another etag: the content that this identity names is gone.
             Err(Failure::Missing | Failure::Changed) => Ok(None),
@@ -85,6 +94,7 @@ impl Source for S3Source {
             place: place(&object.id),
             version: object.id.version.clone().filter(|version| version != etag),
             etag: (!etag.is_empty()).then(|| etag.to_owned()),
+            over: self.over.clone(),
         };
         let content = Content::open(&self.client, wanted, Stretch::Whole).await.map_err(|failure| failure.to_read())?;
         if content.size() > SMALL_BYTES {
@@ -97,6 +107,10 @@ impl Source for S3Source {
 
     fn read_ahead(&self) -> ReadAhead {
         self.ahead
+    }
+
+    fn within(&self, time: Duration) -> Option<Arc<dyn Source>> {
+        Some(Arc::new(Self { over: Over::after(time), ..self.clone() }))
     }
 }
 

@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::content::{Content, Stretch, Wanted};
 use super::failure::Failure;
 use super::listing::S3Listing;
+use super::over::Over;
 use super::random::{BLOCK_BYTES, RandomObject};
 use super::writer::S3Writer;
 use crate::store::{ObjectWriter, RandomRead, Store, StoreError, is_address};
@@ -77,7 +78,7 @@ impl Store for S3Store {
     }
 
     async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
-        let wanted = Wanted { place: self.place(address)?, version: None, etag: None };
+        let wanted = Wanted { place: self.place(address)?, version: None, etag: None, over: Over::default() };
         let read = match Content::open(&self.shared.client, wanted, Stretch::Whole).await {
             Ok(content) => content.rest().await,
             Err(failure) => Err(failure),
@@ -89,7 +90,7 @@ impl Store for S3Store {
     async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
         let failed = |failure: Failure| failure.to_store("open", address);
         let place = self.place(address)?;
-        let wanted = Wanted { place: place.clone(), version: None, etag: None };
+        let wanted = Wanted { place: place.clone(), version: None, etag: None, over: Over::default() };
         let content = match Content::open(&self.shared.client, wanted, Stretch::Last(BLOCK_BYTES)).await {
             Ok(content) => content,
             // Of an object without bytes there are no last ones.

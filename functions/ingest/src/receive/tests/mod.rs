@@ -4,6 +4,8 @@ mod deaths;
 mod envelopes;
 mod fates;
 mod flow;
+mod identity;
 mod keys;
+mod patience;
 mod secrets;
 mod world;

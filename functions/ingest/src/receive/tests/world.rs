@@ -60,6 +60,8 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
+    /// Whether nobody ever answers who asks for it.
+    pub(super) hangs: bool,
 }
 
 #[derive(Default)]
@@ -67,6 +69,14 @@ pub(super) struct Bucket {
     pub(super) objects: Mutex<BTreeMap<String, Object>>,
     clock: Arc<SetClock>,
     pub(super) reads: AtomicI64,
+    pub(super) heads: AtomicI64,
+    /// Whether the bucket keeps versions.
+    pub(super) versions: AtomicBool,
+}
+
+/// The id of the version with this content.
+pub(super) fn version_of(content: &[u8]) -> String {
+    format!("version-{}", etag(content))
 }
 
 pub(super) fn etag(content: &[u8]) -> String {
@@ -115,6 +125,10 @@ impl OpenObject for Opened {
 impl Source for Bucket {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let hangs = self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let mut objects = self.objects.lock().unwrap();
         let found = objects.get_mut(&object.id.key).ok_or(ReadError::Gone)?;
         if found.denied > 0 {
@@ -136,13 +150,18 @@ impl Source for Bucket {
 #[async_trait]
 impl Heads for Bucket {
     async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
+        self.heads.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects.lock().unwrap();
         let Some(found) = objects.get(&id.key) else { return Ok(None) };
-        let etag = etag(&found.content);
-        if id.version.as_ref().is_some_and(|version| *version != etag) {
+        let (etag, version) = (etag(&found.content), version_of(&found.content));
+        if id.version.as_ref().is_some_and(|asked| *asked != etag && *asked != version) {
             return Ok(None);
         }
-        Ok(Some(DroppedObject { id: id.clone(), etag, size: found.content.len() as u64, modified: Timestamp(1) }))
+        let mut id = id.clone();
+        if self.versions.load(Ordering::Relaxed) {
+            id.version = id.version.or(Some(version));
+        }
+        Ok(Some(DroppedObject { id, etag, size: found.content.len() as u64, modified: Timestamp(1) }))
     }
 }
 
@@ -198,6 +217,9 @@ pub(super) struct World {
     /// Messages that are not acknowledged: id, body, receives.
     pub(super) queue: Vec<(String, String, u32)>,
     pub(super) invocations: u32,
+    messages: u32,
+    /// Messages that were sent anew.
+    pub(super) renewed: usize,
     pub(super) metrics: BTreeMap<String, u64>,
 }
 
@@ -224,8 +246,21 @@ impl World {
         };
         let (receiver, large) = (receiver(false), receiver(true));
         let (queue, metrics) = (Vec::new(), BTreeMap::new());
-        let world =
-            Self { folder, clock, bucket, ledger, sent, settings, receiver, large, queue, invocations: 0, metrics };
+        let world = Self {
+            folder,
+            clock,
+            bucket,
+            ledger,
+            sent,
+            settings,
+            receiver,
+            large,
+            queue,
+            invocations: 0,
+            messages: 0,
+            renewed: 0,
+            metrics,
+        };
         world.set_pipelines(pipelines);
         world
     }
@@ -327,7 +362,8 @@ impl World {
     }
 
     pub(super) fn message(&mut self, body: &str) {
-        let id = format!("m{}", self.queue.len() as u32 + self.invocations * 1_000);
+        self.messages += 1;
+        let id = format!("m{}", self.messages);
         self.queue.push((id, body.to_owned(), 0));
     }
 
@@ -347,6 +383,7 @@ impl World {
         self.queue.iter_mut().for_each(|(_, _, receives)| *receives += 1);
         let event = sqs_event(&self.queue);
         self.sent.waits.lock().unwrap().clear();
+        let before = self.sent.messages.lock().unwrap().len();
         let mut metrics = Metrics::default();
         let answer = self.receiver.receive(&event, &told, &mut metrics).await.unwrap();
         self.count(&mut metrics);
@@ -356,6 +393,13 @@ impl World {
             "an unknown id fails the whole batch"
         );
         self.queue.retain(|(id, ..)| failed.contains(id));
+        // What was sent anew comes as it would.
+        let sent: Vec<_> =
+            self.sent.messages.lock().unwrap().extract_if(before.., |(queue, _)| queue == QUEUE).collect();
+        self.renewed += sent.len();
+        for (_, message) in sent {
+            self.message(&message.body);
+        }
         self.queue.len()
     }
 
@@ -391,7 +435,7 @@ impl World {
     pub(super) async fn quarantined(&self, key: &str) -> Option<bool> {
         let lanes = self.current();
         let told = Call { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
-        let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told);
+        let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told, self.bucket.clone());
         let id = DropId { pipeline: "orders".parse().unwrap(), bucket: BUCKET.into(), key: key.into(), version: None };
         let object = DroppedObject { id, etag: String::new(), size: 0, modified: Timestamp(0) };
         let claim = self.ledger.claims(std::slice::from_ref(&object.id)).await.unwrap().remove(0)?;

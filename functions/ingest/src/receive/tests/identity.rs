@@ -1,0 +1,101 @@
+//! Notifications that do not say the whole of what they are about.
+
+use std::sync::atomic::Ordering;
+
+use super::world::*;
+use drops::notification::Notification;
+
+fn overwrites() -> String {
+    ORDERS.replace("}", r#", "overwrites": "ingest" }"#)
+}
+
+#[tokio::test]
+async fn a_notification_without_a_version_means_the_one_that_the_bucket_has() {
+    let mut world = World::with(&overwrites()).await;
+    world.open().await;
+    world.bucket.versions.store(true, Ordering::Relaxed);
+    let whole = world.put("orders/one.json", "{\"a\":1}\n{\"a\":2}\n");
+    let whole = Notification { version_id: Some(version_of(b"{\"a\":1}\n{\"a\":2}\n")), ..whole };
+    let versionless = Notification { version_id: None, ..whole.clone() };
+    let bare = Notification { etag: None, size: None, ..versionless.clone() };
+    for notification in [&whole, &versionless, &bare, &whole] {
+        world.notify(notification);
+        assert_eq!(world.deliver().await, 0);
+    }
+    // All at once, and in another order: one drop.
+    for notification in [&bare, &versionless, &whole] {
+        world.notify(notification);
+    }
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held.values().sum::<u32>(), rows), (1, 2), "{held:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_without_versions_is_asked_once() {
+    let mut world = World::with(&overwrites()).await;
+    world.open().await;
+    for at in 0..50 {
+        world.drop(&format!("orders/{at}.json"), format!("{{\"a\":{at}}}"));
+    }
+    // The same drop, told with and without its etag: the neighbours do not suffer.
+    let told = world.notification("orders/7.json");
+    world.notify(&Notification { etag: None, size: None, ..told });
+    assert_eq!(world.deliver().await, 0);
+    assert!(world.bucket.heads.load(Ordering::Relaxed) <= 2, "{}", world.bucket.heads.load(Ordering::Relaxed));
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held.len(), held.values().sum::<u32>(), rows), (50, 50, 50));
+}
+
+/// As EventBridge sends it, the key encoded or not.
+fn bridged(world: &World, key: &str, told: &str) -> String {
+    let object = world.notification(key);
+    serde_json::json!({
+        "version": "0", "detail-type": "Object Created", "source": "aws.s3", "time": "2026-11-01T00:00:00Z",
+        "detail": { "bucket": { "name": BUCKET }, "object": { "key": told, "size": object.size, "etag": object.etag } },
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_key_of_eventbridge_is_taken_as_its_etag_says() {
+    let mut world = World::new().await;
+    let names = [("a b", "a%20b"), ("a+b", "a%2Bb"), ("x%2Fy", "x%252Fy"), ("100%", "100%25"), ("plain", "plain")];
+    for (at, (key, encoded)) in names.into_iter().enumerate() {
+        for (folder, told) in [("raw", key), ("encoded", encoded)] {
+            let (key, told) = (format!("orders/{folder}/{key}.json"), format!("orders/{folder}/{told}.json"));
+            world.put(&key, format!("{{\"a\":{at}}}"));
+            let message = bridged(&world, &key, &told);
+            world.message(&message);
+        }
+    }
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held.len(), rows, world.counted("MissingObjects")), (10, 10, 0), "{held:?}");
+    // Two objects of which one is called what the other is encoded as.
+    world.put("orders/both%20.json", "{\"a\":8}");
+    world.put("orders/both .json", "{\"a\":9,\"b\":1}");
+    for key in ["orders/both%20.json", "orders/both .json"] {
+        let message = bridged(&world, key, "orders/both%20.json");
+        world.message(&message);
+        assert_eq!(world.deliver().await, 0);
+    }
+    assert_eq!(world.held().await.0.len(), 12);
+}
+
+#[tokio::test]
+async fn drops_without_a_telling_name_are_read_once() {
+    let mut world = World::new().await;
+    for at in 0..200 {
+        world.drop(&format!("orders/{at:04}"), format!("{{\"a\":{at}}}"));
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 200);
+    let first = world.bucket.reads.load(Ordering::Relaxed);
+    for at in 200..400 {
+        world.drop(&format!("orders/{at:04}"), format!("{{\"a\":{at}}}"));
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 400);
+    assert_eq!(world.bucket.reads.load(Ordering::Relaxed) - first, 200);
+}

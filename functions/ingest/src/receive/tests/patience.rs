@@ -1,0 +1,94 @@
+//! Time that is lacking, requests that hang, and neighbours that die: none of it is held against a drop that is well.
+
+use drops::Timestamp;
+use runtime::Clock;
+
+use super::world::*;
+
+/// What a queue of the Terraform module bears.
+const RECEIVES_MAX: u32 = 12;
+
+#[tokio::test]
+async fn a_drop_whose_reading_hangs_is_given_up_and_never_quarantined() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    world.drop("orders/hangs.json", r#"{"a":2}"#);
+    world.change("orders/hangs.json", |object| object.hangs = true);
+    for _ in 0..4 {
+        // Real time passes here: a fifth of a second beyond what is kept for giving up.
+        let mut told = world.told();
+        told.deadline = Timestamp(world.clock.now().0 + 5_200_000);
+        assert_eq!(world.deliver_until(told).await, 1);
+        world.clock.pass(CLAIM_TIME + MINUTE);
+    }
+    assert_eq!(world.quarantined("orders/hangs.json").await, None);
+    world.change("orders/hangs.json", |object| object.hangs = false);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.1, world.counted("QuarantinedDrops")), (2, 0));
+}
+
+#[tokio::test]
+async fn what_time_was_lacking_for_is_no_suspect_however_late_it_comes() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    world.drop("orders/a.json", r#"{"a":2}"#);
+    for _ in 0..3 {
+        let mut told = world.told();
+        told.deadline = world.clock.now();
+        assert_eq!(world.deliver_until(told).await, 1);
+        world.clock.pass(CLAIM_TIME + MINUTE);
+    }
+    for at in 0..9 {
+        world.drop(&format!("orders/b{at}.json"), r#"{"a":3}"#);
+    }
+    let batches = world.held().await.2;
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.2, batches + 1, "all in one batch: nobody is suspected");
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_come_makes_no_dead_letter() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    for round in 0..30 {
+        let mut told = world.told();
+        told.deadline = world.clock.now();
+        assert_eq!(world.deliver_until(told).await, 1);
+        let receives = world.queue[0].2;
+        assert!(receives < RECEIVES_MAX, "round {round}: received {receives} times");
+    }
+    assert!(world.renewed > 3, "{}", world.renewed);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.1, 1);
+}
+
+#[tokio::test]
+async fn many_deadly_drops_make_no_dead_letters_of_their_neighbours() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    for at in 0..60 {
+        let key = format!("orders/{at:02}.json");
+        world.drop(&key, r#"{"a":1}"#);
+        if at % 4 == 0 {
+            world.change(&key, |object| object.deadly = true);
+        }
+    }
+    let mut rounds = 0;
+    while world.deliver().await > 0 {
+        let most = world.queue.iter().map(|(_, _, receives)| *receives).max().unwrap();
+        assert!(most < RECEIVES_MAX, "a message was received {most} times");
+        world.clock.pass(CLAIM_TIME + MINUTE);
+        rounds += 1;
+        assert!(rounds < 200, "{} messages are left", world.queue.len());
+    }
+    let (held, rows, _) = world.held().await;
+    assert!(held.len() == 61 && held.values().all(|times| *times == 1), "{held:?}");
+    assert_eq!(rows, 46);
+    for at in 0..60 {
+        let deadly = at % 4 == 0;
+        assert_eq!(world.quarantined(&format!("orders/{at:02}.json")).await, Some(deadly), "{at}");
+    }
+}
