@@ -294,7 +294,8 @@ impl Compactor {
                 continue;
             };
             let (files, rows) = (merged.adds.len(), merged.rows);
-            tracing::info!(pipeline = %self.settings.pipeline, intent = intent.number, version, files, rows, "committed");
+            let (pipeline, fence) = (&self.settings.pipeline, lease.token);
+            tracing::info!(%pipeline, fence, intent = intent.number, version, files, rows, "committed");
             self.settle(&intent, version).await?;
             self.checkpoint(version).await;
             commits.push(merged.report(version));

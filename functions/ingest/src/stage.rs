@@ -137,7 +137,9 @@ impl<'a> Staging<'a> {
     /// Holds a drop as quarantined without reading it: every process that read it alone died.
     pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
         let tries = candidate.right.aborted_alone;
-        let reason = format!("{tries} processes died while they read it alone; it was not read again");
+        let died = if tries == 1 { "a process" } else { "processes" };
+        let reason =
+            format!("{died} died while reading it alone, {tries} in all, and others before; it was not read again");
         self.hold_unreadable(candidate, reason, None).await
     }
 

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
 use ledger::{DynamoLedger, Ledger};
 use runtime::aws::Clients;
 use runtime::settings::{ClusterBy, Pipeline, Place, S3Address, Settings, Surroundings, check, json};
@@ -29,7 +29,13 @@ impl SettingsObject {
         let Self { address, .. } = self;
         let cannot = |why: String| format!("the settings {address} cannot be read: {why}");
         let get = self.clients.s3.get_object().bucket(&address.bucket).key(&address.path);
-        let object = get.send().await.map_err(|e| cannot(DisplayErrorContext(&e).to_string()))?;
+        let object = get.send().await.map_err(|e| {
+            cannot(match (e.code(), e.message()) {
+                // What the whole error shows besides is the answer's headers.
+                (Some(code), message) => format!("S3 answered {code}: {}", message.unwrap_or("it gives no reason")),
+                (None, _) => DisplayErrorContext(&e).to_string(),
+            })
+        })?;
         let content = object.body.collect().await.map_err(|e| cannot(e.to_string()))?;
         String::from_utf8(content.to_vec()).map_err(|e| cannot(e.to_string()))
     }
