@@ -1,0 +1,238 @@
+//! What is done to the protocol: each a change of one place, in the words of ARCHITECTURE.md.
+
+/// One change of the text of one file.
+pub struct Sabotage {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does to the protocol.
+    pub what: &'static str,
+    /// The file, below the checkout.
+    pub file: &'static str,
+    /// What stands there, once.
+    pub find: &'static str,
+    /// What is put in its place.
+    pub replace: &'static str,
+}
+
+const SHIFT: &str = "functions/ingest/src/receive/shift.rs";
+const RECEIVE: &str = "functions/ingest/src/receive/mod.rs";
+const INGEST: &str = "functions/ingest/src/lib.rs";
+const JUDGE: &str = "functions/ingest/src/judge.rs";
+const STAGE: &str = "functions/ingest/src/stage.rs";
+const COMMIT: &str = "functions/compactor/src/commit.rs";
+const SETTLE: &str = "functions/compactor/src/settle.rs";
+const RECOVER: &str = "functions/compactor/src/recover.rs";
+const COMPACT: &str = "functions/compactor/src/lib.rs";
+const AUDIT: &str = "functions/compactor/src/audit.rs";
+const LAND: &str = "functions/compactor/src/upkeep/land.rs";
+const LEFTOVERS: &str = "functions/compactor/src/upkeep/leftovers.rs";
+const MEMORY: &str = "shared/ledger/src/memory/records.rs";
+const EMBEDDED: &str = "shared/ledger/src/embedded/batches.rs";
+const LANES: &str = "functions/ingest/src/receive/lanes.rs";
+
+/// All of them.
+pub const SABOTAGES: &[Sabotage] = &[
+    Sabotage {
+        name: "acknowledge-before-the-seal",
+        what: "drops of a batch that failed are acknowledged",
+        file: SHIFT,
+        find: r#"ids.iter().for_each(|id| self.again(id, Wait::BackOff, "its batch failed"));"#,
+        replace: "ids.iter().for_each(|id| self.decide(id, Fate::Staged));",
+    },
+    Sabotage {
+        name: "acknowledge-left-out-drops",
+        what: "whatever a sealed batch claimed is taken for held",
+        file: SHIFT,
+        find: "for id in ids.iter().filter(|id| !left_out.contains(id)) {",
+        replace: "for id in ids.iter() {",
+    },
+    Sabotage {
+        name: "acknowledge-what-others-work-on",
+        what: "a drop that another invocation works on is acknowledged",
+        file: SHIFT,
+        find: r#"self.again(&object.id, Wait::BackOff, &format!("invocation {holder} works on it"));"#,
+        replace: "let _ = holder; self.decide(&object.id, Fate::Duplicate);",
+    },
+    Sabotage {
+        name: "forget-what-the-other-queue-refused",
+        what: "a large drop is acknowledged though the other queue did not take it",
+        file: RECEIVE,
+        find: "Fate::Large => Wait::BackOff,",
+        replace: "Fate::Large => continue,",
+    },
+    Sabotage {
+        name: "drop-the-last-partial-batch",
+        what: "the last batch of an invocation is not begun",
+        file: SHIFT,
+        find: "    cut\n}",
+        replace: "    if cut.len() > 1 || cut.last().is_some_and(|last| last.len() > 1) { cut.pop(); }\n    cut\n}",
+    },
+    Sabotage {
+        name: "seal-without-the-condition",
+        what: "a seal overwrites the word that its batch is void",
+        file: MEMORY,
+        find: "            BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),\n",
+        replace: "            BatchRecord::Aborted | BatchRecord::GivenUp => { self.batches.insert(id, new()); Ok(SealOutcome::Sealed) }\n",
+    },
+    Sabotage {
+        name: "seal-on-disk-without-the-condition",
+        what: "the embedded ledger says of an aborted batch that it is sealed",
+        file: EMBEDDED,
+        find: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),",
+        replace: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Sealed),",
+    },
+    Sabotage {
+        name: "take-over-a-young-claim",
+        what: "a claim whose batch has no record is aborted, however young it is",
+        file: JUDGE,
+        find: "            None if !self.is_dead(claim) => {",
+        replace: "            None if !self.is_dead(claim) && claim.at.0 == i64::MIN => {",
+    },
+    Sabotage {
+        name: "take-over-without-abort",
+        what: "an old claim is taken over, its batch left as it is",
+        file: JUDGE,
+        find: "            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
+        replace: "            None if claim.at.0 > i64::MIN => Verdict::Aborted,\n            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
+    },
+    Sabotage {
+        name: "take-over-unconditionally",
+        what: "a take-over is granted whoever holds the claim by now",
+        file: MEMORY,
+        find: "(Some(standing), Expected::HeldBy(batch)) => standing.batch == *batch,",
+        replace: "(Some(_), Expected::HeldBy(_)) => true,",
+    },
+    Sabotage {
+        name: "lost-abort-means-duplicate",
+        what: "who loses against a seal takes the drop for done, held or not",
+        file: JUDGE,
+        find: "                AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,",
+        replace: "                AbortOutcome::Stands(_) => return Ok(Standing::Final { quarantined: false, changed: false }),",
+    },
+    Sabotage {
+        name: "judge-by-the-seal-alone",
+        what: "a drop is a duplicate if the batch that claimed it was sealed, whether it holds it or not",
+        file: JUDGE,
+        find: "                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),\n                Some(held)",
+        replace: "                None => Standing::Final { quarantined: false, changed: false },\n                Some(held)",
+    },
+    Sabotage {
+        name: "count-what-was-given-up-as-deaths",
+        what: "a batch that its own holder gave up speaks against its drops",
+        file: JUDGE,
+        find: "            Verdict::GivenUp => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),",
+        replace: "            Verdict::GivenUp => Standing::Open(self.after_abort(object, claim)),",
+    },
+    Sabotage {
+        name: "keep-the-rows-of-a-drop-that-was-left-out",
+        what: "rows of a drop that was read in part stay in the run",
+        file: STAGE,
+        find: "        self.rows.truncate(current.mark);\n",
+        replace: "",
+    },
+    Sabotage {
+        name: "claim-with-another-ledger",
+        what: "ingest claims though the ledger is not the one that the pipeline was opened with",
+        file: LANES,
+        find: "if fixed.ledger != self.identity(clock).await? {",
+        replace: "if fixed.ledger != self.identity(clock).await? && fixed.ledger.is_empty() {",
+    },
+    Sabotage {
+        name: "trust-an-error-as-no-commit",
+        what: "a commit whose answer was lost is taken for one that did not land, and its files are deleted",
+        file: COMMIT,
+        find: "                Err(e) => last = e.to_string(),\n            }\n            match self.parts.lake",
+        replace: "                Err(_) => return Ok(None),\n            }\n            match self.parts.lake",
+    },
+    Sabotage {
+        name: "trust-an-error-as-a-commit",
+        what: "a commit whose answer was lost is taken for one that landed",
+        file: COMMIT,
+        find: "                Err(e) => last = e.to_string(),\n            }\n            match self.parts.lake",
+        replace: "                Err(_) => return Ok(Some(version)),\n            }\n            match self.parts.lake",
+    },
+    Sabotage {
+        name: "reuse-a-number",
+        what: "an intent takes the number after the log's, though another intent has it",
+        file: COMMIT,
+        find: "if self.parts.ledger.reserve_intent(&self.settings.pipeline, &intent).await? {",
+        replace: "if self.parts.ledger.reserve_intent(&self.settings.pipeline, &intent).await? || number > 0 {",
+    },
+    Sabotage {
+        name: "step-over-our-own",
+        what: "a commit of another intent of this pipeline is stepped over like a stranger's",
+        file: COMMIT,
+        find: "                    Some(_) => return Ok(None),\n",
+        replace: "                    Some(_) => version += 1,\n",
+    },
+    Sabotage {
+        name: "write-over-a-foreign-schema",
+        what: "a commit goes on after another writer changed the table",
+        file: COMMIT,
+        find: "                    None if stands.changes_table => return Ok(None),\n",
+        replace: "",
+    },
+    Sabotage {
+        name: "settle-before-the-audit-rows",
+        what: "batches are marked and head moves before the audit table has the accounting",
+        file: SETTLE,
+        find: "        self.append_audit(intent, version, &batches).await?;\n        self.parts.ledger.mark_committed(&batches, version).await?;\n        let _already_there = self.parts.ledger.move_head(&self.settings.pipeline, intent.number).await?;\n",
+        replace: "        self.parts.ledger.mark_committed(&batches, version).await?;\n        let _already_there = self.parts.ledger.move_head(&self.settings.pipeline, intent.number).await?;\n        self.append_audit(intent, version, &batches).await?;\n",
+    },
+    Sabotage {
+        name: "append-audit-rows-twice",
+        what: "the audit table's own number is not looked at",
+        file: AUDIT,
+        find: "if holds.is_some_and(|number| number >= intent.number) {",
+        replace: "if holds.is_some_and(|number| number >= intent.number && attempt > 0) {",
+    },
+    Sabotage {
+        name: "delete-audit-rows-of-a-commit-sent-twice",
+        what: "a version of the audit table that is taken is another's",
+        file: AUDIT,
+        find: "Ok(CommitOutcome::Taken) => unsure |= !self.is_anothers(next, &path).await,",
+        replace: "Ok(CommitOutcome::Taken) => unsure |= self.is_anothers(next, &path).await && false,",
+    },
+    Sabotage {
+        name: "settle-without-reading-the-log",
+        what: "recovery takes the ledger's word for what is in the table",
+        file: RECOVER,
+        find: "        for intent in self.unsettled(self.txn(&head)).await? {\n",
+        replace: "        for intent in Vec::<Intent>::new() {\n",
+    },
+    Sabotage {
+        name: "recover-the-last-commit-only",
+        what: "of several commits that were not settled only the newest is",
+        file: RECOVER,
+        find: "        for (intent, version) in chain.iter().rev() {",
+        replace: "        for (intent, version) in chain.iter().take(1) {",
+    },
+    Sabotage {
+        name: "list-before-recovery",
+        what: "the batches are chosen before recovery: some of them are in the table already",
+        file: COMPACT,
+        find: "            let head = self.recover().await?;\n            let chosen = self.choose(trigger, until).await?;\n",
+        replace: "            let chosen = self.choose(trigger, until).await?;\n            let head = self.recover().await?;\n",
+    },
+    Sabotage {
+        name: "compact-a-file-that-is-not-live",
+        what: "a rewrite goes on after another commit removed one of its files",
+        file: LAND,
+        find: "if names_one || stands.changes_table || stands.txns.contains_key(UPKEEP_APP_ID) {",
+        replace: "if (names_one && stands.files.is_empty()) || stands.changes_table {",
+    },
+    Sabotage {
+        name: "delete-runs-by-age",
+        what: "runs of batches that are staged are swept like those of the dead",
+        file: LEFTOVERS,
+        find: "            None | Some(BatchRecord::Staged(_)) => Needed::All,",
+        replace: "            None => Needed::All,\n            Some(BatchRecord::Staged(_)) => Needed::Manifest,",
+    },
+    Sabotage {
+        name: "leave-claims-that-failed",
+        what: "claiming that failed leaves its claims as they are, to look like a death",
+        file: INGEST,
+        find: "                // Some may have been granted: nobody is to wait for this batch, nor to take it for dead.\n                self.give_up(id).await;\n",
+        replace: "",
+    },
+];
