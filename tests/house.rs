@@ -98,9 +98,12 @@ fn only_lake_knows_the_delta_log_and_ingest_does_not_link_it() {
     assert!(!all_used_by(&house, "ingest").contains("lake"), "ingest would link the Delta log through lake");
 }
 
-/// The numbered sentences of a page, each with the tests that it names: a file, and functions in it.
-fn sentences(page: &str) -> Vec<(String, Vec<(String, Vec<String>)>)> {
-    let mut found: Vec<(String, Vec<(String, Vec<String>)>)> = Vec::new();
+/// A file, and tests in it.
+type Named = (String, Vec<String>);
+
+/// The numbered sentences of a page, each with the tests that it names.
+fn sentences(page: &str) -> Vec<(String, Vec<Named>)> {
+    let mut found: Vec<(String, Vec<Named>)> = Vec::new();
     for line in page.lines() {
         let number = line.split_once(". ").map(|(number, _)| number);
         if let Some(number) = number.filter(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())) {

@@ -34,13 +34,14 @@ pub fn encrypted(address: &str, emulator: Option<&str>) -> Result<(), String> {
     let Some(rest) = lower.strip_prefix("http://") else {
         return Err(format!("'{address}' is no address: write https://HOST"));
     };
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
     let own = emulator.is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(host));
-    if !authority.contains('@') && (own || is_loopback(host)) {
+    // Readers of addresses differ over what a backslash ends.
+    if !authority.contains(['@', '\\']) && (own || is_loopback(host)) {
         return Ok(());
     }
     Err(format!(
