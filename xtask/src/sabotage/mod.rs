@@ -8,6 +8,7 @@ mod copy;
 mod list;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -18,7 +19,7 @@ use crate::cargo::cargo;
 use crate::place;
 use list::{SABOTAGES, Sabotage};
 
-/// The crates whose tests are to catch the sabotages, the simulation first.
+/// The crates whose tests are to catch the sabotages.
 const CRATES: [&str; 4] = ["simulation", "ledger", "ingest", "compactor"];
 
 /// Their features.
@@ -94,21 +95,28 @@ impl Sabotage {
     }
 }
 
-/// Builds and runs the tests of a checkout.
+/// Builds and runs the tests of a checkout: the simulation, and where it sees nothing all of them.
 fn check(checkout: &Path) -> Outcome<Verdict> {
-    let mut build = tests(checkout)?;
-    let built = build.arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let built = built.map_err(|error| format!("cannot start cargo: {error}"))?;
-    if !built.status.success() {
-        eprintln!("{}", String::from_utf8_lossy(&built.stderr));
-        return Ok(Verdict::DoesNotCompile);
-    }
     let began = Instant::now();
-    let mut child = tests(checkout)?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    for only in [&["--test", "histories"][..], &[]] {
+        let built = tests(checkout)?.args(only).arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
+        let built = built.map_err(|error| format!("cannot start cargo: {error}"))?;
+        if !built.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&built.stderr));
+            return Ok(Verdict::DoesNotCompile);
+        }
+        if let Some(by) = failure(tests(checkout)?.args(only))? {
+            return Ok(Verdict::Caught { by, seconds: began.elapsed().as_secs_f64() });
+        }
+    }
+    Ok(Verdict::Survived)
+}
+
+/// Runs tests until one fails. Names it; `None` where all pass.
+fn failure(command: &mut Command) -> Outcome<Option<String>> {
+    let cannot = |error: std::io::Error| format!("cannot start cargo: {error}");
+    // A group of its own, so that the tests end with cargo.
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().map_err(cannot)?;
     let output = child.stdout.take().ok_or("cargo has no output")?;
     let (failed, first) = mpsc::channel();
     std::thread::spawn(move || {
@@ -119,25 +127,21 @@ fn check(checkout: &Path) -> Outcome<Verdict> {
             }
         }
     });
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(|error| format!("cannot wait for cargo: {error}"))? {
-            break Some(status);
-        }
-        if began.elapsed() > TIME_MAX {
-            child.kill().and_then(|()| child.wait()).map_err(|error| format!("cannot end cargo: {error}"))?;
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(100));
+    let by = match first.recv_timeout(TIME_MAX) {
+        Ok(name) => Some(name),
+        Err(mpsc::RecvTimeoutError::Timeout) => Some("a test that does not end".to_owned()),
+        // Its output has ended, and so will it.
+        Err(mpsc::RecvTimeoutError::Disconnected) => None,
     };
-    let seconds = began.elapsed().as_secs_f64();
-    if status.is_some_and(|status| status.success()) {
-        return Ok(Verdict::Survived);
+    if by.is_some() {
+        let group = format!("-{}", child.id());
+        Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .status()
+            .map_err(|error| format!("cannot start kill: {error}"))?;
     }
-    let by = match status {
-        None => "a test that does not end".to_owned(),
-        Some(_) => first.recv_timeout(Duration::from_secs(5)).unwrap_or_else(|_| "a test that died".to_owned()),
-    };
-    Ok(Verdict::Caught { by, seconds })
+    let status = child.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
+    Ok(by.or_else(|| (!status.success()).then(|| "a test that died".to_owned())))
 }
 
 fn tests(checkout: &Path) -> Outcome<Command> {
