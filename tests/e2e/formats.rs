@@ -230,3 +230,17 @@ fn every_column_in_conflict_is_named_however_many_rows_are_rescued() {
     assert!(["a", "o.b.element", "A"].iter().all(|name| columns.contains(&&json!(name))), "{pipeline}");
     assert_eq!((columns.len(), &pipeline["further_conflicts"]), (3, &json!(0)), "{pipeline}");
 }
+
+#[test]
+fn a_wide_record_after_many_narrow_ones_is_a_row() {
+    let place = Place::new("wide-late");
+    std::fs::write(place.source().join("0.json"), "{\"id\":0}\n").unwrap();
+    place.run(&[]).expect(&[exit::FINAL]);
+    let narrow: String = (1..=40_000).map(|n| format!("{{\"id\":{n}}}\n")).collect();
+    std::fs::write(place.source().join("a.json"), narrow).unwrap();
+    let wide: Vec<String> = (0..1_990).map(|n| format!("\"k{n}\":{n}")).collect();
+    std::fs::write(place.source().join("b.json"), format!("{{{}}}\n{{\"id\":-1}}\n", wide.join(","))).unwrap();
+    // Every row in memory would take on every new column.
+    let told = place.run(&["--workers", "1"]).expect(&[exit::FINAL]).json();
+    assert_eq!((&told["total"]["rows"], &told["total"]["quarantined_records"]), (&40_002.into(), &0.into()), "{told}");
+}

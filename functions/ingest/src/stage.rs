@@ -23,6 +23,9 @@ use crate::rescued;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
+/// What a null takes in a column of numbers, about.
+const NULL_BYTES: usize = 9;
+
 /// A batch that is ready to be sealed.
 pub(crate) struct Staged {
     pub(crate) manifest: Manifest,
@@ -282,6 +285,12 @@ impl<'a> Staging<'a> {
 
     /// Takes on a schema. Where others changed a type, the rows in memory keep theirs in a run of their own.
     async fn evolve(&mut self, version: SchemaVersion, current: &mut Current) -> Result<(), IngestError> {
+        let added = version.schema.leaves().saturating_sub(self.rows.schema().leaves());
+        // Every row in memory takes on every new column.
+        let widened = self.rows.memory().saturating_add(self.rows.len().saturating_mul(added * NULL_BYTES));
+        if !self.rows.is_empty() && widened >= self.ingest.settings.run_memory {
+            self.flush(Some(current)).await?;
+        }
         if self.rows.evolve(version.schema.clone()).is_err() {
             self.flush(Some(current)).await?;
             self.rows.evolve(version.schema.clone()).map_err(|e| IngestError::Internal(e.to_string()))?;

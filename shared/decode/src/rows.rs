@@ -65,6 +65,8 @@ pub struct Rows {
     /// The columns that take no empty text.
     never_empty: Vec<String>,
     misfits: Gathered,
+    /// Whether the last record did not fit beside the rows that there are.
+    overflown: bool,
 }
 
 /// The names of a CSV drop's fields, and their columns.
@@ -111,6 +113,7 @@ impl Rows {
             remainder: Vec::new(),
             never_empty: Vec::new(),
             misfits: Gathered::default(),
+            overflown: false,
         }
     }
 
@@ -167,11 +170,10 @@ impl Rows {
                 self.columns.truncate(self.len);
                 self.rescued.truncate(self.len);
                 self.misfits.truncate(self.len);
-                let reason = if self.is_empty() {
-                    format!("the record takes more than the limit of {MAX_ROWS_BYTES} bytes as columns ({more} bytes)")
-                } else {
-                    format!("the rows in memory have reached the limit of {MAX_ROWS_BYTES} bytes: finish them first")
-                };
+                // It may fit where there are no others: finish those first.
+                self.overflown = !self.is_empty();
+                let reason =
+                    format!("the record takes more than the limit of {MAX_ROWS_BYTES} bytes as columns ({more} bytes)");
                 return Err(RecordFault { reason, at: 0 });
             }
         }
@@ -316,12 +318,20 @@ impl Rows {
     /// Whether the rows take as many bytes as [`Rows::set_room`] gave them: finish them before the next record.
     #[inline]
     pub fn is_full(&mut self) -> bool {
+        if self.overflown {
+            return true;
+        }
         if self.bytes < self.room {
             return false;
         }
         // What was counted is too much, as names are not held: count again.
         self.bytes = self.memory();
         self.bytes >= self.room
+    }
+
+    /// Whether the last record was not appended only because of the rows that there are: finish them, and append it again.
+    pub fn is_overflown(&self) -> bool {
+        self.overflown
     }
 
     /// How many rows have rescued data.
@@ -336,6 +346,7 @@ impl Rows {
 
     /// Rolls back to the first `len` rows. What was seen of unknown fields stays seen.
     pub fn truncate(&mut self, len: usize) {
+        self.overflown = false;
         if len < self.len {
             self.columns.truncate(len);
             self.rescued.truncate(len);
@@ -395,7 +406,7 @@ impl Rows {
         arrays.push(self.rescued.finish(self.len));
         self.rescued_rows.clear();
         self.misfits.truncate(0);
-        (self.len, self.bytes) = (0, 0);
+        (self.len, self.bytes, self.overflown) = (0, 0, false);
         RecordBatch::from(StructArray::new(self.arrow.clone(), arrays, None))
     }
 }

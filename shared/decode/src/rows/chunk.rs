@@ -32,14 +32,14 @@ pub fn decode_chunk(chunk: &Chunk, from: usize, rows: &mut Rows, kind: RecordKin
     match kind {
         RecordKind::Json => each(chunk, from, on, |span| {
             let appended = texts.get(span).and_then(|text| rows.append_json(text));
-            (appended, rows.is_full())
+            (appended, Room::of(rows))
         }),
         RecordKind::Csv { header, fields } => {
             rows.set_csv_header(header);
             each(chunk, from, on, |span| {
                 let record = texts.get(span);
                 let appended = record.and_then(|text| fields.split(text, |fields| rows.append_csv(fields)).flatten());
-                (appended, rows.is_full())
+                (appended, Room::of(rows))
             })
         }
     }
@@ -75,18 +75,43 @@ fn each(
     chunk: &Chunk,
     from: usize,
     on: &mut OnRecord<'_>,
-    mut append: impl FnMut(&Span) -> (Result<(), RecordFault>, bool),
+    mut append: impl FnMut(&Span) -> (Result<(), RecordFault>, Room),
 ) -> usize {
     for (index, span) in chunk.spans.iter().enumerate().skip(from) {
-        let (appended, full) = match &span.fault {
-            Some(fault) => (Err(fault.clone()), false),
+        let (appended, room) = match &span.fault {
+            Some(fault) => (Err(fault.clone()), Room::Left),
             None => append(span),
         };
-        if on(chunk.first_record + index as u64, span, appended).is_break() || full {
+        if room == Room::None {
+            return index;
+        }
+        if on(chunk.first_record + index as u64, span, appended).is_break() || room == Room::Full {
             return index + 1;
         }
     }
     chunk.spans.len()
+}
+
+/// What room there is after a record was to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// There is more.
+    Left,
+    /// The record was the last.
+    Full,
+    /// There was none for the record: it comes again when the rows are finished.
+    None,
+}
+
+impl Room {
+    #[inline]
+    fn of(rows: &mut Rows) -> Self {
+        match (rows.is_overflown(), rows.is_full()) {
+            (true, _) => Self::None,
+            (false, true) => Self::Full,
+            (false, false) => Self::Left,
+        }
+    }
 }
 
 /// The text of a chunk's records. UTF-8 is checked once for the chunk; only where that fails, for each record.

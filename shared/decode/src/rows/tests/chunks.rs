@@ -76,6 +76,21 @@ fn it_ends_when_the_rows_are_full() {
 }
 
 #[test]
+fn a_record_that_does_not_fit_beside_the_others_comes_again() {
+    // Of so many columns each row takes 16 kB; what is null is reckoned, and held only when the rows are finished.
+    let wide: Vec<String> = (0..2_000).map(|n| format!("c{n} bigint")).collect();
+    let mut rows = rows(&format!("a bigint, {}", wide.join(", ")));
+    while rows.append_json("{\"a\":1}").is_ok() {}
+    assert!(rows.is_overflown() && rows.is_full() && rows.len() > 1_000);
+    let (held, chunk) = (rows.len(), chunk(&[b"{\"a\":2}", b"{\"a\":3}"]));
+    let (end, told) = decode(&chunk, 0, &mut rows, RecordKind::Json, None);
+    assert_eq!((end, told.len(), rows.len()), (0, 0, held), "nothing is told of it");
+    rows.truncate(1);
+    let (end, told) = decode(&chunk, 0, &mut rows, RecordKind::Json, None);
+    assert_eq!((end, told.len(), rows.len(), rows.is_overflown()), (2, 2, 3, false));
+}
+
+#[test]
 fn csv_records() {
     let chunk = chunk(&[b"1,\"x \"\"y\"\"\"", b"2", b"3,\"x\"z", b"4,"]);
     let header = ["a".to_owned(), "b".to_owned()];
