@@ -129,6 +129,27 @@ fn an_interrupt_while_the_source_is_away_ends_as_any_other() {
     assert!(!ended.stderr.contains("error:") && !ended.stderr.contains("help:"), "{}", ended.stderr);
 }
 
+#[test]
+fn a_pipeline_that_fails_at_its_start_is_named_while_the_others_are_watched() {
+    let place = Place::new("watch-one-fails");
+    let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");
+    put("a/a.json");
+    put("b/b.json");
+    end_to_end::drops::put(&place.path("bad/_delta_log"), "00000000000000000000.json", b"garbage");
+    let config = place.path("lithify.toml");
+    let pipelines = "[[pipeline]]\nname = \"bad\"\nsource = \"source/a\"\ntable = \"bad\"\n\
+                     [[pipeline]]\nname = \"good\"\nsource = \"source/b\"\ntable = \"table\"\n";
+    std::fs::write(&config, pipelines).unwrap();
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.args(["run", "--config", config.to_str().unwrap(), "--settle-time", "0s"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("watch-log"));
+    reaches(&place, &mut watcher, 1);
+    let told = std::fs::read_to_string(place.path("watch-log.stderr")).unwrap();
+    assert!(told.contains("pipeline bad is not watched: "), "{told}");
+    watcher.interrupt();
+    watcher.wait(SOON).expect(&[exit::FAILED]);
+}
+
 /// Waits until readers see so many rows.
 fn reaches(place: &Place, watcher: &mut Process, rows: i64) {
     let (began, mut seen) = (Instant::now(), -1);

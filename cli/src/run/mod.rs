@@ -20,6 +20,7 @@ use ledger::Holder;
 use runtime::settings::{Pipeline, Settings};
 
 use crate::args::RunArgs;
+use crate::human::plain;
 use crate::progress::{Progress, Show};
 use crate::report::{Failure, PipelineSummary, RunSummary};
 use crate::{config, exit, report};
@@ -121,6 +122,11 @@ async fn run_all(
         });
     }
     if let Some(every) = every.filter(|_| !watched.is_empty()) {
+        // The summary may be weeks away.
+        for (name, failure) in summaries.iter().filter_map(|summary| Some((&summary.name, summary.failure.as_ref()?))) {
+            let (error, help) = (plain(&failure.error), plain(&failure.help));
+            progress.messages().line(&format!("pipeline {name} is not watched: {error}; {help}"));
+        }
         progress.counts().set_phase("watching");
         let result = watch::watch(&watched, every).await;
         summaries.extend(watched.iter().map(|run| run.take_summary()));
