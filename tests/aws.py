@@ -254,7 +254,8 @@ class OnLocalStack(unittest.TestCase):
         world = self.world
         queues = world.made["queues"]
         world.sqs.send_message(QueueUrl=queues["queue"], MessageBody="this is no notification")
-        wait_until("the poison in the dead letters", 120, lambda: world.waiting("dead_letter_queue") == 1)
+        # Twice, where the invocation that buried it was ended by the deadly drop beside it before it could acknowledge.
+        wait_until("the poison in the dead letters", 120, lambda: world.waiting("dead_letter_queue") >= 1)
         # A good one lies there too, as after an outage.
         body = lines("steady", "redriven")
         etag = world.put("steady", "redriven.json", body)
@@ -266,7 +267,7 @@ class OnLocalStack(unittest.TestCase):
         world.sqs.start_message_move_task(SourceArn=arn, DestinationArn=target)
         files = "SELECT count(*) FROM rows WHERE _source_file = 's3://vendor-drops/steady/redriven.json'"
         wait_until("the redriven drop", 240, lambda: world.ask("steady", files)[0][0] == ROWS, every=3)
-        wait_until("the poison among the dead letters again", 120, lambda: world.waiting("dead_letter_queue") == 1)
+        wait_until("the poison among the dead letters again", 120, lambda: world.waiting("dead_letter_queue") >= 1)
         world.reconcile("steady")
 
     def test_4_a_large_drop_goes_through_its_own_queue(self):
