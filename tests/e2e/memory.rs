@@ -73,7 +73,7 @@ fn a_very_wide_file() {
         out.write_all(b"}\n").unwrap();
     }
     out.into_inner().unwrap();
-    within(&place, 512).expect(&[exit::FINAL]);
+    within(&place, 256).expect(&[exit::FINAL]);
     assert_eq!(counts(&place, "SELECT count(*), sum(c1899)::BIGINT FROM rows"), [ROWS, sum]);
 }
 

@@ -23,9 +23,6 @@ use crate::rescued;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
-/// What a null takes in a column of numbers, about.
-const NULL_BYTES: usize = 9;
-
 /// A batch that is ready to be sealed.
 pub(crate) struct Staged {
     pub(crate) manifest: Manifest,
@@ -112,6 +109,8 @@ impl<'a> Staging<'a> {
         let mut rows = Rows::new(version.schema.clone());
         // Delta reads the empty text in a partition column as null.
         rows.never_empty(partition_columns);
+        // Asked after every record: few bytes of a chunk can be many in memory, as each row has a place in every column.
+        rows.set_room(ingest.settings.run_memory);
         Ok(Self {
             rows,
             lineage: Lineage::new(ingest.clock.now()),
@@ -170,6 +169,7 @@ impl<'a> Staging<'a> {
         }
         let arrived = current.arrived;
         self.lineage.begin(&candidate.object);
+        self.rows.set_beside(self.lineage.row_bytes());
         let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
         let ending = match read {
             Read::Stopped => Ending::LeftOut(LeftOut::Stopped { begun: true }),
@@ -240,7 +240,8 @@ impl<'a> Staging<'a> {
         let mut from = 0;
         while from < chunk.spans.len() {
             from = self.fit_from(candidate, chunk, from, current).await?;
-            if self.is_full() {
+            // What of the chunk is left was left because memory is full.
+            if from < chunk.spans.len() || self.rows.is_full() {
                 self.flush(Some(current)).await?;
             }
         }
@@ -285,9 +286,8 @@ impl<'a> Staging<'a> {
 
     /// Takes on a schema. Where others changed a type, the rows in memory keep theirs in a run of their own.
     async fn evolve(&mut self, version: SchemaVersion, current: &mut Current) -> Result<(), IngestError> {
-        let added = version.schema.leaves().saturating_sub(self.rows.schema().leaves());
-        // Every row in memory takes on every new column.
-        let widened = self.rows.memory().saturating_add(self.rows.len().saturating_mul(added * NULL_BYTES));
+        // Every row in memory takes on every new column, every element of a list those below it.
+        let widened = self.rows.memory_with(&version.schema);
         if !self.rows.is_empty() && widened >= self.ingest.settings.run_memory {
             self.flush(Some(current)).await?;
         }
@@ -318,10 +318,6 @@ impl<'a> Staging<'a> {
         Fitted { next: if spreads { chunk.spans.len() } else { next }, faults, spreads }
     }
 
-    fn is_full(&mut self) -> bool {
-        self.rows.is_full() || self.rows.memory() >= self.ingest.settings.run_memory
-    }
-
     /// Why a drop that was read to its end is no data: it has records, and none of them could be read. It is quarantined whole, so that it is
     /// taken again when it was repaired.
     fn nothing_read(&self, current: &Current) -> Option<String> {
@@ -347,7 +343,7 @@ impl<'a> Staging<'a> {
         };
         self.drops.push(counts);
         self.held.push(candidate);
-        if self.is_full() {
+        if self.rows.is_full() {
             self.flush(None).await?;
         }
         Ok(())
@@ -394,6 +390,7 @@ impl<'a> Staging<'a> {
             current.written_rows += own.num_rows() as u64;
             current.written_rescued += (rescued - current.rescued_before) as u64;
             (current.mark, current.rescued_before) = (0, 0);
+            self.rows.set_beside(self.lineage.row_bytes());
             current.runs.extend(self.write(own).await?);
         }
         Ok(())

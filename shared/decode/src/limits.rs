@@ -39,8 +39,9 @@ pub const MAX_OBSERVED_FIELDS: usize = 10_000;
 /// The most names without a column that fitting remembers. Further ones are rescued and not proposed as columns.
 pub const MAX_STRANGERS: usize = 10_000;
 
-/// The most bytes that the rows in memory may take together (Arrow's text columns stop at 2 GiB).
-pub const MAX_ROWS_BYTES: usize = 512 << 20;
+/// The most bytes that the places of one record in columns may take, texts apart: an element of a list, however short, has one in every
+/// column below the list.
+pub const MAX_RECORD_MEMORY_BYTES: usize = 32 << 20;
 
 /// The most fields of a CSV record.
 pub const MAX_CSV_FIELDS: usize = 10_000;
@@ -70,6 +71,12 @@ pub enum OverLimit {
     /// See [`MAX_RECORD_VALUES`].
     #[error("the record holds more values than the limit of {MAX_RECORD_VALUES}")]
     RecordValues,
+    /// See [`MAX_RECORD_MEMORY_BYTES`].
+    #[error("the record takes more than the limit of {MAX_RECORD_MEMORY_BYTES} bytes as columns ({found} bytes)")]
+    RecordMemory {
+        /// What it takes, about.
+        found: usize,
+    },
     /// See [`MAX_INFLATE_RATIO`].
     #[error(
         "the file decompresses to more than the limit of {MAX_INFLATE_RATIO} times its size ({inflated} bytes out of \
@@ -118,6 +125,7 @@ mod tests {
             (OverLimit::RecordBytesOpen, "16777216", "no end"),
             (OverLimit::Nesting, "64", "levels"),
             (OverLimit::RecordValues, "500000", "values"),
+            (OverLimit::RecordMemory { found: 60_000_000 }, "33554432", "60000000"),
             (OverLimit::InflateRatio { inflated: 7, compressed: 3 }, "1000 times", "7 bytes out of 3"),
             (OverLimit::InflatedBytes, "1099511627776", "split"),
             (OverLimit::ZstdWindow, "33554432", "--long"),

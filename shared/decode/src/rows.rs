@@ -34,10 +34,13 @@ pub use misfits::{MAX_MISFITS_NAMED, Misfit, MisfitCause, Misfits, column_hash};
 
 use crate::infer::Observed;
 use crate::json::{Kind, Tape, write_string};
-use crate::limits::MAX_ROWS_BYTES;
+use crate::limits::{MAX_RECORD_MEMORY_BYTES, OverLimit};
 use crate::names;
 use crate::record::{CsvField, RecordFault};
 use crate::schema::{TableSchema, Type};
+
+/// The most room that there may be: Arrow's text columns stop at 2 GiB.
+const MAX_ROOM_BYTES: usize = 256 << 20;
 
 /// Rows in memory.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub struct Rows {
     bytes: usize,
     /// The columns' width, see [`columns::Column::width`].
     width: usize,
+    /// What each row takes elsewhere, see [`Rows::set_beside`].
+    beside: usize,
     /// Where [`Rows::is_full`] begins.
     room: usize,
     header: Header,
@@ -65,8 +70,6 @@ pub struct Rows {
     /// The columns that take no empty text.
     never_empty: Vec<String>,
     misfits: Gathered,
-    /// Whether the last record did not fit beside the rows that there are.
-    overflown: bool,
 }
 
 /// The names of a CSV drop's fields, and their columns.
@@ -105,7 +108,8 @@ impl Rows {
             rescued_rows: Vec::new(),
             len: 0,
             bytes: 0,
-            room: MAX_ROWS_BYTES / 2,
+            beside: 0,
+            room: MAX_ROOM_BYTES,
             header: Header::default(),
             unknown: Observed::new(),
             tape: Tape::new(),
@@ -113,7 +117,6 @@ impl Rows {
             remainder: Vec::new(),
             never_empty: Vec::new(),
             misfits: Gathered::default(),
-            overflown: false,
         }
     }
 
@@ -144,9 +147,7 @@ impl Rows {
         self.aside.clear();
         self.columns.fit(record, 0, self.len, &mut self.aside);
         if !self.aside.misfits.is_empty() {
-            let before = self.rescued.bytes.len();
             self.rescued.put_with(self.len, |out| rescue::write_remainder(record, 0, &self.aside.misfits, out));
-            self.aside.cost += self.rescued.bytes.len() - before;
         }
         self.end_of_row(text.len())?;
         let record = Record { text, nodes: self.tape.nodes() };
@@ -161,22 +162,18 @@ impl Rows {
         Ok(())
     }
 
-    /// Makes what was appended a row, or takes it back if it needs more memory than there may be.
+    /// Makes what was appended a row, or takes it back if its places in columns need more memory than a record may. What it says takes no more
+    /// than its text, `text` bytes, in its columns and beside them.
     fn end_of_row(&mut self, text: usize) -> Result<(), RecordFault> {
-        let more = text + self.width + columns::OFFSET + self.aside.cost;
-        if self.bytes + more > MAX_ROWS_BYTES {
-            self.bytes = self.memory();
-            if self.bytes + more > MAX_ROWS_BYTES {
-                self.columns.truncate(self.len);
-                self.rescued.truncate(self.len);
-                self.misfits.truncate(self.len);
-                // It may fit where there are no others: finish those first.
-                self.overflown = !self.is_empty();
-                let reason =
-                    format!("the record takes more than the limit of {MAX_ROWS_BYTES} bytes as columns ({more} bytes)");
-                return Err(RecordFault { reason, at: 0 });
-            }
+        let found = self.width + columns::OFFSET + self.aside.cost;
+        if found > MAX_RECORD_MEMORY_BYTES {
+            self.columns.truncate(self.len);
+            self.rescued.truncate(self.len);
+            self.misfits.truncate(self.len);
+            return Err(RecordFault { reason: OverLimit::RecordMemory { found }.to_string(), at: 0 });
         }
+        let rescued = self.rescued.row_bytes(self.len);
+        let more = found + text + rescued + self.beside;
         self.bytes += more;
         if self.rescued.len() > self.len {
             self.rescued_rows.push(self.len);
@@ -214,7 +211,7 @@ impl Rows {
             return Err(RecordFault { reason, at: 0 });
         }
         self.remainder.clear();
-        // The cost of all the record's JSON is added up.
+        // The cost of all the record's lists is added up.
         self.aside.clear();
         let mut text = 0;
         for (position, field) in fields.iter().enumerate() {
@@ -243,7 +240,6 @@ impl Rows {
         if !self.remainder.is_empty() {
             self.remainder.push(b'}');
             self.rescued.put_with(self.len, |out| out.extend_from_slice(&self.remainder));
-            self.aside.cost += self.remainder.len();
         }
         self.end_of_row(text)
     }
@@ -307,31 +303,48 @@ impl Rows {
 
     /// The bytes that the rows take, and will take when finished: reckoned anew over the columns.
     pub fn memory(&self) -> usize {
-        self.columns.memory(self.len) + self.rescued.memory(self.len) + self.rescued_rows.len() * size_of::<usize>()
+        self.around(self.columns.memory(self.len))
     }
 
-    /// Sets after how many bytes the rows are full. Never more than [`MAX_ROWS_BYTES`], where appending is a fault.
+    /// The same, had these rows this schema, which begins with their own fields.
+    pub fn memory_with(&self, schema: &TableSchema) -> usize {
+        self.around(self.columns.memory_with(self.len, &schema.fields))
+    }
+
+    fn around(&self, columns: usize) -> usize {
+        let rescued = self.rescued.memory(self.len) + self.rescued_rows.len() * size_of::<usize>();
+        columns + rescued + self.len * self.beside
+    }
+
+    /// Sets after how many bytes the rows are full, at most 256 MiB. They may take one record more ([`MAX_RECORD_MEMORY_BYTES`]).
     pub fn set_room(&mut self, bytes: usize) {
-        self.room = bytes.min(MAX_ROWS_BYTES / 2);
+        self.room = bytes.min(MAX_ROOM_BYTES);
     }
 
-    /// Whether the rows take as many bytes as [`Rows::set_room`] gave them: finish them before the next record.
+    /// Sets what each row takes elsewhere, in bytes, so that it counts as memory: the most of any row until the rows are finished.
+    pub fn set_beside(&mut self, bytes: usize) {
+        if bytes > self.beside || self.is_empty() {
+            self.beside = bytes;
+            self.bytes = self.memory();
+        }
+    }
+
+    /// Whether the rows are as good as full for a record of so many bytes, which is large: it is read when they were finished.
+    #[inline]
+    pub(super) fn is_crowded_by(&self, text: usize) -> bool {
+        text > self.room / 4 && self.bytes + text > self.room && !self.is_empty()
+    }
+
+    /// Whether the rows take as many bytes as [`Rows::set_room`] gave them: finish them before the next record. [`decode_chunk`] may end before that,
+    /// at a record that is large beside the room.
     #[inline]
     pub fn is_full(&mut self) -> bool {
-        if self.overflown {
-            return true;
-        }
         if self.bytes < self.room {
             return false;
         }
         // What was counted is too much, as names are not held: count again.
         self.bytes = self.memory();
         self.bytes >= self.room
-    }
-
-    /// Whether the last record was not appended only because of the rows that there are: finish them, and append it again.
-    pub fn is_overflown(&self) -> bool {
-        self.overflown
     }
 
     /// How many rows have rescued data.
@@ -346,7 +359,6 @@ impl Rows {
 
     /// Rolls back to the first `len` rows. What was seen of unknown fields stays seen.
     pub fn truncate(&mut self, len: usize) {
-        self.overflown = false;
         if len < self.len {
             self.columns.truncate(len);
             self.rescued.truncate(len);
@@ -406,7 +418,7 @@ impl Rows {
         arrays.push(self.rescued.finish(self.len));
         self.rescued_rows.clear();
         self.misfits.truncate(0);
-        (self.len, self.bytes, self.overflown) = (0, 0, false);
+        (self.len, self.bytes) = (0, 0);
         RecordBatch::from(StructArray::new(self.arrow.clone(), arrays, None))
     }
 }

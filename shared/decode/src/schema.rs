@@ -178,19 +178,6 @@ impl TableSchema {
     pub fn to_arrow(&self) -> Fields {
         self.fields.iter().map(Field::to_arrow).collect()
     }
-
-    /// How many columns of values there are, nested ones counted each.
-    pub fn leaves(&self) -> usize {
-        self.fields.iter().map(|field| leaves_of(&field.data_type)).sum()
-    }
-}
-
-fn leaves_of(data_type: &Type) -> usize {
-    match data_type {
-        Type::Struct(fields) => fields.iter().map(|field| leaves_of(&field.data_type)).sum(),
-        Type::List(element) => leaves_of(element),
-        _ => 1,
-    }
 }
 
 /// The Arrow type of every timestamp: microseconds, UTC.

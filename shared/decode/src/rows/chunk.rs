@@ -30,16 +30,13 @@ pub type OnRecord<'a> = dyn FnMut(u64, &Span, Result<(), RecordFault>) -> Contro
 pub fn decode_chunk(chunk: &Chunk, from: usize, rows: &mut Rows, kind: RecordKind<'_>, on: &mut OnRecord<'_>) -> usize {
     let texts = Texts::new(chunk);
     match kind {
-        RecordKind::Json => each(chunk, from, on, |span| {
-            let appended = texts.get(span).and_then(|text| rows.append_json(text));
-            (appended, Room::of(rows))
-        }),
+        RecordKind::Json => {
+            each(chunk, from, rows, on, |rows, span| texts.get(span).and_then(|text| rows.append_json(text)))
+        }
         RecordKind::Csv { header, fields } => {
             rows.set_csv_header(header);
-            each(chunk, from, on, |span| {
-                let record = texts.get(span);
-                let appended = record.and_then(|text| fields.split(text, |fields| rows.append_csv(fields)).flatten());
-                (appended, Room::of(rows))
+            each(chunk, from, rows, on, |rows, span| {
+                texts.get(span).and_then(|text| fields.split(text, |fields| rows.append_csv(fields)).flatten())
             })
         }
     }
@@ -70,48 +67,27 @@ pub fn observe_chunk(chunk: &Chunk, kind: RecordKind<'_>, tape: &mut Tape, obser
     }
 }
 
-/// Takes span after span, until one of them breaks off.
+/// Takes span after span, until one of them breaks off or the rows are full.
 fn each(
     chunk: &Chunk,
     from: usize,
+    rows: &mut Rows,
     on: &mut OnRecord<'_>,
-    mut append: impl FnMut(&Span) -> (Result<(), RecordFault>, Room),
+    mut append: impl FnMut(&mut Rows, &Span) -> Result<(), RecordFault>,
 ) -> usize {
     for (index, span) in chunk.spans.iter().enumerate().skip(from) {
-        let (appended, room) = match &span.fault {
-            Some(fault) => (Err(fault.clone()), Room::Left),
-            None => append(span),
-        };
-        if room == Room::None {
+        if rows.is_crowded_by(span.end - span.start) {
             return index;
         }
-        if on(chunk.first_record + index as u64, span, appended).is_break() || room == Room::Full {
+        let appended = match &span.fault {
+            Some(fault) => Err(fault.clone()),
+            None => append(rows, span),
+        };
+        if on(chunk.first_record + index as u64, span, appended).is_break() || rows.is_full() {
             return index + 1;
         }
     }
     chunk.spans.len()
-}
-
-/// What room there is after a record was to be appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    /// There is more.
-    Left,
-    /// The record was the last.
-    Full,
-    /// There was none for the record: it comes again when the rows are finished.
-    None,
-}
-
-impl Room {
-    #[inline]
-    fn of(rows: &mut Rows) -> Self {
-        match (rows.is_overflown(), rows.is_full()) {
-            (true, _) => Self::None,
-            (false, true) => Self::Full,
-            (false, false) => Self::Left,
-        }
-    }
 }
 
 /// The text of a chunk's records. UTF-8 is checked once for the chunk; only where that fails, for each record.

@@ -172,6 +172,14 @@ impl Texts {
         self.nulls.truncate(rows);
     }
 
+    /// The bytes of the text of a row, none where it is null or missing.
+    pub(super) fn row_bytes(&self, row: usize) -> usize {
+        match self.ends.get(row..row + 2) {
+            Some([from, to]) => (to - from) as usize,
+            _ => 0,
+        }
+    }
+
     /// The bytes that `rows` rows take.
     pub(super) fn memory(&self, rows: usize) -> usize {
         self.bytes.len() + rows * OFFSET
@@ -287,6 +295,17 @@ impl Column {
             Self::Struct(structs) => rows + structs.fields.memory(rows),
             Self::List(lists) => rows * OFFSET + lists.element.memory(lists.elements()),
             _ => rows * self.width(),
+        }
+    }
+
+    /// The same, were its type this one: the one that it has, with fields added at the end of any struct.
+    pub(super) fn memory_with(&self, rows: usize, data_type: &Type) -> usize {
+        match (self, data_type) {
+            (Self::Struct(structs), Type::Struct(fields)) => rows + structs.fields.memory_with(rows, fields),
+            (Self::List(lists), Type::List(element)) => {
+                rows * OFFSET + lists.element.memory_with(lists.elements(), element)
+            }
+            _ => self.memory(rows),
         }
     }
 

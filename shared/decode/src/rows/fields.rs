@@ -170,6 +170,13 @@ impl FieldColumns {
         self.fields.iter().map(|field| field.column.memory(rows)).sum()
     }
 
+    /// See [`Column::memory_with`].
+    pub(super) fn memory_with(&self, rows: usize, fields: &[Field]) -> usize {
+        let own = self.fields.iter().zip(fields).map(|(own, field)| own.column.memory_with(rows, &field.data_type));
+        let added = fields.iter().skip(self.fields.len()).map(|field| rows * Column::new(&field.data_type).width());
+        own.sum::<usize>() + added.sum::<usize>()
+    }
+
     /// See [`Column::width`].
     pub(super) fn width(&self) -> usize {
         self.fields.iter().map(|field| field.column.width()).sum()

@@ -8,6 +8,7 @@ mod run;
 mod table_file;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 pub(crate) use copy::{Chunks, CopySource};

@@ -188,3 +188,55 @@ fn a_file_of_others_is_not_taken_for_ours() {
     assert!(CopySource::open("cut", runtime.block_on(store.open("cut")).unwrap()).is_err());
     assert!(batch.column(0).null_count() == 0);
 }
+
+/// Rows of more columns than are encoded side by side: plain ones, objects in objects, lists, most of them null most of the time.
+fn wide_rows(rows: i64) -> RecordBatch {
+    use arrow_array::builder::{Int64Builder, ListBuilder};
+    use arrow_buffer::NullBuffer;
+    let sparse =
+        |c: i64| -> ArrayRef { Arc::new((0..rows).map(|i| (i % 97 == c).then_some(i * c)).collect::<Int64Array>()) };
+    let valid = |each: i64| NullBuffer::from_iter((0..rows).map(|i| i % each != 0 && !(200..900).contains(&i)));
+    let object = |members: Vec<(String, ArrayRef)>, nulls: Option<NullBuffer>| -> ArrayRef {
+        let fields: Fields = members.iter().map(|(name, m)| Field::new(name, m.data_type().clone(), true)).collect();
+        Arc::new(StructArray::new(fields, members.into_iter().map(|(_, m)| m).collect(), nulls))
+    };
+    let inner = object((0..40).map(|c| (format!("i{c}"), sparse(c))).collect(), Some(valid(3)));
+    let outer = object(vec![("inner".to_owned(), inner), ("n".to_owned(), sparse(5))], Some(valid(5)));
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    for i in 0..rows {
+        (0..i % 3).for_each(|n| lists.values().append_option((n > 0).then_some(i)));
+        lists.append(i % 4 != 0);
+    }
+    let ordinals: ArrayRef = Arc::new((0..rows).collect::<Int64Array>());
+    let files: ArrayRef = Arc::new((0..rows).map(|_| Some("f")).collect::<StringArray>());
+    let columns = (0..80).map(|c| (format!("c{c}"), sparse(c))).chain([
+        ("outer".to_owned(), outer),
+        ("lists".to_owned(), Arc::new(lists.finish()) as ArrayRef),
+        (SOURCE_FILE.to_owned(), files),
+        (SOURCE_ROW.to_owned(), ordinals),
+    ]);
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+}
+
+#[test]
+fn wide_rows_wait_and_lose_nothing() {
+    let batch = wide_rows(3_000);
+    let pieces = [batch.slice(0, 1_000), batch.slice(1_000, 1_999), batch.slice(2_999, 1)];
+    let run = write_run(&pieces, &settings(usize::MAX, 1_700)).unwrap();
+    assert_eq!(run.row_groups.iter().map(|group| group.rows).collect::<Vec<_>>(), [1_700, 1_300]);
+    let read: Vec<_> = read_parquet(&run.bytes).iter().flat_map(json_rows).collect();
+    assert_eq!(read, json_rows(&batch));
+}
+
+#[test]
+fn columns_without_values_make_no_row_groups() {
+    // As plain columns these rows take 180 bytes each for every 20 columns: 14 MB.
+    let batch = wide_rows(100);
+    let nulls = |count: i64| -> Vec<RecordBatch> {
+        let one = |column: &ArrayRef| arrow_array::new_null_array(column.data_type(), 1_000);
+        let batch = RecordBatch::try_new(batch.schema(), batch.columns().iter().map(one).collect()).unwrap();
+        (0..count).map(|_| batch.clone()).collect()
+    };
+    let run = write_run(&[vec![batch.clone()], nulls(15)].concat(), &settings(1 << 20, usize::MAX)).unwrap();
+    assert_eq!(run.row_groups.iter().map(|group| group.rows).collect::<Vec<_>>(), [15_100]);
+}

@@ -4,15 +4,17 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::copy::CopySource;
 use super::properties::{WriteSettings, writer_properties};
+use super::waiting::Waiting;
 use crate::error::RunsError;
 
 /// Rows that are encoded before the size of the row group is looked at again.
@@ -30,7 +32,7 @@ pub(super) struct FileWriter<W: Write + Send> {
     schema: SchemaRef,
     open: Vec<ArrowColumnWriter>,
     open_rows: usize,
-    /// Rows of a table with very many columns: they wait for their row group, which is encoded column by column.
+    /// Rows of a table with very many columns.
     waiting: Option<Waiting>,
     row_group_bytes: usize,
     row_group_rows: usize,
@@ -49,7 +51,7 @@ impl<W: Write + Send + Default> FileWriter<W> {
         let file = SerializedFileWriter::new(sink, parquet.root_schema_ptr(), properties).map_err(failed)?;
         let columns = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
         let (row_group_bytes, row_group_rows) = (settings.row_group_bytes.max(1), settings.row_group_rows.max(1));
-        let waiting = (file.schema_descr().num_columns() > COLUMNS_AT_ONCE).then(Waiting::default);
+        let waiting = (file.schema_descr().num_columns() > COLUMNS_AT_ONCE).then(|| Waiting::new(&schema));
         Ok(Self { file, columns, schema, open: Vec::new(), open_rows: 0, waiting, row_group_bytes, row_group_rows })
     }
 
@@ -76,7 +78,8 @@ impl<W: Write + Send + Default> FileWriter<W> {
     fn encode(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
         if let Some(waiting) = &mut self.waiting {
             self.open_rows += batch.num_rows();
-            return waiting.push(&self.schema, batch);
+            check_columns(&self.schema, batch)?;
+            return waiting.push(batch);
         }
         if self.open.is_empty() {
             self.check_room()?;
@@ -97,7 +100,7 @@ impl<W: Write + Send + Default> FileWriter<W> {
 
     fn open_bytes(&self) -> usize {
         if let Some(waiting) = &self.waiting {
-            return waiting.bytes;
+            return waiting.bytes();
         }
         self.open.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
@@ -119,31 +122,30 @@ impl<W: Write + Send + Default> FileWriter<W> {
         Ok(())
     }
 
-    /// Encodes the rows that wait, one column after another: an open column holds a compressor of a megabyte.
+    /// Encodes the rows that wait, one column after another.
     fn close_waiting(&mut self) -> Result<(), RunsError> {
-        let batches = self.waiting.as_mut().map(std::mem::take).unwrap_or_default().batches;
-        if batches.is_empty() {
+        if self.open_rows == 0 {
             return Ok(());
         }
+        let Some(waiting) = self.waiting.replace(Waiting::new(&self.schema)) else { return Ok(()) };
         self.check_room()?;
-        let mut writers =
-            self.columns.create_column_writers(self.file.flushed_row_groups().len()).map_err(failed)?.into_iter();
+        let properties = Arc::clone(self.file.properties());
         let mut group = self.file.next_row_group().map_err(failed)?;
-        for (i, field) in self.schema.fields().iter().enumerate() {
+        waiting.each(&self.schema, &mut |pieces| {
+            let Some((field, _)) = pieces.first() else { return Ok(()) };
+            let writers = column_writers(field, &properties)?;
             let mut leaves = Vec::new();
-            for batch in &batches {
-                leaves.push(compute_leaves(field, batch.column(i)).map_err(failed)?.into_iter());
+            for (field, values) in pieces {
+                leaves.push(compute_leaves(&field, &values).map_err(failed)?.into_iter());
             }
-            let count = leaves.first().map_or(0, ExactSizeIterator::len);
-            for _ in 0..count {
-                let mut writer =
-                    writers.next().ok_or_else(|| RunsError::encode("encode rows")("a leaf has no writer"))?;
+            for mut writer in writers {
                 for leaf in leaves.iter_mut().filter_map(Iterator::next) {
                     writer.write(&leaf).map_err(failed)?;
                 }
                 writer.close().and_then(|chunk| chunk.append_to_row_group(&mut group)).map_err(failed)?;
             }
-        }
+            Ok(())
+        })?;
         group.close().map_err(failed)?;
         self.open_rows = 0;
         Ok(())
@@ -182,23 +184,14 @@ impl<W: Write + Send + Default> FileWriter<W> {
     }
 }
 
-/// Rows that wait for their row group.
-#[derive(Default)]
-struct Waiting {
-    batches: Vec<RecordBatch>,
-    /// Their size in memory.
-    bytes: usize,
-}
-
-impl Waiting {
-    fn push(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<(), RunsError> {
-        check_columns(schema, batch)?;
-        for column in batch.columns() {
-            self.bytes += column.to_data().get_slice_memory_size().map_err(RunsError::encode("measure rows"))?;
-        }
-        self.batches.push(batch.clone());
-        Ok(())
-    }
+/// The writers of one column's leaves. Parquet makes those of a whole schema at once, and each holds a hundred kilobytes before it is used:
+/// so it is told of a file that has no other column.
+fn column_writers(field: &FieldRef, properties: &WriterPropertiesPtr) -> Result<Vec<ArrowColumnWriter>, RunsError> {
+    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(RunsError::encode("store this schema"))?;
+    let alone = SerializedFileWriter::new(std::io::sink(), parquet.root_schema_ptr(), Arc::clone(properties));
+    let factory = ArrowRowGroupWriterFactory::new(&alone.map_err(failed)?, schema);
+    factory.create_column_writers(0).map_err(failed)
 }
 
 fn check_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<(), RunsError> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::MAX_ROWS_BYTES;
+use crate::limits::MAX_RECORD_MEMORY_BYTES;
 
 const DDL: &str = "a bigint, b boolean, d double, e date, t timestamp, s struct<x: string, y: struct<z: bigint>>, \
                    l array<struct<k: string, m: array<bigint>>>";
@@ -90,11 +90,43 @@ fn a_record_that_explodes_is_a_fault_and_leaves_no_trace() {
     rows.append_json(r#"{"a":"x"}"#).unwrap();
     let bomb = format!("{{\"a\":\"bomb\",\"l\":[{}{{\"c0\":1}}],\"new\":1}}", "{},".repeat(40_000));
     let fault = rows.append_json(&bomb).unwrap_err();
-    assert!(fault.reason.contains(&MAX_ROWS_BYTES.to_string()), "{fault}");
+    assert!(fault.reason.contains(&MAX_RECORD_MEMORY_BYTES.to_string()), "{fault}");
     assert!(rows.unknown().is_none());
     rows.append_json(r#"{"a":"y","l":[{}]}"#).unwrap();
     assert_eq!(read(&rows.finish()), [kept(json!({"a": "x"})), kept(json!({"a": "y", "l": [{}]}))]);
     assert!(rows.append_json(&bomb).unwrap_err().reason.contains("the record takes"));
+}
+
+#[test]
+fn what_a_schema_would_take_is_known_before_it_is_taken_on() {
+    let mut rows = rows("a bigint, l array<struct<b: bigint>>");
+    for _ in 0..10 {
+        rows.append_json(r#"{"l":[{},{"b":1},{}]}"#).unwrap();
+    }
+    let wider = schema("a bigint, l array<struct<b: bigint, c: bigint, d: string>>, n bigint");
+    let (now, then) = (rows.memory(), rows.memory_with(&wider));
+    assert_eq!(then - now, 30 * (9 + 5) + 10 * 9);
+    rows.evolve(wider).unwrap();
+    assert_eq!(rows.memory(), then);
+}
+
+#[test]
+fn what_rows_take_elsewhere_counts() {
+    let mut rows = rows("a bigint");
+    rows.set_room(10_000);
+    rows.set_beside(1_000);
+    for _ in 0..9 {
+        rows.append_json(r#"{"a":1}"#).unwrap();
+        assert!(!rows.is_full());
+    }
+    rows.set_beside(10);
+    assert_eq!(rows.memory() / 9, 1_014, "the rows that are there take what they took");
+    rows.append_json(r#"{"a":1}"#).unwrap();
+    assert!(rows.is_full());
+    rows.finish();
+    rows.set_beside(10);
+    rows.append_json(r#"{"a":1}"#).unwrap();
+    assert_eq!(rows.memory(), 24);
 }
 
 #[test]
