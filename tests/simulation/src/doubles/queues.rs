@@ -31,6 +31,8 @@ struct Message {
     body: String,
     visible_at: i64,
     receives: u32,
+    /// Whether a function sent it, in place of a message or an event that it is done with.
+    is_handed_on: bool,
 }
 
 /// A message that was received.
@@ -63,10 +65,14 @@ impl Sqs {
 
     /// Takes a message.
     pub fn send(&self, queue: &str, body: &str, now: i64) {
+        self.take(queue, body, now, false);
+    }
+
+    fn take(&self, queue: &str, body: &str, now: i64, is_handed_on: bool) {
         let mut state = self.lock();
         state.next += 1;
         state.sent.push((queue.to_owned(), body.to_owned()));
-        let message = Message { id: state.next, body: body.to_owned(), visible_at: now, receives: 0 };
+        let message = Message { id: state.next, body: body.to_owned(), visible_at: now, receives: 0, is_handed_on };
         state.queues.entry(queue.to_owned()).or_default().push(message);
     }
 
@@ -130,6 +136,13 @@ impl Sqs {
         self.lock().sent.iter().any(|(to, body)| to == queue && is(body))
     }
 
+    /// The texts of the messages in any queue that functions sent in place of what they were done with, but for this one.
+    pub fn handed_on(&self, but_for: Option<&str>) -> Vec<String> {
+        let state = self.lock();
+        let others = state.queues.values().flatten().filter(|one| one.is_handed_on);
+        others.filter(|one| but_for != Some(&*one.id.to_string())).map(|one| one.body.clone()).collect()
+    }
+
     /// How many messages wait in a queue, visible or not.
     pub fn length(&self, queue: &str) -> usize {
         self.lock().queues.get(queue).map_or(0, Vec::len)
@@ -172,7 +185,7 @@ impl Queues for SimQueues {
         let send = |message: Outgoing| {
             let (sqs, to, now) = (self.sqs.clone(), queue.to_owned(), self.port.world.scheduler.now());
             let effect = move || {
-                sqs.send(&to, &message.body, now);
+                sqs.take(&to, &message.body, now, true);
                 Ok(())
             };
             self.port.call(Call::late_write("queue.send", queue), effect, told_all, Err)

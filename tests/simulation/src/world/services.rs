@@ -9,7 +9,7 @@ use drops::{DropId, PipelineName};
 
 use super::invoke::{CompactorSandbox, IngestSandbox};
 use super::{SOURCE, World, lock};
-use crate::doubles::{BUCKET, DEAD_QUEUE, Delivered, LARGE_QUEUE, Notified, QUEUE, event, told};
+use crate::doubles::{BUCKET, DEAD_QUEUE, Delivered, Notified, event, told};
 use crate::port::{Call, Port};
 use crate::random::Random;
 
@@ -61,7 +61,7 @@ impl Service {
                 answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
             let done: Vec<&Delivered> = delivered.iter().filter(|one| !failed.contains(&one.id)).collect();
             for message in &done {
-                world.acknowledge(&message.body, self.is_large);
+                world.acknowledge(&message.body, Some(&message.id));
             }
             self.delete(&poller, done.into_iter().map(|message| message.id.clone()).collect());
         }
@@ -160,19 +160,7 @@ impl World {
     pub fn invoke_directly(&self, sandbox: &IngestSandbox, strand: usize, name: &str, event: &str) {
         if let Some(Ok(_)) = sandbox.invoke(strand, name, event) {
             lock(&self.direct).retain(|waiting| waiting != event);
-            self.acknowledge_direct(event);
-        }
-    }
-
-    /// What came without a queue and was handled is final, or a queue has taken it.
-    fn acknowledge_direct(&self, event: &str) {
-        let taken = |queue| {
-            let told = |text: &str| read(text).map(|told| told.notifications).unwrap_or_default();
-            let wanted: Vec<Notified> = told(event).iter().map(|one| self.notified_of(one)).collect();
-            self.sqs.took(queue, |body| told(body).iter().any(|one| wanted.contains(&self.notified_of(one))))
-        };
-        if !taken(QUEUE) {
-            self.acknowledge(event, false);
+            self.acknowledge(event, None);
         }
     }
 
@@ -195,27 +183,24 @@ impl World {
         DropId { pipeline, bucket: BUCKET.to_owned(), key, version }
     }
 
-    /// A function said that a message is done with: from now on each of its drops must be final, or accepted by another queue, or gone.
-    pub fn acknowledge(&self, body: &str, by_large: bool) {
+    /// A function said that a message, or an event that came without a queue, is done with: from now on each of its drops must be final, unless it is
+    /// gone, or a message that was sent in its place waits: that one answers for it.
+    pub fn acknowledge(&self, body: &str, id: Option<&str>) {
         let Ok(told) = read(body) else {
             if !self.sqs.took(DEAD_QUEUE, |taken| taken == body) {
                 self.violation("I-4", "a message that cannot be understood was acknowledged, and no queue took it");
             }
             return;
         };
-        for notification in told.notifications.iter().filter(|one| one.key.starts_with(SOURCE)) {
-            let notified = self.notified_of(notification);
-            let names = |taken: &str| {
-                let same = |one: &Notification| self.identity(&self.notified_of(one)) == self.identity(&notified);
-                read(taken).is_ok_and(|told| told.notifications.iter().any(same))
-            };
-            let handed_on = !by_large && self.shape.has_large_queue && self.sqs.took(LARGE_QUEUE, names);
-            if !handed_on && self.bucket.stands(&notified) {
-                let id = self.identity(&notified);
-                let mut acknowledged = lock(&self.acknowledged);
-                if !acknowledged.contains(&id) {
-                    acknowledged.push(id);
-                }
+        let named = |body: String| read(&body).map(|told| told.notifications).unwrap_or_default();
+        let handed_on = self.sqs.handed_on(id).into_iter().flat_map(named);
+        let wait: Vec<DropId> = handed_on.map(|one| self.identity(&self.notified_of(&one))).collect();
+        let ours = told.notifications.iter().filter(|one| one.key.starts_with(SOURCE));
+        for notified in ours.map(|one| self.notified_of(one)).filter(|one| self.bucket.stands(one)) {
+            let id = self.identity(&notified);
+            let mut acknowledged = lock(&self.acknowledged);
+            if !wait.contains(&id) && !acknowledged.contains(&id) {
+                acknowledged.push(id);
             }
         }
     }
