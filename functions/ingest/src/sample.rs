@@ -65,7 +65,7 @@ impl Ingest {
             self.holder.begin(0, sample_id(), reading);
             let Ok(open) = opening.opened(self.source.as_ref(), &candidate).await else { continue };
             let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
-            splitter.begin(candidate.format, CsvOptions::default());
+            splitter.begin_drop(&candidate.object.id.key, candidate.format, CsvOptions::default());
             while left > 0 && !stop() && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {
                 observe_chunk(&chunk, record_kind(candidate.format, &splitter, &mut fields), &mut tape, &mut observed);
                 left = left.saturating_sub(chunk.bytes.len() as u64);

@@ -209,7 +209,7 @@ impl<'a> Staging<'a> {
     ) -> Result<Read, IngestError> {
         let mut buffers = std::mem::take(&mut self.buffers);
         let mut content = Inflate::new(&mut buffers, open, candidate.packing);
-        self.splitter.begin(candidate.format, CsvOptions::default());
+        self.splitter.begin_drop(&candidate.object.id.key, candidate.format, CsvOptions::default());
         let ended = loop {
             if self.ingest.stops_within_drops && stop() {
                 break Read::Stopped;

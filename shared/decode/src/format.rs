@@ -181,6 +181,16 @@ pub fn by_name(key: &str) -> Named {
     }
 }
 
+/// Whether a key's last part says that each line is a record: `.jsonl`, `.jsonlines`, `.ndjson`, compressed or not.
+pub fn says_lines(key: &str) -> bool {
+    let (stem, _) = split_compression(file_name(key));
+    let says = |extension: &str| {
+        let is = |name| extension.eq_ignore_ascii_case(name);
+        is("jsonl") || is("jsonlines") || is("ndjson")
+    };
+    last_extension(stem).is_some_and(says)
+}
+
 /// The extension under which a key is counted, in lower case, with that of its compression: `json.gz`; empty if it has
 /// none.
 pub fn extension_of(key: &str) -> String {

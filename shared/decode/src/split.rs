@@ -20,7 +20,7 @@ mod values;
 pub use cut::ENDED_EARLY;
 pub use fields::CsvFields;
 
-use crate::format::Format;
+use crate::format::{Format, says_lines};
 use crate::inflate::Content;
 use crate::limits::{MAX_KEPT_FAULTY_BYTES, MAX_RECORD_BYTES, OverLimit};
 use crate::record::{Chunk, DropFault, RecordFault, Span};
@@ -59,6 +59,8 @@ impl Default for CsvOptions {
 pub struct Splitter {
     chunk_bytes: usize,
     format: Format,
+    /// Whether the drop's name says that each line is a record.
+    named_lines: bool,
     csv: Csv,
     shape: Option<Shape>,
     stage: Stage,
@@ -104,6 +106,7 @@ impl Splitter {
         Self {
             chunk_bytes: chunk_bytes.max(1),
             format: Format::Json,
+            named_lines: false,
             csv: Csv::default(),
             shape: None,
             stage: Stage::Done,
@@ -116,9 +119,15 @@ impl Splitter {
         }
     }
 
-    /// Begins with another drop. `options` matter for CSV only.
+    /// Begins with another drop. Its key tells whether each line is a record; `options` matter for CSV only.
+    pub fn begin_drop(&mut self, key: &str, format: Format, options: CsvOptions) {
+        self.begin(format, options);
+        self.named_lines = says_lines(key);
+    }
+
+    /// Begins with content that has no name. `options` matter for CSV only.
     pub fn begin(&mut self, format: Format, options: CsvOptions) {
-        self.format = format;
+        (self.format, self.named_lines) = (format, false);
         self.csv.begin(options);
         (self.shape, self.stage) = (None, Stage::Cut);
         self.carry.clear();
@@ -180,7 +189,7 @@ impl Splitter {
             }
             let shape = match &mut self.shape {
                 Some(shape) => shape,
-                untold => match shape::tell(self.format, &chunk.bytes, self.ended)? {
+                untold => match shape::tell(self.format, self.named_lines, &chunk.bytes, self.ended)? {
                     Some((told, skipped)) => {
                         used = skipped;
                         untold.insert(told)

@@ -97,3 +97,13 @@ fn words_round_trip() {
     let wrong = "parquet".parse::<Format>().expect_err("not yet");
     assert_eq!(wrong.to_string(), "`parquet` is no format that can be read; choose one of json, csv");
 }
+
+#[test]
+fn some_names_say_a_record_a_line() {
+    for key in ["x.jsonl", "a/b/X.NDJSON", "x.jsonlines", "x.jsonl.gz", "x.ndjson.zst", "x.y.JsonL.GZIP"] {
+        assert!(says_lines(key), "{key}");
+    }
+    for key in ["x.json", "x.json.gz", "x.jsonl/y", "x.jsonl.bak", "jsonl", "x.csv", "x.log"] {
+        assert!(!says_lines(key), "{key}");
+    }
+}

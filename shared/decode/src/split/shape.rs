@@ -21,11 +21,16 @@ pub(super) enum Shape {
 }
 
 /// The shape of the content that begins with `bytes` (and is no longer if `ended`), and how many of them are no record's;
-/// none if more bytes are needed to tell.
+/// none if more bytes are needed to tell. `named_lines`: the drop's name says that each line is a record.
 ///
 /// # Errors
 /// The content has an encoding other than UTF-8.
-pub(super) fn tell(format: Format, bytes: &[u8], ended: bool) -> Result<Option<(Shape, usize)>, DropFault> {
+pub(super) fn tell(
+    format: Format,
+    named_lines: bool,
+    bytes: &[u8],
+    ended: bool,
+) -> Result<Option<(Shape, usize)>, DropFault> {
     if bytes.len() < 4 && !ended {
         return Ok(None);
     }
@@ -41,9 +46,50 @@ pub(super) fn tell(format: Format, bytes: &[u8], ended: bool) -> Result<Option<(
     let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let shape = match format {
         Format::Csv => Some(Shape::Csv),
+        Format::Json if named_lines => tell_named_lines(&bytes[mark..], ended),
         Format::Json => tell_json(&bytes[mark..], ended),
     };
     Ok(shape.map(|shape| (shape, mark)))
+}
+
+/// The shape of what is named `.jsonl` or the like: lines, however bad the first may be. The one exception costs no line: all of the
+/// content is well-formed JSON that no line holds by itself, so somebody named an array or pretty-printed documents like that.
+fn tell_named_lines(bytes: &[u8], ended: bool) -> Option<Shape> {
+    let open = !ended && bytes.len() < MAX_OPEN_BYTES;
+    let content = bytes.trim_ascii_start();
+    let end = memchr::memchr(b'\n', content);
+    let first_line = &content[..end.unwrap_or(content.len())];
+    if end.is_none() && open {
+        return None;
+    }
+    let more = !content[first_line.len()..].trim_ascii().is_empty();
+    let brackets = match first_line.first() {
+        Some(b'[') => !(more && is_well_formed(first_line)),
+        Some(b'{') => !is_whole_object(first_line),
+        _ => false,
+    };
+    if !brackets || bytes.len() > MAX_OPEN_BYTES || breaks(content) {
+        return Some(Shape::Lines);
+    }
+    if open {
+        return None;
+    }
+    Some(if is_unbroken(content) { Shape::Values(Values::default()) } else { Shape::Lines })
+}
+
+/// Whether the values that these bytes begin with break already, as those behind a line that ends too early soon do.
+fn breaks(content: &[u8]) -> bool {
+    first_break(content).is_some_and(|e| !e.is_eof())
+}
+
+/// Whether this is well-formed JSON, one value after another.
+fn is_unbroken(content: &[u8]) -> bool {
+    first_break(content).is_none()
+}
+
+fn first_break(content: &[u8]) -> Option<serde_json::Error> {
+    let values = serde_json::Deserializer::from_slice(content).into_iter::<serde::de::IgnoredAny>();
+    values.filter_map(Result::err).next()
 }
 
 fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
@@ -56,7 +102,7 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
     let content = bytes.trim_ascii_start();
     match content.first() {
         None => return enough.then_some(Shape::Lines),
-        Some(b'[') => return Some(values),
+        Some(b'[') => return tell_array(content, ended),
         Some(_) => {}
     }
     let first_line = match memchr::memchr(b'\n', content) {
@@ -83,6 +129,24 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
         return None;
     }
     Some(if has_object_line(bytes, ended) { Shape::Lines } else { values })
+}
+
+/// The shape of what begins with `[`: an array, unless its first line ends too early and whole objects follow it a line each, which no
+/// array and no document can hold: there a comma or a bracket stands between two values.
+fn tell_array(content: &[u8], ended: bool) -> Option<Shape> {
+    let values = Shape::Values(Values::default());
+    let cut = !ended || content.len() > LOOK_AHEAD_BYTES;
+    let near = &content[..content.len().min(LOOK_AHEAD_BYTES)];
+    let mut lines = near.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let (first, second, third) = (lines.next().unwrap_or_default(), lines.next(), lines.next());
+    // A line is known to its end if another follows it.
+    let (Some(second), true) = (second, third.is_some() || !cut) else {
+        return (ended || near.len() == LOOK_AHEAD_BYTES).then_some(values);
+    };
+    let goes_on = matches!(first.last(), Some(b'[' | b'{' | b',' | b':'));
+    let follows = !goes_on || third.is_some_and(|line| line.first() == Some(&b'{'));
+    let lines = first != b"[" && is_whole_object(second) && follows && !is_well_formed(first);
+    Some(if lines { Shape::Lines } else { values })
 }
 
 /// Whether a line near the beginning is a whole object.

@@ -44,6 +44,12 @@ fn records(
     content: &mut impl Content,
 ) -> Result<(Vec<Record>, Vec<String>), DropFault> {
     splitter.begin(format, CsvOptions::default());
+    let all = rest(splitter, content)?;
+    Ok((all, splitter.csv_header().to_vec()))
+}
+
+/// The records of what the splitter began with.
+fn rest(splitter: &mut Splitter, content: &mut impl Content) -> Result<Vec<Record>, DropFault> {
     let (mut chunk, mut all) = (Chunk::default(), Vec::new());
     while splitter.next_chunk(content, &mut chunk)? {
         assert_eq!(chunk.first_record, all.len() as u64);
@@ -59,7 +65,21 @@ fn records(
     }
     assert!(chunk.spans.is_empty() && chunk.bytes.is_empty());
     assert!(!splitter.next_chunk(content, &mut chunk)?, "an end stays an end");
-    Ok((all, splitter.csv_header().to_vec()))
+    Ok(all)
+}
+
+/// The records of JSON in a drop of this name, which are the same whatever the chunks are.
+fn split_named(key: &str, content: &[u8]) -> Vec<Record> {
+    let cut = |chunk_bytes| {
+        let mut splitter = Splitter::with_chunk_bytes(chunk_bytes);
+        splitter.begin_drop(key, Format::Json, CsvOptions::default());
+        rest(&mut splitter, &mut Plain { rest: content, early: false }).expect("readable")
+    };
+    let whole = cut(4 << 20);
+    for chunk_bytes in [1, 2, 3, 5, 8, 13, 30] {
+        assert_eq!(cut(chunk_bytes), whole, "chunks of {chunk_bytes}");
+    }
+    whole
 }
 
 /// The records of content, which are the same whatever the chunks are.

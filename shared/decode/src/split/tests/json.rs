@@ -23,6 +23,42 @@ fn lines_whose_first_is_bad() {
 }
 
 #[test]
+fn lines_whose_first_is_an_open_array() {
+    assert_eq!(json("[1,2\n{\"a\":2}\n{\"a\":3}\n"), ["[1,2", "{\"a\":2}", "{\"a\":3}"]);
+    assert_eq!(json("[1,\n{\"a\":2}\n\n{\"a\":3\n"), ["[1,", "{\"a\":2}", "{\"a\":3"]);
+    assert_eq!(json("[1,2\n{\"a\":2}"), ["[1,2", "{\"a\":2}"]);
+    // Arrays and documents are not taken for lines, whatever is wrong with them.
+    assert_eq!(json("[\n{\"a\":1}\n{\"a\":2}\n]"), ["{\"a\":1}", "!{\"a\":2}\n]"]);
+    assert_eq!(json("[1\n,{\"a\":1}\n,{\"a\":2}\n]"), ["1", "{\"a\":1}", "{\"a\":2}"]);
+    assert_eq!(json("[1,\n{\"a\":1}\n,{\"a\":2}\n"), ["1", "{\"a\":1}", "{\"a\":2}", "!"]);
+    assert_eq!(json("[1,\n{\"a\":1},\n{\"a\":2}\n"), ["1", "{\"a\":1}", "{\"a\":2}", "!"]);
+    assert_eq!(json("[1,2]\n{\"a\":2}\n{\"a\":3}\n"), ["1", "2", "{\"a\":2}", "{\"a\":3}"]);
+}
+
+#[test]
+fn what_is_named_lines_is_lines() {
+    let named = |content: &str| texts(&split_named("x.jsonl", content.as_bytes()));
+    for (content, lines) in [
+        ("[1,2\n{\"a\":1}\n{\"a\":2}\n", ["[1,2", "{\"a\":1}", "{\"a\":2}"]),
+        ("[\n{\"a\":1}\n{\"a\":2}\n", ["[", "{\"a\":1}", "{\"a\":2}"]),
+        ("[1,2]\n{\"a\":1}\nx\n", ["[1,2]", "{\"a\":1}", "x"]),
+        ("{\"a\":1,\n{\"a\":2}\n{\"a\":3}", ["{\"a\":1,", "{\"a\":2}", "{\"a\":3}"]),
+        ("{\"a\":\n1}\nx\n", ["{\"a\":", "1}", "x"]),
+        ("{\n}\n}\n", ["{", "}", "}"]),
+        ("{\"a\":1}{\"a\":2}\n{\"a\":3}\n[", ["{\"a\":1}{\"a\":2}", "{\"a\":3}", "["]),
+    ] {
+        assert_eq!(named(content), lines, "{content}");
+    }
+    assert_eq!(named("[{\"a\":1}\n"), ["[{\"a\":1}"]);
+    assert_eq!(named(""), [""; 0]);
+    assert_eq!(named("\n [\n"), [" ["]);
+    // All of it is well-formed over several lines: no line of it would be read.
+    assert_eq!(named("[\n {\"a\":1},\n {\"a\":2}\n]\n"), ["{\"a\":1}", "{\"a\":2}"]);
+    assert_eq!(named("[{\"a\":1},{\"a\":2}]\n\n"), ["{\"a\":1}", "{\"a\":2}"]);
+    assert_eq!(named("{\n\"a\":1}\n{\"a\":2}"), ["{\n\"a\":1}", "{\"a\":2}"]);
+}
+
+#[test]
 fn arrays() {
     assert_eq!(json("[]"), Vec::<String>::new());
     assert_eq!(json("[{\"a\":1}]"), ["{\"a\":1}"]);
