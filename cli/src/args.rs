@@ -4,16 +4,20 @@
 use std::ffi::OsString;
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueHint,
+    Args, Parser, Subcommand, ValueHint,
     builder::{PossibleValue, StringValueParser, TypedValueParser},
-    error::ErrorKind,
 };
 use clap_complete::Shell;
+use runtime::settings::SettingError;
 
 use crate::{
     exit, help,
     report::{Failure, show_failure_object},
 };
+
+mod words;
+
+pub(crate) use words::BESIDE_FILE;
 
 /// Turns folders of micro-files into Delta tables of a few large, sorted files: each row exactly once.
 #[derive(Debug, Parser)]
@@ -70,7 +74,7 @@ pub struct ReconcileArgs {
 
 /// `lithify run`.
 #[derive(Debug, Default, Args)]
-#[command(after_help = help::RUN)]
+#[command(after_help = help::RUN, override_usage = help::RUN_USAGE)]
 pub struct RunArgs {
     /// The folder that drops arrive in, with all folders below it, or s3://BUCKET/PREFIX/.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -79,7 +83,7 @@ pub struct RunArgs {
     #[arg(value_hint = ValueHint::DirPath)]
     pub table: Option<String>,
     /// Read pipelines and settings from a TOML file, in place of SOURCE and TABLE.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "table", "name"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<String>,
 
     /// The pipeline's name. Several pipelines may feed one table [default: default].
@@ -136,6 +140,9 @@ pub struct RunArgs {
     /// Show no progress. Warnings and the summary are still printed.
     #[arg(long, short, help_heading = "Process")]
     pub quiet: bool,
+    /// What was wrong with the words themselves: reported with all wrong settings.
+    #[arg(skip)]
+    pub faults: Vec<SettingError>,
 }
 
 /// A word out of a few: help and completions show them, but any text passes, as the check of the settings judges it.
@@ -183,26 +190,19 @@ fn first_line(error: &clap::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
-/// Reads a command line whose first word is the program's name.
+/// Reads a command line whose first word is the program's name. Where words of `run` are wrong and settings as well, all of them are in
+/// [`RunArgs::faults`] and in what the settings' check says; an error of its own is what is wrong with the words alone.
 pub fn try_parse(words: &[OsString]) -> Result<Cli, clap::Error> {
-    let cli = Cli::try_parse_from(words)?;
-    let Command::Run(run) = &cli.command else { return Ok(cli) };
-    let problem = match (&run.config, &run.source, &run.table) {
-        (Some(_), _, _) | (None, Some(_), Some(_)) => return Ok(cli),
-        (None, Some(source), None) => {
-            format!("into which table? Name its folder behind the source: lithify run {source} TABLE")
-        }
-        (None, None, _) => "what is to be ingested? Name a source and a table: lithify run SOURCE TABLE\n       \
-             or a file with pipelines: lithify run --config lithify.toml"
-            .to_owned(),
+    let (parsed, faults) = words::parse_leniently(words);
+    let mut cli = parsed?;
+    let Command::Run(run) = &mut cli.command else {
+        return Cli::try_parse_from(words);
     };
-    let mut command = Cli::command();
-    command.build();
-    let of_run = command.find_subcommand_mut("run");
-    Err(match of_run {
-        Some(run) => run.error(ErrorKind::MissingRequiredArgument, problem),
-        None => command.error(ErrorKind::MissingRequiredArgument, problem),
-    })
+    let refused = Cli::try_parse_from(words).err().or_else(|| words::refuse(run));
+    run.faults = faults;
+    let Some(refused) = refused else { return Ok(cli) };
+    let alone = crate::config::errors_of(run).iter().all(|error| words::is_told(error, run));
+    if alone && run.faults.len() < 2 { Err(refused) } else { Ok(cli) }
 }
 
 // Clap's own usage errors must exit with the code that the help promises.
@@ -210,6 +210,8 @@ const _: () = assert!(exit::WRONG_SETTINGS == 2);
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {
@@ -266,23 +268,69 @@ mod tests {
     fn run_without_source_and_table_says_what_to_do() {
         let nothing = refused("lithify run");
         assert!(nothing.contains("lithify run SOURCE TABLE") && nothing.contains("--config lithify.toml"), "{nothing}");
-        let half = refused("lithify run drops --memory 1GiB");
-        assert!(half.contains("into which table?") && half.contains("lithify run drops TABLE"), "{half}");
+        let half = refused("lithify run / --memory 1GiB");
+        assert!(half.contains("into which table?") && half.contains("lithify run / TABLE"), "{half}");
         assert!(half.contains("Usage: lithify run"), "{half}");
     }
 
     #[test]
     fn a_file_stands_in_place_of_source_table_and_name() {
         assert_eq!(run("lithify run --config x.toml --memory 1GiB").config.as_deref(), Some("x.toml"));
-        for line in
-            ["lithify run s t --config x.toml", "lithify run s --config x.toml", "lithify run --config x.toml --name n"]
-        {
-            assert!(refused(line).contains("cannot be used with"), "{line}");
+        let (folder, file) = (tempfile::tempdir().expect("a folder"), "x.toml");
+        let file = folder.path().join(file);
+        std::fs::write(&file, "[[pipeline]]\nsource = '/'\ntable = '/t'\n").expect("written");
+        let file = file.to_str().expect("text");
+        for words in ["s t --config FILE", "s --config FILE", "--config FILE --name n"] {
+            let line = format!("lithify run {}", words.replace("FILE", file));
+            assert!(refused(&line).contains("cannot be used with"), "{line}");
         }
         assert!(
-            refused("lithify run s t --tarket-file-size 1").contains("--target-file-size"),
+            refused("lithify run / /t --tarket-file-size 1GiB").contains("--target-file-size"),
             "suggests the right flag"
         );
+    }
+
+    /// What is wrong with words and settings together, where that is more than one thing.
+    fn faults(line: &str) -> Vec<String> {
+        crate::config::errors_of(&run(line)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn wrong_words_hide_no_wrong_settings() {
+        let begin = |line: &str, begins: &[&str]| {
+            let found = faults(line);
+            assert_eq!(found.len(), begins.len(), "{line}: {found:#?}");
+            for begin in begins {
+                assert!(found.iter().any(|fault| fault.starts_with(begin)), "{line}: {begin}: {found:#?}");
+            }
+        };
+        begin(
+            "lithify run / /t --tarket-file-size 1 --memory 1B",
+            &[
+                "--tarket-file-size: there is no such flag, did you mean '--target-file-size'?",
+                "--target-file-size: 1 ",
+                "--memory: ",
+            ],
+        );
+        begin("lithify run / /t --colour red --memory=1B", &["--colour: there is no such flag", "--memory: "]);
+        begin("lithify run --colour red / /t --sise=9", &["--colour: there is no such flag", "--sise: there is no"]);
+        begin("lithify run / /t x --workers 0", &["x: is one word too many", "--workers: "]);
+        begin("lithify run / /t --every x --memory", &["--memory: needs a value", "--every: "]);
+        begin("lithify run / /t --workers 0 --memory 1GiB --memory 2GiB", &["--memory: stands twice", "--workers: "]);
+        begin("lithify run / /t --quiet=yes --workers 0", &["--quiet: takes no value", "--workers: "]);
+        begin("lithify run / --memory 1B", &["--memory: ", "table: is missing"]);
+        begin("lithify run /nowhere /t --wathc", &["--wathc: there is no such flag", "SOURCE: there is no folder"]);
+        begin(
+            "lithify run / --config /nowhere/x.toml --workers 0",
+            &["SOURCE: cannot be used with --config", "--workers: ", "--config: cannot read"],
+        );
+    }
+
+    #[test]
+    fn the_usage_shows_both_ways() {
+        let usage = refused("lithify run");
+        assert!(usage.contains("lithify run [OPTIONS] SOURCE TABLE"), "{usage}");
+        assert!(usage.contains("lithify run [OPTIONS] --config FILE"), "{usage}");
     }
 
     #[test]

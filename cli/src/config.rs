@@ -12,7 +12,7 @@ use runtime::settings::{
     self, Given, MAX_DELAY, Origin, Place, RawPipeline, RawSettings, SettingError, Settings, Surroundings,
 };
 
-use crate::args::RunArgs;
+use crate::args::{BESIDE_FILE, RunArgs};
 
 /// How often the source is listed while watching, unless `--every` says otherwise.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5 * 60);
@@ -43,31 +43,63 @@ pub fn watch(args: &RunArgs) -> Result<Option<Duration>, SettingError> {
     }
 }
 
+/// Everything that is wrong with flags and file; nothing if all is right.
+pub fn errors_of(args: &RunArgs) -> Vec<SettingError> {
+    settings(args).err().unwrap_or_default()
+}
+
 fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> Result<Settings, Vec<SettingError>> {
-    let every = watch(args).err();
-    let mut raw = match raw(args) {
-        Ok(raw) => raw,
-        Err(errors) => return Err(every.into_iter().chain(errors).collect()),
-    };
-    raw.faults.extend(every);
-    settings::check(&raw, &Surroundings { processors, s3: cfg!(feature = "aws"), look })
+    let mut faults = args.faults.clone();
+    faults.extend(watch(args).err());
+    faults.extend(crate::logging::filter().err());
+    faults.extend(beside_file(args));
+    let around = Surroundings { processors, s3: cfg!(feature = "aws"), look };
+    match raw(args) {
+        Ok(mut raw) => {
+            raw.faults.extend(faults);
+            settings::check(&raw, &around)
+        }
+        // Without the file, what the flags say is judged all the same; what they leave to it is not missing.
+        Err(errors) => {
+            let flags = settings::check(&RawSettings { faults, ..of_flags(args) }, &around).err().unwrap_or_default();
+            let flags = flags.into_iter().filter(|error| error.origin != Origin::Absent);
+            Err(flags.chain(errors).collect())
+        }
+    }
+}
+
+/// What is given beside a settings file and stands in the file already.
+fn beside_file(args: &RunArgs) -> Vec<SettingError> {
+    let Some(file) = &args.config else { return Vec::new() };
+    let given = [("SOURCE", &args.source), ("TABLE", &args.table), ("--name", &args.name)];
+    let wrong = given.into_iter().filter(|(_, value)| value.is_some()).map(|(flag, _)| {
+        let problem = format!("cannot be used with --config {file}: the file says it for each pipeline");
+        SettingError::new(&Origin::Flag(flag.to_owned()), BESIDE_FILE, problem)
+    });
+    wrong.collect()
+}
+
+/// What the flags say without a file.
+fn of_flags(args: &RunArgs) -> RawSettings {
+    let mut raw = RawSettings { pipelines: vec![pipeline_flags(args)], ..RawSettings::new(Origin::Absent) };
+    process_flags(args, &mut raw);
+    raw
+}
+
+fn process_flags(args: &RunArgs, raw: &mut RawSettings) {
+    raw.memory = by_flag("--memory", &args.memory).or(raw.memory.take());
+    raw.workers = by_flag("--workers", &args.workers).or(raw.workers.take());
+    raw.aws.ledger = by_flag("--ledger", &args.ledger).or(raw.aws.ledger.take());
 }
 
 /// What flags and file say, the flags being stronger.
 fn raw(args: &RunArgs) -> Result<RawSettings, Vec<SettingError>> {
-    let flags = pipeline_flags(args);
-    let mut raw = match &args.config {
-        Some(file) => {
-            let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
-            let mut raw = settings::file::read(&text, file)?;
-            raw.pipelines = raw.pipelines.into_iter().map(|own| own.overlay(&flags)).collect();
-            raw
-        }
-        None => RawSettings { pipelines: vec![flags], ..RawSettings::new(Origin::Absent) },
-    };
-    raw.memory = by_flag("--memory", &args.memory).or(raw.memory);
-    raw.workers = by_flag("--workers", &args.workers).or(raw.workers);
-    raw.aws.ledger = by_flag("--ledger", &args.ledger).or(raw.aws.ledger);
+    let Some(file) = &args.config else { return Ok(of_flags(args)) };
+    let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
+    let mut raw = settings::file::read(&text, file)?;
+    let flags = RawPipeline { name: None, source: None, table: None, ..pipeline_flags(args) };
+    raw.pipelines = raw.pipelines.into_iter().map(|own| own.overlay(&flags)).collect();
+    process_flags(args, &mut raw);
     Ok(raw)
 }
 

@@ -17,6 +17,11 @@ Exit codes:
   130  interrupted, whatever else holds but 1: the next run goes on from there
 Where several of the others hold: 1, then 4, then 3.";
 
+/// The usage of `lithify run`.
+pub const RUN_USAGE: &str = "\
+lithify run [OPTIONS] SOURCE TABLE
+       lithify run [OPTIONS] --config FILE";
+
 /// The end of `lithify run --help`.
 pub const RUN: &str = "\
 Examples:
@@ -36,7 +41,8 @@ Examples:
     lithify run drops/ tables/orders --json | jq .total.rows
 
 Names tell the format: .json .jsonl .jsonlines .ndjson .csv, with .gz or .zst. Names that say nothing (no extension,
-.log .txt .out .bak .bin .dat .1) are JSON if their first bytes are; all others are skipped, unless --format is given.
+.log .txt .out .bak .bin .dat .1) are JSON if their first bytes are; all others are skipped, unless --format is given
+(it reads files of any name but hidden and temporary ones). .jsonl .jsonlines .ndjson hold a record a line.
 
 Sizes are written 128MiB, 512MB or 1GiB, durations 90s, 5m, 1h30m or 250ms, columns a,b.
 A flag given with --config holds for every pipeline of the file, in place of the file's value.

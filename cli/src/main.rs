@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod help;
 mod human;
+mod logging;
 mod progress;
 mod reconcile;
 mod report;

@@ -37,15 +37,14 @@ type Holders = Arc<Mutex<Vec<Arc<dyn Holder>>>>;
 
 /// Carries `lithify run` out; returns the exit code.
 pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
-    let (settings, every) = match (config::settings(args), config::watch(args)) {
-        (Ok(settings), Ok(every)) => (settings, every),
-        (Err(errors), _) => {
+    let (settings, every) = match config::settings(args).and_then(|settings| {
+        let every = config::watch(args).map_err(|error| vec![error])?;
+        Ok((settings, every))
+    }) {
+        Ok(both) => both,
+        Err(errors) => {
             // A closed standard output changes nothing: the exit code says the same.
             let _ = report::show_setting_errors(&errors, json);
-            return exit::WRONG_SETTINGS;
-        }
-        (Ok(_), Err(error)) => {
-            let _ = report::show_setting_errors(&[error], json);
             return exit::WRONG_SETTINGS;
         }
     };
@@ -209,10 +208,8 @@ async fn signalled() -> bool {
 /// Warnings of the parts go where the progress does not tear them.
 fn log_to(progress: &Progress) {
     let messages = progress.messages().clone();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LITHIFY_LOG");
-    let filter = filter.unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("off,ingest=warn,compactor=warn,runs=warn,lake=warn,ledger=warn")
-    });
+    // A wrong one was refused with the settings.
+    let Ok(filter) = crate::logging::filter() else { return };
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
     // Set once in this process; a second time would be a defect that costs warnings only.
     let _ = subscriber.with_writer(move || messages.clone()).try_init();

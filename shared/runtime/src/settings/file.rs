@@ -15,7 +15,7 @@
 //! format = "json"              # told by name and first bytes if left away; so is compression
 //! compression = "gzip"
 //! schema_hints = "price double, customer.zip string"
-//! cluster_by = ["customer", "day"]   # or z_order_by
+//! cluster_by = ["customer", "sku"]   # or z_order_by
 //! partition_columns = ["day"]
 //! append_existing = false
 //! overwrites = "ignore"        # of keys of a source on S3; or "ingest"

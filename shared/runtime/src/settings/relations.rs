@@ -2,18 +2,58 @@
 
 use std::path::Path;
 
-use super::{Origin, RawSettings, S3Address, SettingError, check::Candidate};
+use super::{Origin, RawPipeline, RawSettings, S3Address, SettingError, check::Candidate};
 
-/// Checks every pipeline against itself and against each one before it.
+/// Checks every pipeline against itself and all of them against each other.
 pub(super) fn check(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
     for (at, one) in candidates.iter().enumerate() {
         own_places(one, errors);
+        own_columns(one, errors);
         for earlier in &candidates[..at] {
             names(earlier, one, errors);
             places(earlier, one, errors);
-            one_table(earlier, one, errors);
         }
     }
+    sources_inside_tables(candidates, errors);
+    tables_apart(candidates, errors);
+    one_table(candidates, errors);
+}
+
+/// A column that files are divided by has one value in each file, so it orders nothing there.
+fn own_columns(one: &Candidate, errors: &mut Vec<SettingError>) {
+    let Some(partition) = &one.raw.partition_columns else { return };
+    let orders = [("cluster_by", &one.raw.cluster_by), ("z_order_by", &one.raw.z_order_by)];
+    for (setting, given) in orders.into_iter().filter_map(|(setting, given)| Some((setting, given.as_ref()?))) {
+        for name in given.value.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+            if partition.value.iter().any(|other| other.trim().eq_ignore_ascii_case(name)) {
+                let problem =
+                    format!("'{name}' is a partition column, so it is one value in every file: leave it out here");
+                errors.push(SettingError::new(&given.origin, setting, problem));
+            }
+        }
+    }
+}
+
+/// Of pipelines that do not go together in pairs, those to blame, each with the ones it does not go with: the one with most of
+/// them first, as one that is wrong makes all others look wrong; of two that are equal, the later.
+fn blamed(count: usize, clash: impl Fn(usize, usize) -> bool) -> Vec<(usize, Vec<usize>)> {
+    let mut pairs: Vec<(usize, usize)> =
+        (0..count).flat_map(|b| (0..b).map(move |a| (a, b))).filter(|(a, b)| clash(*a, *b)).collect();
+    let mut found = Vec::new();
+    while !pairs.is_empty() {
+        let of = |one: usize| pairs.iter().filter(|(a, b)| *a == one || *b == one).count();
+        let Some(worst) = (0..count).max_by_key(|one| of(*one)) else { break };
+        let others = pairs.iter().filter_map(|(a, b)| match worst {
+            one if one == *a => Some(*b),
+            one if one == *b => Some(*a),
+            _ => None,
+        });
+        let mut others: Vec<usize> = others.collect();
+        others.sort_unstable();
+        pairs.retain(|(a, b)| *a != worst && *b != worst);
+        found.push((worst, others));
+    }
+    found
 }
 
 /// Names differ by more than case: they name folders, and some file systems do not tell case.
@@ -40,7 +80,6 @@ fn own_places(one: &Candidate, errors: &mut Vec<SettingError>) {
         let problem = "is the folder of the source itself: name another folder, Lithify writes nothing among the drops";
         errors.push(SettingError::new(table_origin(one), "table", problem));
     } else {
-        source_inside_table(one, source, one, table, errors);
         table_inside_s3(one, source, one, table, errors);
     }
 }
@@ -73,20 +112,41 @@ fn places(earlier: &Candidate, later: &Candidate, errors: &mut Vec<SettingError>
         if let (Some(source), Some(table)) = (&reader.source, &writer.table)
             && reader.table.as_ref() != Some(table)
         {
-            source_inside_table(reader, source, writer, table, errors);
             table_inside_s3(reader, source, writer, table, errors);
         }
     }
     sources_on_s3(earlier, later, errors);
-    let (Some(first), Some(second)) = (&earlier.table, &later.table) else { return };
-    let overlap = first != second
-        && [(first, second), (second, first)].iter().any(|(a, b)| within(a, b) || within(a, &audit_table(b)));
-    if overlap || audit_table(first) == *second || audit_table(second) == *first {
-        let other = at(table_origin(earlier));
-        let problem =
-            format!("overlaps the table {first}{other}, or its audit table {}: keep them apart", audit_table(first));
-        errors.push(SettingError::new(table_origin(later), "table", problem));
+}
+
+/// Tables lie apart, and apart from each other's audit tables.
+fn tables_apart(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
+    let clash = |a: usize, b: usize| {
+        let (Some(first), Some(second)) = (&candidates[a].table, &candidates[b].table) else { return false };
+        let overlap = first != second
+            && [(first, second), (second, first)].iter().any(|(a, b)| within(a, b) || within(a, &audit_table(b)));
+        overlap || audit_table(first) == *second || audit_table(second) == *first
+    };
+    for (one, others) in blamed(candidates.len(), clash) {
+        let mut named: Vec<(&str, String)> = Vec::new();
+        for other in others.into_iter().map(|other| &candidates[other]) {
+            let table = other.table.as_deref().unwrap_or_default();
+            if !named.iter().any(|(known, _)| *known == table) {
+                named.push((table, at(table_origin(other))));
+            }
+        }
+        let problem = match &named[..] {
+            [(table, place)] => {
+                format!("overlaps the table {table}{place}, or its audit table {}: keep them apart", audit_table(table))
+            }
+            several => format!("overlaps the tables {}, or their audit tables: keep them apart", listed(several)),
+        };
+        errors.push(SettingError::new(table_origin(&candidates[one]), "table", problem));
     }
+}
+
+/// `a (x.toml:3), b (x.toml:8)`.
+fn listed(named: &[(&str, String)]) -> String {
+    named.iter().map(|(name, place)| format!("{name}{place}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A notification belongs to one pipeline. Pipelines of one table are told so with all else that they must agree on.
@@ -101,60 +161,78 @@ fn sources_on_s3(earlier: &Candidate, later: &Candidate, errors: &mut Vec<Settin
     }
 }
 
-fn source_inside_table(
-    reader: &Candidate,
-    source: &str,
-    writer: &Candidate,
-    table: &str,
-    errors: &mut Vec<SettingError>,
-) {
-    let written = [table.to_owned(), audit_table(table)].into_iter().find(|written| within(source, written));
-    if let Some(written) = written {
-        let of = at(table_origin(writer));
-        let problem =
-            format!("lies inside the table {written}{of}: Lithify would read what it wrote itself, keep them apart");
-        let origin = origin(reader, |raw| raw.source.as_ref().map(|given| &given.origin));
-        errors.push(SettingError::new(origin, "source", problem));
+/// No source lies inside what Lithify writes. Where a table holds others' sources it is the table that is wrong, and told once.
+fn sources_inside_tables(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
+    for (at_writer, writer) in candidates.iter().enumerate() {
+        let Some(table) = &writer.table else { continue };
+        if candidates[..at_writer].iter().any(|earlier| earlier.table.as_ref() == Some(table)) {
+            continue;
+        }
+        let written = [table.to_owned(), audit_table(table)];
+        let inside = candidates.iter().filter_map(|reader| {
+            let source = reader.source.as_ref()?;
+            // That one is told by itself.
+            let same = source == table && reader.table.as_ref() == Some(table);
+            let holder = written.iter().find(|written| within(source, written)).filter(|_| !same)?;
+            Some((reader, source.as_str(), holder))
+        });
+        let inside: Vec<_> = inside.collect();
+        let Some((first, _, holder)) = inside.first() else { continue };
+        let why = "Lithify would read what it wrote itself, keep them apart";
+        if inside.len() == 1 && first.table.as_ref() == Some(table) {
+            let problem = format!("lies inside the table {holder}{}: {why}", at(table_origin(writer)));
+            errors.push(SettingError::new(source_origin(first), "source", problem));
+        } else {
+            let sources: Vec<_> =
+                inside.iter().map(|(reader, source, _)| (*source, at(source_origin(reader)))).collect();
+            let (these, sources) = (if sources.len() == 1 { "source" } else { "sources" }, listed(&sources));
+            let problem = format!("{holder} holds the {these} {sources}: {why}");
+            errors.push(SettingError::new(table_origin(writer), "table", problem));
+        }
     }
 }
 
 /// Pipelines that feed one table agree on what the table is, and read different files.
-fn one_table(earlier: &Candidate, later: &Candidate, errors: &mut Vec<SettingError>) {
-    let (Some(first), Some(second)) = (&earlier.table, &later.table) else { return };
-    if first != second {
-        return;
-    }
-    let mut disagree = |setting: &str, own: Option<&Origin>, others: Option<&Origin>| {
-        let other = at(others.unwrap_or(&earlier.raw.origin));
-        let problem =
-            format!("must be the same in every pipeline of the table {first}, but another{other} has it otherwise");
-        errors.push(SettingError::new(own.unwrap_or(&later.raw.origin), setting, problem));
+fn one_table(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
+    let shared = |a: usize, b: usize| candidates[a].table.is_some() && candidates[a].table == candidates[b].table;
+    let mut agree = |setting: &str,
+                     of: &dyn Fn(&RawPipeline) -> Option<&Origin>,
+                     differ: &dyn Fn(usize, usize) -> bool| {
+        for (one, others) in blamed(candidates.len(), |a, b| shared(a, b) && differ(a, b)) {
+            let (one, other) = (&candidates[one], others.first().map_or(one, |other| *other));
+            let table = one.table.as_deref().unwrap_or_default();
+            let others = at(origin(&candidates[other], of));
+            let problem = format!(
+                "must be the same in every pipeline of the table {table}, but another{others} has it otherwise"
+            );
+            let setting = if setting == "cluster_by" && one.raw.z_order_by.is_some() { "z_order_by" } else { setting };
+            errors.push(SettingError::new(origin(one, of), setting, problem));
+        }
     };
-    let order = |one: &Candidate| {
-        let given = one.raw.cluster_by.as_ref().or(one.raw.z_order_by.as_ref());
-        given.map(|given| given.origin.clone())
+    agree(
+        "cluster_by",
+        &|raw| raw.cluster_by.as_ref().or(raw.z_order_by.as_ref()).map(|given| &given.origin),
+        &|a, b| differ(&candidates[a].cluster_by, &candidates[b].cluster_by),
+    );
+    agree("partition_columns", &|raw| raw.partition_columns.as_ref().map(|given| &given.origin), &|a, b| {
+        differ(&candidates[a].partition_columns, &candidates[b].partition_columns)
+    });
+    agree("target_file_size", &|raw| raw.target_file_size.as_ref().map(|given| &given.origin), &|a, b| {
+        differ(&candidates[a].target_file_size, &candidates[b].target_file_size)
+    });
+    let twice = |a: usize, b: usize| {
+        let sources = candidates[a].source.as_ref().zip(candidates[b].source.as_ref());
+        shared(a, b) && sources.is_some_and(|(a, b)| within(a, b) || within(b, a))
     };
-    if differ(&earlier.cluster_by, &later.cluster_by) {
-        let setting = if later.raw.z_order_by.is_some() { "z_order_by" } else { "cluster_by" };
-        disagree(setting, order(later).as_ref(), order(earlier).as_ref());
-    }
-    if differ(&earlier.partition_columns, &later.partition_columns) {
-        let origin = |one: &Candidate| one.raw.partition_columns.as_ref().map(|given| given.origin.clone());
-        disagree("partition_columns", origin(later).as_ref(), origin(earlier).as_ref());
-    }
-    if differ(&earlier.target_file_size, &later.target_file_size) {
-        let origin = |one: &Candidate| one.raw.target_file_size.as_ref().map(|given| given.origin.clone());
-        disagree("target_file_size", origin(later).as_ref(), origin(earlier).as_ref());
-    }
-    if let (Some(a), Some(b)) = (&earlier.source, &later.source)
-        && (within(a, b) || within(b, a))
-    {
-        let other = at(origin(earlier, |raw| raw.source.as_ref().map(|given| &given.origin)));
+    for (one, others) in blamed(candidates.len(), twice) {
+        let others = others.into_iter().map(|other| &candidates[other]);
+        let others: Vec<_> =
+            others.map(|other| (other.source.as_deref().unwrap_or_default(), at(source_origin(other)))).collect();
+        let (these, others) = (if others.len() == 1 { "source" } else { "sources" }, listed(&others));
         let problem = format!(
-            "shares files with the source {a}{other} of the same table: each of their rows would be there twice"
+            "shares files with the {these} {others} of the same table: each of their rows would be there twice"
         );
-        let own = origin(later, |raw| raw.source.as_ref().map(|given| &given.origin));
-        errors.push(SettingError::new(own, "source", problem));
+        errors.push(SettingError::new(source_origin(&candidates[one]), "source", problem));
     }
 }
 
@@ -177,8 +255,12 @@ fn table_origin(one: &Candidate) -> &Origin {
     origin(one, |raw| raw.table.as_ref().map(|given| &given.origin))
 }
 
+fn source_origin(one: &Candidate) -> &Origin {
+    origin(one, |raw| raw.source.as_ref().map(|given| &given.origin))
+}
+
 /// Where a value stands, or else where its pipeline begins.
-fn origin<'a>(one: &'a Candidate, of: impl Fn(&'a super::RawPipeline) -> Option<&'a Origin>) -> &'a Origin {
+fn origin<'a>(one: &'a Candidate, of: impl Fn(&'a RawPipeline) -> Option<&'a Origin>) -> &'a Origin {
     of(&one.raw).unwrap_or(&one.raw.origin)
 }
 

@@ -17,6 +17,9 @@ use super::{
     units::{duration_text, parse_duration, parse_size, size_text},
 };
 
+/// More columns than this in a Z-order give each so few bits that it prunes nothing. The same as the order's own bound.
+const MAX_Z_ORDER_COLUMNS: usize = 8;
+
 /// Where wrong values go. Each function gives `None` where it put one there.
 pub(super) type Errors = Vec<SettingError>;
 
@@ -111,6 +114,10 @@ pub(super) fn cluster_by(raw: &RawPipeline, errors: &mut Errors) -> Option<Clust
         let problem = "rows can be sorted (cluster_by) or lie in a Z-order (z_order_by), not both: leave one away";
         return wrong(errors, given, "z_order_by", problem);
     }
+    if let Some(given) = raw.z_order_by.as_ref().filter(|given| given.value.len() > MAX_Z_ORDER_COLUMNS) {
+        let problem = format!("a Z-order takes at most {MAX_Z_ORDER_COLUMNS} columns, {} are named", given.value.len());
+        return wrong(errors, given, "z_order_by", problem);
+    }
     match (sort, z_order) {
         (Some(names), _) => names.map(ClusterBy::Columns),
         (None, Some(names)) => names.map(ClusterBy::ZOrder),
@@ -120,15 +127,15 @@ pub(super) fn cluster_by(raw: &RawPipeline, errors: &mut Errors) -> Option<Clust
 
 pub(super) fn partition_columns(raw: &RawPipeline, errors: &mut Errors) -> Option<Vec<String>> {
     let Some(given) = &raw.partition_columns else { return Some(Vec::new()) };
-    let names = columns(given, "partition_columns", errors)?;
-    let own = names.iter().find(|name| ROW_COLUMNS.iter().any(|row| row.eq_ignore_ascii_case(name)));
-    match own {
-        Some(own) => {
-            let problem = format!("'{own}' is a column that Lithify writes for each row: partition by a data column");
-            wrong(errors, given, "partition_columns", problem)
+    let names = columns(given, "partition_columns", errors);
+    let before = errors.len();
+    for name in given.value.iter().map(|name| name.trim()) {
+        if ROW_COLUMNS.iter().any(|row| row.eq_ignore_ascii_case(name)) {
+            let problem = format!("'{name}' is a column that Lithify writes for each row: partition by a data column");
+            errors.push(SettingError::new(&given.origin, "partition_columns", problem));
         }
-        None => Some(names),
     }
+    names.filter(|_| errors.len() == before)
 }
 
 /// Names of columns: some, none of them empty or twice (by case), none that no column can have.
@@ -136,15 +143,12 @@ fn columns(given: &Given<Vec<String>>, setting: &str, errors: &mut Errors) -> Op
     let before = errors.len();
     let names: Vec<String> = given.value.iter().map(|name| name.trim().to_owned()).collect();
     if names.is_empty() || names.iter().any(String::is_empty) {
-        return wrong(
-            errors,
-            given,
-            setting,
-            "names no column, or holds an empty name: write names with one comma between two",
-        );
+        let problem = "names no column, or holds an empty name: write names with one comma between two";
+        errors.push(SettingError::new(&given.origin, setting, problem));
     }
-    for (at, name) in names.iter().enumerate() {
-        if names[..at].iter().any(|other| other.to_lowercase() == name.to_lowercase()) {
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        let same = |other: &&String| other.to_lowercase() == name.to_lowercase();
+        if names[..at].iter().filter(same).count() == 1 {
             errors.push(SettingError::new(&given.origin, setting, format!("names the column '{name}' twice")));
         }
         if let Some(plain) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) {

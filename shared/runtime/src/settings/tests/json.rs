@@ -124,7 +124,7 @@ fn places_on_s3_are_apart() {
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://lake/t_drops/x", "s3://other/u"),
-            "pipelines[1].source: lies inside the table s3://lake/t_drops",
+            "pipelines[0].table: s3://lake/t_drops holds the source s3://lake/t_drops/x/ (pipelines[1])",
         ),
         (
             one("a", "s3://vendor/o", "s3://lake/t"),

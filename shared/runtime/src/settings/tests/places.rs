@@ -63,9 +63,27 @@ fn what_lithify_writes_is_no_source() {
 #[test]
 fn one_pipelines_table_is_not_anothers_source() {
     let found = only_error(&[("a", "/d/a", "/d/table", ""), ("b", "/d/table/inside", "/other", "")]);
-    assert!(found.starts_with("x.toml:8: source: lies inside the table /d/table (x.toml:4)"), "{found}");
+    assert!(found.starts_with("x.toml:4: table: /d/table holds the source /d/table/inside (x.toml:8)"), "{found}");
     let earlier = only_error(&[("b", "/d/table/inside", "/other", ""), ("a", "/d/a", "/d/table", "")]);
-    assert!(earlier.starts_with("x.toml:3: source: lies inside the table /d/table (x.toml:9)"), "{earlier}");
+    assert!(earlier.starts_with("x.toml:9: table: /d/table holds the source /d/table/inside (x.toml:3)"), "{earlier}");
+}
+
+#[test]
+fn one_wrong_place_does_not_make_the_others_look_wrong() {
+    let table = only_error(&[("a", "/d/a", "/t", ""), ("b", "/d/b", "/d", ""), ("c", "/d/a", "/u", "")]);
+    let sources = "/d/a (x.toml:3), /d/b (x.toml:8), /d/a (x.toml:13)";
+    assert!(table.starts_with(&format!("x.toml:9: table: /d holds the sources {sources}: ")), "{table}");
+    let above = only_error(&[("a", "/d/a", "/t", ""), ("b", "/d/b", "/t/u", ""), ("c", "/d/a", "/t/v", "")]);
+    assert!(
+        above.starts_with("x.toml:4: table: overlaps the tables /t/u (x.toml:9), /t/v (x.toml:14), or their"),
+        "{above}"
+    );
+    let first = ("a", "/d/a", "/t", "cluster_by = 'x'");
+    let odd = only_error(&[first, ("b", "/d/b", "/t", ""), ("c", "/d/table", "/t", "")]);
+    assert!(odd.starts_with("x.toml:5: cluster_by: must be the same"), "{odd}");
+    let parent = only_error(&[("a", "/d", "/t", ""), ("b", "/d/b", "/t", ""), ("c", "/d/a", "/t", "")]);
+    let shared = "x.toml:3: source: shares files with the sources /d/b (x.toml:8), /d/a (x.toml:13) of the same";
+    assert!(parent.starts_with(shared), "{parent}");
 }
 
 #[test]

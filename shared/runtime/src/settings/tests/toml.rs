@@ -15,7 +15,7 @@ table = "/t"
 format = "json"
 compression = "gzip"
 schema_hints = "price double, id string"
-cluster_by = ["customer", "day"]
+cluster_by = ["customer", "sku"]
 partition_columns = "day, country"
 target_file_size = 1048576
 settle_time = "250ms"
@@ -38,7 +38,7 @@ fn reads_every_setting_and_shares_what_stands_at_the_top() {
     assert_eq!(orders.format.map(|f| f.to_string()).as_deref(), Some("json"));
     assert_eq!(orders.compression.map(|c| c.to_string()).as_deref(), Some("gzip"));
     assert_ne!(orders.schema_hints, decode::hints::Hints::default());
-    assert_eq!(orders.cluster_by, ClusterBy::Columns(vec!["customer".into(), "day".into()]));
+    assert_eq!(orders.cluster_by, ClusterBy::Columns(vec!["customer".into(), "sku".into()]));
     assert_eq!(orders.partition_columns, ["day", "country"]);
     assert_eq!((orders.target_file_size, clicks.target_file_size), (1 << 20, 64 << 20));
     assert_eq!((orders.longest_delay, clicks.longest_delay), (Duration::from_secs(5400), Duration::from_secs(5400)));

@@ -35,6 +35,29 @@ fn each_wrong_value_alone() {
 }
 
 #[test]
+fn every_wrong_column_is_named() {
+    let found = errors(
+        "[[pipeline]]\nsource = '/d/a'\ntable = '/t'\npartition_columns = '_rescued_data,a,,a,_source_file'\n\
+         cluster_by = ['x y', 'A', 'z', 'z']\n",
+    );
+    let expected = [
+        "x.toml:4: partition_columns: names no column, or holds an empty name",
+        "x.toml:4: partition_columns: names the column 'a' twice",
+        "x.toml:4: partition_columns: '_rescued_data' is a column that Lithify writes",
+        "x.toml:4: partition_columns: '_source_file' is a column that Lithify writes",
+        "x.toml:5: cluster_by: 'x y' can be no column's name",
+        "x.toml:5: cluster_by: names the column 'z' twice",
+        "x.toml:5: cluster_by: 'A' is a partition column",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for begin in expected {
+        assert!(found.iter().any(|error| error.starts_with(begin)), "{begin}: {found:#?}");
+    }
+    let many = error_of("z_order_by = 'a,b,c,d,e,f,g,h,i'");
+    assert!(many.contains("at most 8 columns, 9 are named"), "{many}");
+}
+
+#[test]
 fn bounds_are_inside() {
     let right = [
         "target_file_size = '1MiB'",
