@@ -134,7 +134,10 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
 /// What stands at a path, with the path made canonical: absolute, with no symbolic links in it. Of a path where nothing
 /// stands yet, as much is resolved as is there.
 pub fn look(address: &str) -> Place {
-    let unknown = |error: &io::Error| Place::Unknown(error.to_string());
+    let unknown = |error: &io::Error| {
+        let what_to_do = crate::advice::of(&error.to_string()).map(|help| format!(": {help}")).unwrap_or_default();
+        Place::Unknown(format!("{error}{what_to_do}"))
+    };
     let path = Path::new(address);
     match fs::canonicalize(path) {
         Ok(canonical) => match fs::metadata(&canonical) {

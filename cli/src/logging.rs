@@ -33,7 +33,9 @@ fn parse(text: &str) -> Result<EnvFilter, String> {
             return Err(format!("'{part}' says no level: {how}"));
         }
     }
-    EnvFilter::try_new(text).map_err(|e| format!("'{text}' cannot be read ({e}): {how}"))
+    // The filter takes a blank for a part of the name.
+    let text = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    EnvFilter::try_new(&text).map_err(|e| format!("'{text}' cannot be read ({e}): {how}"))
 }
 
 #[cfg(test)]

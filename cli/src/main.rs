@@ -1,5 +1,6 @@
 //! `lithify`: folders of small files become a Delta table of a few large, sorted ones, each row exactly once.
 
+mod advice;
 mod allocator;
 mod args;
 mod completions;

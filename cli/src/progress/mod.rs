@@ -36,9 +36,10 @@ pub enum Show {
 }
 
 impl Show {
-    /// What fits this process: nothing where the output is JSON or the user asked for quiet, a bar on a terminal.
+    /// What fits this process: nothing where the output is JSON or the user asked for quiet, a bar on a terminal that can draw one.
     pub fn choose(json: bool, quiet: bool) -> Self {
-        Self::for_output(json || quiet, io::stderr().is_terminal())
+        let kind = std::env::var("TERM").unwrap_or_default();
+        Self::for_output(json || quiet, io::stderr().is_terminal() && can_draw(&kind))
     }
 
     fn for_output(silent: bool, terminal: bool) -> Self {
@@ -48,6 +49,11 @@ impl Show {
             (false, false) => Self::Lines,
         }
     }
+}
+
+/// Whether a terminal of this kind (`TERM`) can draw a line anew.
+fn can_draw(kind: &str) -> bool {
+    !kind.is_empty() && kind != "dumb"
 }
 
 /// Where messages go while the progress is shown: standard error. Cheap to clone; also an [`io::Write`] for logs, which must
@@ -208,6 +214,12 @@ mod tests {
         assert_eq!(Show::for_output(false, false), Show::Lines);
         assert_eq!(Show::for_output(true, true), Show::Nothing);
         assert_eq!(Show::for_output(true, false), Show::Nothing);
+    }
+
+    #[test]
+    fn a_terminal_that_cannot_draw_gets_lines() {
+        assert!(can_draw("xterm-256color") && can_draw("linux"));
+        assert!(!can_draw("dumb") && !can_draw(""));
     }
 
     #[test]

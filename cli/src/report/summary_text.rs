@@ -121,7 +121,8 @@ fn details(pipeline: &PipelineSummary) -> String {
     });
     text += &list("Skipped by extension", pipeline.skipped_by_extension.len() as u64, skipped);
     if tally.files_of_unknown_format > 0 {
-        text += "    (--format json or --format csv reads files whatever their names say)\n";
+        let hidden = if tally.files_hidden > 0 { ", but no hidden and temporary ones" } else { "" };
+        text += &format!("    (--format json or --format csv reads the files of unknown formats as well{hidden})\n");
     }
     let added = pipeline.columns_added.iter().map(|added| format!("{} {}", added.column, added.data_type));
     text += &list_up_to(COLUMNS_NAMED, "Columns added", pipeline.columns_added.len() as u64, added);
@@ -140,7 +141,7 @@ fn details(pipeline: &PipelineSummary) -> String {
 }
 
 /// How many added columns are named. `--json` names all.
-const COLUMNS_NAMED: usize = 100;
+const COLUMNS_NAMED: usize = 10;
 
 /// A line for the kind, one for each of the first few, and how many more there are.
 fn list(kind: &str, all: u64, named: impl Iterator<Item = String>) -> String {

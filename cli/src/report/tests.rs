@@ -130,7 +130,7 @@ orders: /drops/orders -> /tables/orders, version 12
   Skipped by extension:
     without extension: 1
     .png: 3
-    (--format json or --format csv reads files whatever their names say)
+    (--format json or --format csv reads the files of unknown formats as well, but no hidden and temporary ones)
   Columns added:
     customer.zip string
   Columns in conflict:

@@ -55,6 +55,9 @@ impl<'a> Discovery<'a> {
     }
 
     fn skip(&self, skipped: Skipped) {
+        if let Skipped::NameNotUtf8(key) = &skipped {
+            return self.run.leave_unnamed(key);
+        }
         let mut tally = self.run.tally();
         match skipped {
             Skipped::HiddenOrTemporary(key) if key.ends_with('/') => tally.hidden("(folder)"),
@@ -63,7 +66,7 @@ impl<'a> Discovery<'a> {
             Skipped::Special(_) => tally.no_file("(pipe, socket or device)"),
             Skipped::DeadLink(_) => tally.no_file("(link to nothing)"),
             Skipped::Loop(_) => tally.no_file("(link to a folder above)"),
-            Skipped::NameNotUtf8(key) => tally.left_out(&key, "its name is not UTF-8; rename it"),
+            Skipped::NameNotUtf8(_) => {}
         }
     }
 
@@ -83,7 +86,12 @@ impl<'a> Discovery<'a> {
         let standings = handle.block_on(self.run.ingest.standings(&objects))?;
         for ((object, plan), standing) in objects.into_iter().zip(plans).zip(standings) {
             match standing {
-                Standing::Final { changed, .. } => self.run.tally().known(&object, changed),
+                Standing::Final { changed, .. } => {
+                    if changed {
+                        self.run.tell_of(&object.id.key, "changed after it was ingested, ignored");
+                    }
+                    self.run.tally().known(&object, changed);
+                }
                 Standing::Busy { holder } => self.run.wait_for(object, &holder),
                 Standing::Open(_) if self.run.is_young(&object) => self.run.wait_until_settled(object),
                 Standing::Open(right) => {

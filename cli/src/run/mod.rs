@@ -23,7 +23,7 @@ use crate::args::RunArgs;
 use crate::human::plain;
 use crate::progress::{Progress, Show};
 use crate::report::{Failure, PipelineSummary, RunSummary};
-use crate::{config, exit, report};
+use crate::{advice, config, exit, report};
 
 pub(crate) use machine::{Machine, audit_folder};
 pub(crate) use pipeline::{PipelineRun, RunError};
@@ -112,7 +112,7 @@ async fn run_all(
                 wrong |= is_wrong_setting(&error);
                 let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
                 let mut summary = run.map_or_else(empty, |run| run.take_summary());
-                summary.failure = Some(failure(&error));
+                summary.failure = Some(failure_after(&error, &summary));
                 if is_refusal(&error) {
                     places.refused(pipeline).await;
                 }
@@ -130,7 +130,7 @@ async fn run_all(
         let result = watch::watch(&watched, every).await;
         summaries.extend(watched.iter().map(|run| run.take_summary()));
         if let (Err(error), Some(last)) = (result, summaries.last_mut()) {
-            last.failure = Some(failure(&error));
+            last.failure = Some(failure_after(&error, last));
             wrong |= is_wrong_setting(&error);
             if is_refusal(&error) {
                 drop(watched);
@@ -225,16 +225,28 @@ fn is_wrong_setting(error: &RunError) -> bool {
 }
 
 fn failure(error: &RunError) -> Failure {
-    if is_refusal(error) {
-        return Failure::refusal(error.to_string(), "nothing was claimed or committed by this run");
-    }
+    let text = error.to_string();
     let help = match error {
+        RunError::Compact(CompactError::Apart(_)) => {
+            return Failure::refusal(text, "nothing was claimed or committed by this run");
+        }
+        _ if advice::of(&text).is_some() => advice::of(&text).unwrap_or_default(),
         RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
             "nothing is lost; run again with LITHIFY_LOG=debug and report what it says"
         }
         _ => "nothing is lost: run again when the cause is mended, and it goes on where it stopped",
     };
-    Failure::new(error.to_string(), help)
+    Failure::new(text, help)
+}
+
+/// As [`failure`], of a pipeline that had begun: what it did before it was refused stays.
+fn failure_after(error: &RunError, summary: &PipelineSummary) -> Failure {
+    let failure = failure(error);
+    let begun = summary.tally.drops_ingested + summary.tally.drops_quarantined + summary.tally.commits > 0;
+    match begun && failure.refused {
+        true => Failure::new(failure.error, "nothing more is claimed or committed until that is mended"),
+        false => failure,
+    }
 }
 
 /// The most memory that this process held, in bytes, where the system tells.

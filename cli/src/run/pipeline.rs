@@ -334,12 +334,28 @@ impl PipelineRun {
         lock(&self.pending).be_patient();
     }
 
+    /// While watching there is no summary to wait for: says something of a file, once.
+    pub(super) fn tell_of(&self, key: &str, what: &'static str) {
+        if self.watching.load(Ordering::Relaxed) && self.tally().tells(key, what) {
+            self.messages.warn(&format!("{what}: {key}"));
+        }
+    }
+
+    /// A file whose name no table can hold: `shown` is what of it is text.
+    pub(super) fn leave_unnamed(&self, shown: &str) {
+        self.tell_of(shown, "left out, its name is not UTF-8; rename it");
+        self.tally().left_out(shown, "its name is not UTF-8; rename it");
+    }
+
     fn judged(&self, key: String, verdict: Verdict) {
         match verdict {
             Verdict::Again => {}
             Verdict::NextRun(rests) => self.tally().waiting(&key, rests),
             Verdict::Gone => self.tally().gone(),
-            Verdict::GivenUp(why) => self.tally().left_out(&key, &why),
+            Verdict::GivenUp(why) => {
+                self.tell_of(&format!("{key}: {why}"), "left out after three tries");
+                self.tally().left_out(&key, &why);
+            }
         }
     }
 

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
+use decode::hints::quoted;
 use decode::infer::Conflict as Conflicting;
+use decode::rows::MAX_MISFITS_NAMED;
+use decode::schema::{Type, type_name};
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, QuarantineEntry, SchemaNews};
+use runs::RescuedColumn;
 use store::ListError;
 
 use crate::report::{ColumnAdded, Conflict, Failure, Moment, PipelineSummary, QuarantinedDrop, QuarantinedRecord};
@@ -22,6 +26,8 @@ pub(crate) struct Tally {
     changed: BTreeSet<String>,
     /// Drops that are too young to be read.
     waiting: BTreeMap<String, Timestamp>,
+    /// What was told of by itself already, as keys with what was said.
+    told: BTreeSet<(String, &'static str)>,
     /// Whether drops that are final already are counted: while watching only those that were so before.
     counts_known: bool,
 }
@@ -35,6 +41,7 @@ impl Tally {
             left_out: BTreeMap::new(),
             changed: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            told: BTreeSet::new(),
             counts_known: true,
         }
     }
@@ -56,6 +63,11 @@ impl Tally {
             self.changed.insert(object.id.key.clone());
         }
         self.tried_again(&object.id.key);
+    }
+
+    /// Whether this is to be told of a file by itself, which is done once.
+    pub(crate) fn tells(&mut self, key: &str, what: &'static str) -> bool {
+        self.told.insert((key.to_owned(), what))
     }
 
     /// The first listing of a watched source is done: what is final from now on was counted as ingested.
@@ -156,6 +168,17 @@ impl Tally {
             self.summary.tally.files_written += commit.files;
             self.summary.tally.table_bytes += commit.bytes;
             self.summary.table_version = Some(commit.version);
+            for column in &commit.rescued_columns {
+                self.rescued(column);
+            }
+        }
+    }
+
+    /// Names a column whose values did not all fit the table's while runs were merged.
+    fn rescued(&mut self, column: &RescuedColumn) {
+        let known = |conflict: &Conflict| conflict.column == column.column && conflict.reason.contains(MERGED);
+        if self.summary.conflicts.len() < MAX_MISFITS_NAMED && !self.summary.conflicts.iter().any(known) {
+            self.summary.conflicts.push(rescued_in_merge(column));
         }
     }
 
@@ -193,11 +216,37 @@ impl Tally {
         if !self.unlisted.is_empty() && self.summary.failure.is_none() {
             let places: Vec<_> = self.unlisted.iter().map(|(place, reason)| format!("{place} ({reason})")).collect();
             let error = format!("could not list {}: what lies there was not looked at", places.join(", "));
-            self.summary.failure =
-                Some(Failure::new(error, "give this user the right to read it and run again; all else was ingested"));
+            let help = match crate::advice::of(&error) {
+                Some(help) => format!("{help}; all else was ingested"),
+                None => "give this user the right to read it and run again; all else was ingested".to_owned(),
+            };
+            self.summary.failure = Some(Failure::new(error, help));
         }
         self.summary
     }
+}
+
+/// What tells the two ways apart in which a value can meet a column that does not hold it.
+const MERGED: &str = "found when runs were merged";
+
+/// A column of a table with narrower types than its rows were read with, as something to settle.
+fn rescued_in_merge(rescued: &RescuedColumn) -> Conflict {
+    let RescuedColumn { column, had, has, rows, example } = rescued;
+    let values = crate::human::count(*rows, "value", "values");
+    let read = format!("read it from {}", decode::names::RESCUED_DATA);
+    let (fits, remedy) = match has {
+        Some(has) => {
+            let remedy = format!(
+                "types of a table never change: {read}, or ingest into a new table with schema_hints = \"{} {}\"",
+                quoted(column),
+                Type::from_arrow(had)
+            );
+            (format!("that the table's {} cannot hold", type_name(has)), remedy)
+        }
+        None => ("that the table has no column for".to_owned(), read),
+    };
+    let reason = format!("{values} {fits}, {MERGED}: {example} and the like are in {}", decode::names::RESCUED_DATA);
+    Conflict { column: column.clone(), reason, remedy }
 }
 
 #[cfg(test)]
@@ -209,6 +258,25 @@ mod tests {
     fn object(key: &str) -> DroppedObject {
         let id = DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.into(), version: None };
         DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0) }
+    }
+
+    #[test]
+    fn a_column_rescued_in_a_merge_is_named_once_with_its_setting() {
+        let column = RescuedColumn {
+            column: "n".to_owned(),
+            had: Type::Long.to_arrow(),
+            has: Some(Type::Boolean.to_arrow()),
+            rows: 2,
+            example: "3000000000".to_owned(),
+        };
+        let mut tally = Tally::new(PipelineSummary::new("p", "/s", "/t"));
+        tally.rescued(&column);
+        tally.rescued(&column);
+        let [conflict] = &tally.into_summary().conflicts[..] else { panic!("one conflict") };
+        assert_eq!(conflict.column, "n");
+        assert!(conflict.reason.starts_with("2 values that the table's boolean cannot hold"), "{conflict:?}");
+        assert!(conflict.reason.contains("3000000000"), "{conflict:?}");
+        assert!(conflict.remedy.contains("schema_hints = \"n bigint\""), "{conflict:?}");
     }
 
     #[test]

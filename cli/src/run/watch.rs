@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 struct Changes {
     keys: BTreeSet<String>,
+    /// Paths that are no UTF-8, so that no key can name them.
+    unnamed: BTreeSet<PathBuf>,
     /// Notifications were lost or too many: everything may have changed.
     all: bool,
 }
@@ -111,6 +113,10 @@ impl Watched {
             run.pass(None).await?;
             run.tally().first_listing_done();
         } else {
+            for path in changes.unnamed.iter().filter(|path| path.symlink_metadata().is_ok()) {
+                let below = run.source.folder().and_then(|root| path.strip_prefix(root).ok()).unwrap_or(path);
+                run.leave_unnamed(&below.to_string_lossy());
+            }
             let mut keys = changes.keys;
             keys.extend(lock(&run.pending).take_due(run.clock.now()));
             if !keys.is_empty() {
@@ -183,12 +189,16 @@ fn note(run: &PipelineRun, changes: &mut Changes, event: notify::Result<Event>) 
         return;
     }
     for path in &event.paths {
-        if let Some(key) = key_of(run, path) {
-            changes.keys.insert(key);
+        match path.to_str() {
+            Some(_) => changes.keys.extend(key_of(run, path)),
+            None if !run.source.excludes(path) => {
+                changes.unnamed.insert(path.clone());
+            }
+            None => {}
         }
     }
-    if changes.keys.len() > KEYS {
-        changes.keys.clear();
+    if changes.keys.len() + changes.unnamed.len() > KEYS {
+        (changes.keys, changes.unnamed) = Default::default();
         changes.all = true;
     }
 }

@@ -24,7 +24,7 @@ use arrow_schema::SchemaRef;
 use drops::{PipelineName, Timestamp};
 use lake::{Head, Lake, LakeError};
 use ledger::{Intent, Lease, LeaseOutcome, Ledger, LedgerError, Liveness, StagedTotals};
-use runs::WriteSettings;
+use runs::{RescuedColumn, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
 
@@ -189,6 +189,8 @@ pub struct CommitReport {
     pub rows: u64,
     /// Rows whose values did not all fit the table's columns while they were merged, and that had nothing rescued before.
     pub rescued_rows: u64,
+    /// The columns whose values did not all fit, by name.
+    pub rescued_columns: Vec<RescuedColumn>,
     /// Files that it adds.
     pub files: u64,
     /// Their bytes.

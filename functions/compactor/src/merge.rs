@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use drops::{BatchId, Timestamp};
 use lake::{AddFile, Head, TableMetadata};
 use ledger::{Intent, Sealed};
-use runs::{FinishedFile, MergeStores, MergeTarget, MergedRuns, RunInput, table_schema};
+use runs::{FinishedFile, MergeStores, MergeTarget, MergedRuns, RescuedColumn, RunInput, table_schema};
 use store::StoreError;
 use tokio::runtime::Handle;
 
@@ -25,6 +25,8 @@ pub(crate) struct Merged {
     pub(crate) rows: u64,
     /// The rows that have something in `_rescued_data` only since they were merged.
     pub(crate) rescued_rows: u64,
+    /// The columns that these values were rescued from.
+    pub(crate) rescued_columns: Vec<RescuedColumn>,
     /// When some of the drops arrived.
     pub(crate) arrivals: Vec<Timestamp>,
 }
@@ -41,6 +43,7 @@ impl Merged {
             drops: self.drops,
             rows: self.rows,
             rescued_rows: self.rescued_rows,
+            rescued_columns: self.rescued_columns.clone(),
             files,
             bytes,
             arrivals,
@@ -85,7 +88,7 @@ impl Compactor {
                 None => return Ok(None),
             }
         };
-        let MergedRuns { files, rescued_rows } = merged;
+        let MergedRuns { files, rescued_rows, rescued_columns } = merged;
         let (drops, rows) = (sum(chosen, |s| s.drops), files.iter().map(|file| file.rows).sum());
         if rows != expected || rows != sum(chosen, |s| s.rows) {
             return Err(CompactError::Internal(format!("{expected} rows were to be merged, {rows} were")));
@@ -98,7 +101,7 @@ impl Compactor {
             created: self.parts.clock.now(),
         });
         let adds = files.into_iter().map(|file| self.add(file)).collect();
-        Ok(Some(Merged { adds, metadata, drops, rows, rescued_rows, arrivals }))
+        Ok(Some(Merged { adds, metadata, drops, rows, rescued_rows, rescued_columns, arrivals }))
     }
 
     async fn merge_runs(

@@ -148,7 +148,7 @@ pub enum NotOpened {
     /// Ledger and log do not meet.
     #[error(
         "the log of the table says that pipeline {pipeline} has committed up to intent {}, its ledger says {}: one of them was lost or restored; \
-         restore the table and its ledger to the same moment (nothing was claimed or committed)",
+         restore the table and its ledger to the same moment",
         show(*log), show(*ledger)
     )]
     Apart {
@@ -400,12 +400,14 @@ impl Compactor {
         if let Some(fixed) = fixed {
             self.check_table_id(&head.table_id, fixed)?;
         }
+        let mut problems = Vec::new();
         if head.partition_columns != self.settings.write.order.partition_columns {
             let named = |columns: &[String]| if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
             let (stands, asked) = (named(&head.partition_columns), named(&self.settings.write.order.partition_columns));
-            let problem =
-                format!("the table's partition columns are {stands}, the settings say {asked} (partition_columns)");
-            return Err(NotOpened::Settings { table, problems: vec![problem] }.into());
+            problems.push(format!(
+                "the table's partition columns are {stands}, the settings say {asked} (partition_columns): they never change, \
+                 set them back or ingest into a new table"
+            ));
         }
         let foreign = row_column_fields().into_iter().filter_map(|ours| {
             let theirs = head.schema.field_with_name(ours.name()).ok()?;
@@ -417,12 +419,14 @@ impl Compactor {
             );
             (theirs.data_type() != ours.data_type()).then_some(problem)
         });
-        let problems: Vec<_> = foreign.collect();
-        if !problems.is_empty() {
-            return Err(NotOpened::Refused { table, reason: problems.join("; ") }.into());
+        let foreign: Vec<_> = foreign.collect();
+        if !foreign.is_empty() {
+            return Err(NotOpened::Refused { table, reason: foreign.join("; ") }.into());
         }
+        // Everything that is wrong at once: what one run shows, the next need not.
         let wanted = table_schema(&data_schema(&head.schema));
-        self.check_columns(&wanted)
+        problems.extend(self.faults_of_columns(&wanted));
+        if problems.is_empty() { Ok(()) } else { Err(NotOpened::Settings { table, problems }.into()) }
     }
 
     fn check_table_id(&self, found: &str, fixed: &PipelineSettings) -> Result<(), CompactError> {
@@ -435,12 +439,16 @@ impl Compactor {
 
     /// The columns that the settings name must be there, and be such that rows can be ordered by them.
     fn check_columns(&self, schema: &SchemaRef) -> Result<(), CompactError> {
+        match self.faults_of_columns(schema) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(NotOpened::Settings { table: self.settings.table_address.clone(), problems }.into()),
+        }
+    }
+
+    fn faults_of_columns(&self, schema: &SchemaRef) -> Vec<String> {
         let order = &self.settings.write.order;
         let checked = if self.settings.key_columns_may_come { of_known_columns(order, schema) } else { order.clone() };
-        match checked.check(schema) {
-            Ok(()) => Ok(()),
-            Err(problems) => Err(NotOpened::Settings { table: self.settings.table_address.clone(), problems }.into()),
-        }
+        checked.check(schema).err().unwrap_or_default()
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
         MisfitCause::Type(data_type) => (
             format!("{example} in {file} and the like do not fit {data_type} and are in _rescued_data"),
             format!(
-                "types of a table never change: {}, or ingest into a new table with schema_hints = \"{column} string\"",
-                read()
+                "types of a table never change: {}, or ingest into a new table with {}",
+                read(),
+                wider(&data_type, &example, &column)
             ),
         ),
         MisfitCause::Twice => (
@@ -45,6 +46,16 @@ pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
     Conflict { column, reason, remedy }
 }
 
+/// The hints with which a column would hold a value that it does not: for a real in a column of integers there are two.
+fn wider(data_type: &Type, example: &str, column: &str) -> String {
+    let is_real = example.parse::<f64>().is_ok_and(f64::is_finite) && example.parse::<i128>().is_err();
+    let double = match data_type {
+        Type::Long if is_real => format!("schema_hints = \"{column} double\", or with "),
+        _ => String::new(),
+    };
+    format!("{double}schema_hints = \"{column} string\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +69,11 @@ mod tests {
         let long = told(MisfitCause::Type(Type::Long));
         assert!(long.reason.starts_with("1e400 in x.json") && long.reason.contains("do not fit bigint"), "{long:?}");
         assert!(long.remedy.contains("schema_hints = \"a.`b c` string\""), "{long:?}");
+        assert!(!long.remedy.contains("double"), "no double holds it: {long:?}");
+        let real =
+            Misfit { column: "n".to_owned(), cause: MisfitCause::Type(Type::Long), example: "2.5".to_owned(), row: 0 };
+        let real = conflict(real, "x.json").remedy;
+        assert!(real.contains("schema_hints = \"n double\", or with schema_hints = \"n string\""), "{real}");
         let empty = told(MisfitCause::Empty);
         assert!(empty.reason.contains("as in x.json, cannot be a partition's value"), "{empty:?}");
         assert!(told(MisfitCause::Twice).reason.contains("stands twice"));

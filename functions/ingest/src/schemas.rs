@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decode::hints::Hints;
 use decode::infer::{Conflict, Observed};
+use decode::limits::OverLimit;
 use decode::rows::{MAX_MISFITS_NAMED, column_hash};
 use decode::schema::TableSchema;
 use ledger::Ledger;
@@ -51,6 +52,8 @@ struct News {
     /// How many were not.
     further: u64,
     uncounted: bool,
+    /// Whether it was told that the table has as many columns as it may.
+    full: bool,
 }
 
 /// What happened to the schema since it was last asked for, for the user.
@@ -177,15 +180,17 @@ impl Schemas {
         SchemaNews { further_conflicts, uncounted_conflicts, ..std::mem::take(&mut news.fresh) }
     }
 
-    /// Notes columns that values were rescued from: some by name, further ones by their hashes.
-    pub(crate) fn report_rescued(&self, named: Vec<Conflict>, further: &[u64], uncounted: bool) {
+    /// Notes columns that values were rescued from: some by name, with whether they are no columns of the table, further ones by their
+    /// hashes.
+    pub(crate) fn report_rescued(&self, named: Vec<(Conflict, bool)>, further: &[u64], uncounted: bool) {
         let mut news = lock(&self.news);
-        named.into_iter().for_each(|conflict| news.conflict(conflict));
-        for hash in further {
-            if news.is_new(*hash) {
-                news.further += 1;
+        for (conflict, no_column) in named {
+            match no_column && news.full {
+                true => news.count(column_hash(&conflict.column)),
+                false => news.conflict(conflict),
             }
         }
+        further.iter().for_each(|hash| news.count(*hash));
         news.uncounted |= uncounted;
     }
 
@@ -227,6 +232,11 @@ impl Schemas {
 
 impl News {
     fn conflict(&mut self, conflict: Conflict) {
+        // That there are too many columns is said once, by the first of them; the others are counted.
+        let full = conflict.reason.starts_with(&OverLimit::Columns.to_string());
+        if full && std::mem::replace(&mut self.full, true) {
+            return self.count(column_hash(&conflict.column));
+        }
         if !self.is_new(column_hash(&conflict.column)) {
             return;
         }
@@ -234,6 +244,13 @@ impl News {
             self.named += 1;
             self.fresh.conflicts.push(conflict);
         } else {
+            self.further += 1;
+        }
+    }
+
+    /// Counts a column that is not named.
+    fn count(&mut self, hash: u64) {
+        if self.is_new(hash) {
             self.further += 1;
         }
     }

@@ -15,3 +15,4 @@ pub mod record;
 pub mod rows;
 pub mod schema;
 pub mod split;
+pub mod suggest;

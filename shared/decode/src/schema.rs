@@ -126,7 +126,11 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Date32 => "date",
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp",
         DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp_ntz",
-        DataType::Decimal128(precision, scale) => return format!("decimal({precision},{scale})"),
+        DataType::FixedSizeBinary(_) => "binary",
+        DataType::Null => "void",
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            return format!("decimal({precision},{scale})");
+        }
         DataType::List(element) | DataType::LargeList(element) => {
             return format!("array<{}>", type_name(element.data_type()));
         }
@@ -206,6 +210,8 @@ mod tests {
             (DataType::List(Arc::new(list_element(DataType::Int32))), "array<integer>"),
             (DataType::Map(Arc::new(ArrowField::new("entries", entries, false)), false), "map<string, long>"),
             (DataType::Decimal128(10, 2), "decimal(10,2)"),
+            (DataType::Decimal256(38, 0), "decimal(38,0)"),
+            (DataType::FixedSizeBinary(16), "binary"),
             (timestamp_type(), "timestamp"),
             (DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp_ntz"),
         ];

@@ -20,7 +20,8 @@ pub use error::{ManifestError, RunsError};
 pub use files::{FinishedRun, RowGroupFacts, TableFileWriter, WriteSettings, WrittenFile, read_columns, write_run};
 pub use manifest::{Fate, HeldDrop, IntentList, Manifest, StagedRun};
 pub use merge::{
-    FinishedFile, MergeStores, MergeTarget, MergedRuns, RunInput, TableRun, merge, partition_folder, table_run,
+    FinishedFile, MergeStores, MergeTarget, MergedRuns, RescuedColumn, RunInput, TableRun, merge, partition_folder,
+    table_run,
 };
 pub use order::{ClusterKey, Keys, Order};
 pub use row_columns::{

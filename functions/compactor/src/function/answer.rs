@@ -135,7 +135,7 @@ impl PipelineAnswer {
             (false, false) => State::Committed,
         };
         for commit in commits {
-            let CommitReport { version, drops, rows, files, bytes, .. } = *commit;
+            let &CommitReport { version, drops, rows, files, bytes, .. } = commit;
             self.commits.push(Committed { version, drops, rows, files, bytes });
             let waited = commit.arrivals.iter().map(|arrival| now.microseconds_since(*arrival) / 1_000);
             self.event_to_commit_milliseconds.extend(waited);

@@ -36,8 +36,8 @@ struct Resolver {
     conflicts: Vec<Conflict>,
     /// Columns so far, nested ones counted.
     columns: usize,
-    /// The first column that was left out as there were too many, and how many were.
-    over: Option<(String, usize)>,
+    /// The first column that was left out as there were too many.
+    over: Option<String>,
     /// The columns that were left out as they nest too deep.
     deep: Vec<String>,
     /// Where we are, each part as hints write it.
@@ -91,7 +91,7 @@ impl Resolver {
         }
         if self.columns >= MAX_COLUMNS {
             let column = self.at(source_name, |this| this.path.join("."));
-            self.over.get_or_insert((column, 0)).1 += 1;
+            self.over.get_or_insert(column);
             return None;
         }
         let (columns, deep) = (self.columns, self.deep.len());
@@ -228,11 +228,8 @@ impl Resolver {
     /// What exceeded a limit, each limit once.
     fn limits(&mut self, observed: &Observed) {
         let kept = format!("values are kept in `{}`", names::RESCUED_DATA);
-        if let Some((column, count)) = self.over.take() {
-            let reason = format!(
-                "{}: this one and all further ones ({count} so far) are left out, their {kept}",
-                OverLimit::Columns
-            );
+        if let Some(column) = self.over.take() {
+            let reason = format!("{}: this one and all further ones are left out, their {kept}", OverLimit::Columns);
             let remedy =
                 "hint a parent as string (schema_hints = \"parent string\") to keep it whole as JSON".to_owned();
             self.conflicts.push(Conflict { column, reason, remedy });

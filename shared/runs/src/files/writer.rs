@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
+use decode::schema::type_name;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::ParquetError;
@@ -200,7 +201,12 @@ fn check_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<(), RunsErro
     }
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         if field.data_type() != column.data_type() {
-            let reason = format!("column {} is {}, not {}", field.name(), column.data_type(), field.data_type());
+            let reason = format!(
+                "column {} is {}, not {}",
+                field.name(),
+                type_name(column.data_type()),
+                type_name(field.data_type())
+            );
             return Err(RunsError::encode("encode rows")(reason));
         }
     }

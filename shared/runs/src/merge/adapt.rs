@@ -13,12 +13,22 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, Schema
 use arrow_select::nullif::nullif;
 use serde_json::{Map, Value};
 
+use super::RescuedColumn;
 use super::rescue::{json_value, merge_rescued};
 use crate::error::RunsError;
 use crate::row_columns::RESCUED_DATA;
 
 /// What did not fit, row by row; `None` where everything did.
 type Unfit = Option<Vec<Option<Value>>>;
+
+/// A batch in the table's columns.
+pub(super) struct Adapted {
+    pub(super) batch: RecordBatch,
+    /// How many of its rows have something in `_rescued_data` only by that.
+    pub(super) newly_rescued: u64,
+    /// The columns whose values did not all fit.
+    pub(super) columns: Vec<RescuedColumn>,
+}
 
 /// Brings the batches of one run into the table's columns.
 pub(super) struct Adapter {
@@ -46,25 +56,23 @@ impl Adapter {
         Self { target, names, same }
     }
 
-    /// The batch in the table's columns, and how many of its rows have something in `_rescued_data` only by that.
-    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<(RecordBatch, u64), RunsError> {
+    /// The batch in the table's columns.
+    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<Adapted, RunsError> {
         let failed = RunsError::encode("bring a run into the table's columns");
         if self.same {
             let rebuilt = RecordBatch::try_new(Arc::clone(&self.target), batch.columns().to_vec());
-            return Ok((rebuilt.map_err(failed)?, 0));
+            return Ok(Adapted { batch: rebuilt.map_err(failed)?, newly_rescued: 0, columns: Vec::new() });
         }
         let (rows, mut newly_rescued) = (batch.num_rows(), 0);
         let mut rescued: Unfit = None;
-        let mut homeless = String::new();
+        let mut unfit_columns = Vec::new();
         let mut columns = Vec::with_capacity(self.target.fields().len());
         for field in self.target.fields() {
             columns.push(match batch.schema_ref().index_of(field.name()) {
                 Err(_) => new_null_array(field.data_type(), rows),
                 Ok(i) => {
                     let (column, unfit) = fit(batch.column(i), field.data_type(), &self.names[i]).map_err(&failed)?;
-                    if unfit.is_some() {
-                        homeless = field.name().clone();
-                    }
+                    unfit_columns.extend(told(field.name(), batch.column(i), Some(field.data_type()), &unfit));
                     add_member(&mut rescued, &self.names[i].source_name, unfit);
                     column
                 }
@@ -73,21 +81,37 @@ impl Adapter {
         for (i, field) in batch.schema_ref().fields().iter().enumerate() {
             if self.target.index_of(field.name()).is_err() {
                 let unfit = whole(batch.column(i), &self.names[i]);
-                if unfit.is_some() {
-                    homeless = field.name().clone();
-                }
+                unfit_columns.extend(told(field.name(), batch.column(i), None, &unfit));
                 add_member(&mut rescued, &self.names[i].source_name, unfit);
             }
         }
         if let Some(rescued) = rescued {
             let place = self.target.index_of(RESCUED_DATA).ok();
             let texts = place.and_then(|i| columns.get(i)).and_then(|column| column.as_string_opt::<i32>());
-            let (merged, first) = merge_rescued(texts.ok_or(RunsError::NoRescue { column: homeless })?, rescued);
+            let homeless = || unfit_columns.last().map(|last| last.column.clone()).unwrap_or_default();
+            let texts = texts.ok_or_else(|| RunsError::NoRescue { column: homeless() })?;
+            let (merged, first) = merge_rescued(texts, rescued);
             newly_rescued = first;
             columns[place.unwrap_or_default()] = Arc::new(merged);
         }
-        Ok((RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)?, newly_rescued))
+        let batch = RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)?;
+        Ok(Adapted { batch, newly_rescued, columns: unfit_columns })
     }
+}
+
+/// How much of a value is shown, in characters.
+const SHOWN: usize = 60;
+
+/// A column with what of it did not fit; none where all did.
+fn told(name: &str, column: &ArrayRef, has: Option<&DataType>, unfit: &Unfit) -> Option<RescuedColumn> {
+    let mut values = unfit.as_ref()?.iter().flatten();
+    let first = values.next()?.to_string();
+    let example = match first.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &first[..end]),
+        None => first,
+    };
+    let (column, had) = (name.to_owned(), column.data_type().clone());
+    Some(RescuedColumn { column, had, has: has.cloned(), rows: 1 + values.count() as u64, example })
 }
 
 impl Naming {

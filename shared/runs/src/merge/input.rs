@@ -1,7 +1,6 @@
 //! A run that is being read: batches of its rows in the target's columns, with their keys.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{
@@ -9,8 +8,8 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::PageIndexPolicy;
 
-use super::adapt::Adapter;
-use super::{Job, RunInput};
+use super::adapt::{Adapted, Adapter};
+use super::{Job, Rescued, RunInput, lock};
 use crate::error::RunsError;
 use crate::files::Chunks;
 use crate::order::{Keys, Order};
@@ -41,7 +40,7 @@ pub(super) struct Input {
     adapter: Adapter,
     rows_left: u64,
     /// The rows of the whole merge that have something in `_rescued_data` only by being adapted.
-    rescued: Arc<AtomicU64>,
+    rescued: Arc<Mutex<Rescued>>,
 }
 
 impl Input {
@@ -80,8 +79,10 @@ impl Input {
                 Some(left) => left,
                 None => return Err(damaged("it has more rows than its manifest says".into())),
             };
-            let (batch, rescued) = self.adapter.adapt(batch)?;
-            self.rescued.fetch_add(rescued, Ordering::Relaxed);
+            let Adapted { batch, newly_rescued, columns } = self.adapter.adapt(batch)?;
+            if !columns.is_empty() {
+                lock(&self.rescued).add(newly_rescued, columns);
+            }
             return Ok(Some(batch));
         }
         match self.rows_left {

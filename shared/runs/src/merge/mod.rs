@@ -22,10 +22,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use store::Store;
 use tokio::runtime::Handle;
 
@@ -129,6 +128,49 @@ pub struct MergedRuns {
     pub files: Vec<FinishedFile>,
     /// The rows of these that have something in `_rescued_data` only since they were merged: the table's column was too narrow for a value.
     pub rescued_rows: u64,
+    /// The columns that these values were rescued from, by name; the first thousand.
+    pub rescued_columns: Vec<RescuedColumn>,
+}
+
+/// A column of the runs whose values did not all fit the table's column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RescuedColumn {
+    /// Its name; a nested one is named by its top.
+    pub column: String,
+    /// Its type in the runs.
+    pub had: DataType,
+    /// The table's type; none where the table has no such column.
+    pub has: Option<DataType>,
+    /// How many rows have something rescued from it.
+    pub rows: u64,
+    /// The first value that did not fit, as JSON, cut after 60 characters.
+    pub example: String,
+}
+
+/// More columns than this are not named.
+const MAX_RESCUED_COLUMNS: usize = 1_000;
+
+/// What was rescued during a merge.
+#[derive(Debug, Default)]
+struct Rescued {
+    rows: u64,
+    columns: BTreeMap<String, RescuedColumn>,
+}
+
+impl Rescued {
+    fn add(&mut self, rows: u64, columns: Vec<RescuedColumn>) {
+        self.rows += rows;
+        for column in columns {
+            let room = self.columns.len() < MAX_RESCUED_COLUMNS;
+            match self.columns.get_mut(&column.column) {
+                Some(known) => known.rows += column.rows,
+                None if room => {
+                    self.columns.insert(column.column.clone(), column);
+                }
+                None => {}
+            }
+        }
+    }
 }
 
 /// Merges runs into table files. `progress` is told the rows that were written since it was last told; `Break` stops the merge.
@@ -150,7 +192,12 @@ pub fn merge(
         }
         return Err(error);
     }
-    Ok(MergedRuns { files: finished, rescued_rows: job.rescued.load(Ordering::Relaxed) })
+    let Rescued { rows, columns } = std::mem::take(&mut *lock(&job.rescued));
+    Ok(MergedRuns { files: finished, rescued_rows: rows, rescued_columns: columns.into_values().collect() })
+}
+
+fn lock(rescued: &Mutex<Rescued>) -> MutexGuard<'_, Rescued> {
+    rescued.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One merge with what it must remember.
@@ -165,7 +212,7 @@ struct Job<'a> {
     progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
     scratch: Vec<String>,
     scratch_made: u64,
-    rescued: Arc<AtomicU64>,
+    rescued: Arc<Mutex<Rescued>>,
 }
 
 impl<'a> Job<'a> {

@@ -11,7 +11,9 @@ mod tests;
 mod zorder;
 
 use arrow_schema::{DataType, Schema};
+use decode::hints::quoted;
 use decode::schema::type_name;
+use decode::suggest::did_you_mean;
 use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
@@ -114,20 +116,51 @@ impl Order {
 
 fn fault_of_key_column(role: &str, name: &str, schema: &Schema) -> Option<String> {
     match schema.field_with_name(name) {
-        Err(_) => {
-            let known: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            Some(format!(
-                "{role} {name}: the table has no such column, it has {}; one that comes with later files is given by its type: \
-                 schema_hints = \"{name} string\"",
-                known.join(", ")
-            ))
-        }
+        Err(_) => Some(format!("{role} {name}: {}", no_such_column(name, schema))),
         Ok(field) if !cells::has_order(field.data_type()) => Some(format!(
-            "{role} {name}: values of type {} have no order; name a plain column",
-            type_name(field.data_type())
+            "{role} {name}: values of type {} have no order; name a plain column of the table: {}",
+            type_name(field.data_type()),
+            key_columns(schema)
         )),
         Ok(_) => None,
     }
+}
+
+/// What to do about a column that the table has not: what it was likely meant to be, and what there is.
+fn no_such_column(name: &str, schema: &Schema) -> String {
+    let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    // A field of a nested column is no column.
+    let top = name.split('.').next().unwrap_or(name);
+    let nested = known.iter().find(|known| top != name && known.eq_ignore_ascii_case(top));
+    if let Some(parent) = nested {
+        return format!(
+            "a field within the column {parent} is no column, and no table is ordered by one; name a column of its own: {}",
+            key_columns(schema)
+        );
+    }
+    let has = key_columns(schema);
+    match did_you_mean(name, &known) {
+        meant if meant.is_empty() => format!(
+            "the table has no such column, it has {has}; one that comes with later files is given its type: schema_hints = \"{} string\"",
+            quoted(name)
+        ),
+        meant => format!("the table has no such column{meant} (it has {has})"),
+    }
+}
+
+/// How many columns are named of a table.
+const NAMED: usize = 20;
+
+/// The columns that rows can be ordered by.
+fn key_columns(schema: &Schema) -> String {
+    let all: Vec<&str> = schema
+        .fields()
+        .iter()
+        .filter(|field| cells::has_order(field.data_type()))
+        .map(|field| field.name().as_str())
+        .collect();
+    let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
+    format!("{}{more}", all[..all.len().min(NAMED)].join(", "))
 }
 
 fn repeated(role: &str, names: &[String]) -> Vec<String> {

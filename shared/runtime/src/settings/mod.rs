@@ -16,7 +16,6 @@ pub mod json;
 mod raw;
 mod read;
 mod relations;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -30,8 +29,8 @@ use drops::PipelineName;
 pub use address::{S3Address, dynamodb_table as ledger_table};
 pub use aws::{Aws, Queues};
 pub use check::{Place, Surroundings, check};
+pub use decode::suggest::nearest;
 pub use raw::{Given, RawAws, RawPipeline, RawSettings};
-pub use suggest::nearest;
 pub use tls::{check_endpoints, encrypted};
 pub use units::{InvalidUnit, parse_duration, parse_size};
 

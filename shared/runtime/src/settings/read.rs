@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Given, Origin, RawPipeline, RawSettings, SettingError, suggest::did_you_mean};
+use decode::suggest::did_you_mean;
+
+use super::{Given, Origin, RawPipeline, RawSettings, SettingError};
 
 /// A value of a language.
 pub(super) trait Value {

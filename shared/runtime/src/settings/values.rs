@@ -6,6 +6,7 @@ use decode::{
     format::{Compression, Format},
     hints::Hints,
     names::column_name,
+    suggest::did_you_mean,
 };
 use drops::PipelineName;
 
@@ -13,7 +14,6 @@ use super::{
     ClusterBy, DEFAULT_LONGEST_DELAY, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_SETTLE_TIME, DEFAULT_TARGET_FILE_SIZE,
     Given, MAX_DELAY, MAX_TARGET_FILE_SIZE, MAX_WORKERS, MIN_MEMORY, MIN_TARGET_FILE_SIZE, Overwrites, ROW_COLUMNS,
     RawPipeline, S3Address, SettingError,
-    suggest::did_you_mean,
     units::{duration_text, parse_duration, parse_size, size_text},
 };
 

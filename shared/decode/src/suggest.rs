@@ -1,4 +1,4 @@
-//! "Did you mean": the known word that an unknown one is most like.
+//! "Did you mean": the known word, name of a column or of a setting, that an unknown one is most like.
 
 /// The candidate that `word` is most likely a slip of, if one is near enough. Case, `_`, `-` and Auto Loader's prefix
 /// `cloudFiles.` do not count, so that `cloudFiles.schemaHints` finds `schema_hints`.
@@ -13,7 +13,7 @@ pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 }
 
 /// `, did you mean 'x'?`, or nothing.
-pub(super) fn did_you_mean(word: &str, candidates: &[&str]) -> String {
+pub fn did_you_mean(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates).map(|found| format!(", did you mean '{found}'?")).unwrap_or_default()
 }
 

@@ -1,0 +1,51 @@
+//! What to do about a failure of the machine, whatever it was that failed: the texts of many errors end with the system's own.
+
+/// What to do about an error with this text, where the system says what is the matter; nothing otherwise.
+pub fn of(error: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    // By `errno`'s numbers on Linux, as [`std::io::Error`] shows them, and SQLite's words.
+    if says(&["(os error 28)", "the disk is full", "database or disk is full"]) {
+        return Some("the disk is full: free some space and run again; nothing is lost, it goes on where it stopped");
+    }
+    if says(&["(os error 122)"]) {
+        return Some("this user's share of the disk is used up: free some space and run again; nothing is lost");
+    }
+    if says(&["(os error 36)"]) {
+        return Some(
+            "a name has at most 255 bytes and a path 4,095: move it to a folder with a shorter path, or rename it, and run again",
+        );
+    }
+    if says(&["(os error 24)", "(os error 23)"]) {
+        return Some("too many files are open: raise the limit (ulimit -n) or give fewer --workers, and run again");
+    }
+    if says(&["(os error 30)"]) {
+        return Some("the file system is mounted to be read only: mount it for writing, or name another place");
+    }
+    if says(&["the file is damaged", "the file is no ledger", "a record in it cannot be read"]) && says(&["ledger.db"])
+    {
+        return Some(
+            "restore the folder _lithify from a backup of the table's newest version; without one, ingest everything into a new \
+             table: in this one rows could be doubled. Its rows are not concerned, readers open it as before",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn what_the_system_says_is_told_with_its_remedy() {
+        for (error, word) in [
+            ("cannot write x: No space left on device (os error 28)", "free some space"),
+            ("cannot claim: '/t/_lithify/ledger.db': the disk is full (database or disk is full)", "nothing is lost"),
+            ("could not list a (File name too long (os error 36))", "255 bytes"),
+            ("cannot open the ledger: '/t/_lithify/ledger.db': the file is damaged (x): restore it", "doubled"),
+            ("cannot open x: Too many open files (os error 24)", "ulimit"),
+        ] {
+            assert!(of(error).is_some_and(|help| help.contains(word)), "{error}");
+        }
+        assert_eq!(of("cannot read x: Permission denied (os error 13)"), None);
+    }
+}
