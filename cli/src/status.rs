@@ -216,10 +216,10 @@ pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn of_ledger(error: LedgerError) -> Failure {
-    Failure::new(
-        error.to_string(),
-        "see whether the disk is full or another program holds the ledger; nothing was changed",
-    )
+    let text = error.to_string();
+    let help = crate::advice::of(&text)
+        .unwrap_or("see whether the disk is full or another program holds the ledger; nothing was changed");
+    Failure::new(text, help)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -49,6 +49,26 @@ fn json_is_lines_arrays_and_documents() {
 }
 
 #[test]
+fn a_bad_first_line_costs_only_itself_where_the_name_says_lines() {
+    let place = Place::new("named-lines");
+    let good = b"{\"id\":1}\n{\"id\":2}\n";
+    let bad: [&[u8]; 4] = [b"[1,2\n", b"{\"a\":1,\n", b"[\n", b"{\"a\":\n"];
+    for (at, first) in bad.into_iter().enumerate() {
+        let content = [first, good].concat();
+        put(&place.source(), &format!("{at}.jsonl"), &content);
+        put(&place.source(), &format!("{at}.ndjson.gz"), &gzip(&[&content]));
+    }
+    put(&place.source(), "told.json", b"[1,2\n{\"id\":1}\n{\"id\":2}\n");
+    put(&place.source(), "array.jsonl", b"[\n {\"id\":1},\n {\"id\":2}\n]\n");
+    let summary = place.run(&[]).expect(&[exit::QUARANTINED]).json();
+    let total = &summary["total"];
+    assert_eq!((&total["rows"], &total["quarantined_records"]), (&json!(20), &json!(9)), "{summary}");
+    assert_eq!(total["drops_quarantined"], json!(0), "{summary}");
+    let sql = "SELECT count(*), count(DISTINCT _source_file), CAST(sum(id) AS BIGINT) FROM rows";
+    assert_eq!(rows(&place, sql), json!([[20, 10, 30]]));
+}
+
+#[test]
 fn what_does_not_fit_is_rescued_and_new_columns_appear() {
     let place = Place::new("rescue");
     put(&place.source(), "1.json", b"{\"n\":1,\"a\":{\"x\":1}}\n{\"n\":2,\"a\":{\"x\":2}}\n");

@@ -20,6 +20,39 @@ fn every_wrong_setting_is_named_at_once() {
 }
 
 #[test]
+fn wrong_flags_settings_and_columns_are_told_together() {
+    let place = Place::new("together-wrong");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1,\"day\":\"x\",\"o\":{\"x\":1}}\n");
+    let flags = ["--colour", "red", "--partition-columns", "_rescued_data,a,_source_file", "--memory", "1MiB"];
+    let told = ["--colour", "'_rescued_data'", "'_source_file'", "--memory"];
+    let ended = place.run(&flags).expect(&[exit::SETTINGS]).tells(&told);
+    assert_eq!(ended.json()["settings"].as_array().map(Vec::len), Some(4), "{}", ended.stdout);
+    place.run(&["--partition-columns", "day"]).expect(&[exit::FINAL]);
+    let told =
+        ["partition columns are day, the settings say none", "did you mean 'day'", "a field within the column o"];
+    place.run(&["--cluster-by", "dayy,o.x"]).expect(&[exit::SETTINGS]).tells(&told);
+}
+
+#[test]
+fn a_level_of_the_log_that_is_none_is_a_wrong_setting() {
+    let place = Place::new("log-level");
+    let mut command = Command::new(place::binary());
+    command.arg("run").args([place.source(), place.table()]).env("LITHIFY_LOG", "bogus");
+    let ended = end_to_end::process::Process::start(command, &place.path("log")).wait(end_to_end::process::PATIENCE);
+    ended.expect(&[exit::SETTINGS]).tells(&["LITHIFY_LOG", "'bogus'", "debug"]);
+}
+
+#[test]
+fn a_run_waits_for_a_file_that_was_just_written() {
+    let place = Place::new("just-written");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    let (source, table) = (place.source(), place.table());
+    let ended = place.lithify(&["run", source.to_str().unwrap(), table.to_str().unwrap(), "--json"]);
+    let total = ended.expect(&[exit::FINAL]).json()["total"].clone();
+    assert_eq!((&total["drops_ingested"], &total["drops_waiting"]), (&1.into(), &0.into()), "{total}");
+}
+
+#[test]
 fn wrong_settings_of_a_file_are_named_with_their_lines() {
     let place = Place::new("settings-file");
     let file = place.path("lithify.toml");

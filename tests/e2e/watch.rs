@@ -91,6 +91,31 @@ fn a_file_that_is_written_slowly_is_in_soon_after_its_last_byte() {
 }
 
 #[test]
+fn a_changed_file_and_a_name_without_text_are_told_once_and_counted() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let place = Place::new("watch-told");
+    let put = |name: &str, content: &[u8]| end_to_end::drops::put(&place.source(), name, content);
+    put("a.json", b"{\"id\":1}\n");
+    let mut watcher = place.start(&FLAGS);
+    reaches(&place, &mut watcher, 1);
+    for content in [&b"{\"id\":2}\n{\"id\":3}\n"[..], b"{\"id\":4}\n{\"id\":5}\n{\"id\":6}\n"] {
+        put("a.json", content);
+        let name = std::ffi::OsStr::from_bytes(b"caf\xe9.json");
+        std::fs::write(place.source().join(name), b"{\"id\":9}\n").unwrap();
+        thread::sleep(Duration::from_secs(1));
+    }
+    put("b.json", b"{\"id\":7}\n");
+    reaches(&place, &mut watcher, 2);
+    watcher.interrupt();
+    let ended = watcher.wait(SOON).expect(&[exit::INTERRUPTED]);
+    let told = |words: &str| ended.stderr.matches(words).count();
+    assert_eq!((told("changed after it was ingested, ignored: a.json"), told("not UTF-8")), (1, 1), "{}", ended.stderr);
+    let total = &ended.json()["total"];
+    assert_eq!((&total["drops_changed"], &total["drops_left_out"]), (&1.into(), &1.into()), "{total}");
+}
+
+#[test]
 fn a_source_that_vanishes_is_told_once_and_watched_again_when_it_is_back() {
     let place = Place::new("watch-gone");
     let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");

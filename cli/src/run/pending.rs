@@ -9,7 +9,7 @@ use ingest::LeftOut;
 /// How often a drop that was left out is tried before it is given up for this run.
 const TRIES: u32 = 3;
 
-/// How often a run that ends looks for a file to rest: one that is modified at each look is left to the next run.
+/// How often a run that ends looks for a file to rest: one that is modified at each look is left out.
 const YOUNG_LOOKS: u32 = 3;
 
 /// The longest that a run that ends waits for a file to rest.
@@ -45,7 +45,7 @@ pub(crate) enum Verdict {
     Again,
     /// Its object is gone.
     Gone,
-    /// It is too young to be read: a run after this moment takes it.
+    /// It rests later than a run waits: a run after this moment takes it.
     NextRun(Timestamp),
     /// Three tries are enough, for this reason.
     GivenUp(String),
@@ -69,7 +69,10 @@ impl Pending {
         if !self.patient {
             let looks = self.young.entry(object.id.key.clone()).or_default();
             *looks += 1;
-            if *looks > YOUNG_LOOKS || settled > after(now, LONGEST_SETTLING) {
+            if *looks > YOUNG_LOOKS {
+                return Verdict::GivenUp("it is still being written: it was modified before each look".to_owned());
+            }
+            if settled > after(now, LONGEST_SETTLING) {
                 return Verdict::NextRun(settled);
             }
         }
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_holds_up_no_other_and_is_left_to_the_next_run() {
+    fn a_file_that_goes_on_changing_holds_up_no_other_and_is_left_out() {
         let second = 1_000_000;
         let next = |at| Verdict::NextRun(Timestamp(at));
         let mut pending = Pending::default();
@@ -172,7 +175,8 @@ mod tests {
         }
         assert_eq!(pending.take(Timestamp(0)), Some((vec!["rests".to_owned()], Duration::from_secs(2))));
         assert_eq!(pending.take(Timestamp(2 * second)), Some((vec!["grows".to_owned()], Duration::from_secs(3))));
-        assert_eq!(pending.young(object("grows"), Timestamp(9 * second), Timestamp(7 * second)), next(9 * second));
+        let verdict = pending.young(object("grows"), Timestamp(9 * second), Timestamp(7 * second));
+        assert!(matches!(&verdict, Verdict::GivenUp(why) if why.contains("still being written")), "{verdict:?}");
         let hour = 3_600 * second;
         assert_eq!(pending.young(object("settles for an hour"), Timestamp(hour), Timestamp(0)), next(hour));
         assert_eq!(pending.take(Timestamp(0)), None);

@@ -76,7 +76,7 @@ const CHECKPOINT_INTERVAL: u64 = 10;
 const BUSY_TABLE_WAIT: Duration = Duration::from_millis(100);
 
 /// A wait that is longer than this is told.
-const TOLD_WAIT: Duration = Duration::from_secs(3);
+const TOLD_WAIT: Duration = Duration::from_secs(1);
 
 /// One pipeline with all its parts.
 pub(crate) struct PipelineRun {
@@ -224,7 +224,7 @@ impl PipelineRun {
             if wait > TOLD_WAIT {
                 let files = crate::human::count(keys.len() as u64, "file", "files");
                 let wait = crate::human::duration(wait);
-                self.messages.warn(&format!("waiting {wait} for {files} modified just now to rest (--settle-time)"));
+                self.messages.warn(&format!("waits {wait} for {files} modified just now to rest (--settle-time)"));
             }
             if self.sleep(wait).await {
                 break;

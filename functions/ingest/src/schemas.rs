@@ -318,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn that_a_table_is_full_is_told_once_and_further_columns_are_counted() {
+        let mut news = News::default();
+        let full = |column: &str| Conflict { reason: format!("{}: this one", OverLimit::Columns), ..conflict(column) };
+        for column in ["a", "b", "a", "c"] {
+            news.conflict(full(column));
+        }
+        ["a", "b", "d"].iter().for_each(|column| news.count(column_hash(column)));
+        assert_eq!((news.fresh.conflicts.len(), news.further), (1, 3));
+        assert!(news.full);
+    }
+
+    #[test]
     fn a_thousand_columns_are_named_and_the_others_counted_each_once() {
         let mut news = News::default();
         for _ in 0..2 {

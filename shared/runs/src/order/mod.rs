@@ -139,13 +139,12 @@ fn no_such_column(name: &str, schema: &Schema) -> String {
         );
     }
     let has = key_columns(schema);
-    match did_you_mean(name, &known) {
-        meant if meant.is_empty() => format!(
-            "the table has no such column, it has {has}; one that comes with later files is given its type: schema_hints = \"{} string\"",
-            quoted(name)
-        ),
-        meant => format!("the table has no such column{meant} (it has {has})"),
-    }
+    // A name of a letter or two is like any other.
+    let meant = if name.chars().count() > 2 { did_you_mean(name, &known) } else { String::new() };
+    format!(
+        "the table has no such column{meant} (it has {has}); one that comes with later files is given its type: schema_hints = \"{} string\"",
+        quoted(name)
+    )
 }
 
 /// How many columns are named of a table.

@@ -191,6 +191,14 @@ fn wrong_keys_are_all_named_at_once() {
     assert_eq!(faults.len(), 5, "{faults:?}");
 
     assert!(ClusterKey::Sort(vec![]).check(&schema).is_err());
+    let fault = |name: &str| ClusterKey::Sort(vec![name.into()]).check(&schema).unwrap_err().remove(0);
+    assert!(fault("b.x").contains("a field within the column b is no column"), "{}", fault("b.x"));
+    assert!(fault("b.x").ends_with("name a column of its own: a, d, e") && !fault("b.x").contains("schema_hints"));
+    assert!(fault("b").contains("name a plain column of the table: a, d, e"), "{}", fault("b"));
+    assert!(fault("f g").contains("schema_hints = \"`f g` string\""), "{}", fault("f g"));
+    let long = Schema::new(vec![Field::new("customer", DataType::Utf8, true), Field::new("day", DataType::Utf8, true)]);
+    let slip = ClusterKey::Sort(vec!["custmer".into()]).check(&long).unwrap_err().remove(0);
+    assert!(slip.contains("no such column, did you mean 'customer'? (it has customer, day)"), "{slip}");
     assert!(ClusterKey::ZOrder(vec!["a".into(), "e".into(), "d".into()]).check(&schema).is_ok());
     assert!(ClusterKey::SourceRow.check(&schema).is_ok());
     assert!(Order { partition_columns: vec!["e".into()], ..Order::default() }.check(&schema).is_ok());

@@ -48,6 +48,28 @@ fn merged(batch: RecordBatch, table: Vec<Field>) -> Vec<Value> {
 }
 
 #[test]
+fn the_columns_that_were_rescued_from_are_named() {
+    let batch = rows(
+        vec![
+            ("narrow", Arc::new(Int64Array::from(vec![Some(1), Some(3_000_000_000), Some(4_000_000_000)]))),
+            ("fits", Arc::new(Int64Array::from(vec![1, 2, 3]))),
+        ],
+        None,
+    );
+    let table = fields(&[("narrow", DataType::Int32), ("fits", DataType::Int32)]);
+    let row_columns =
+        fields(&[(SOURCE_FILE, DataType::Utf8), (SOURCE_ROW, DataType::Int64), (RESCUED_DATA, DataType::Utf8)]);
+    let mut world = World::new(Order::default());
+    world.schema = Arc::new(Schema::new([table, row_columns].concat()));
+    let input = world.stage("run", batch);
+    world.merge(vec![input]);
+    assert_eq!(world.rescued_rows, 2);
+    let [narrow] = &world.rescued_columns[..] else { panic!("{:?}", world.rescued_columns) };
+    assert_eq!((narrow.column.as_str(), narrow.rows, narrow.example.as_str()), ("narrow", 2, "3000000000"));
+    assert_eq!((&narrow.had, &narrow.has), (&DataType::Int64, &Some(DataType::Int32)));
+}
+
+#[test]
 fn values_that_another_type_holds_are_cast_and_the_others_rescued() {
     let batch = rows(
         vec![

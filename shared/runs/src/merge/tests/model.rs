@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::files::{FinishedRun, WriteSettings, write_run};
-use crate::merge::{FinishedFile, MergeStores, MergeTarget, RunInput, merge};
+use crate::merge::{FinishedFile, MergeStores, MergeTarget, RescuedColumn, RunInput, merge};
 use crate::order::Order;
 use crate::row_columns::{RESCUED_DATA, SOURCE_FILE, SOURCE_ROW, table_schema};
 use crate::testing::{MemoryStore, json_rows, read_parquet};
@@ -101,6 +101,7 @@ pub(super) struct World {
     pub(super) progress: u64,
     /// What the last merge said of rows that it rescued.
     pub(super) rescued_rows: u64,
+    pub(super) rescued_columns: Vec<RescuedColumn>,
     /// Runs of the merge itself that were made.
     pub(super) scratch: AtomicU64,
 }
@@ -120,6 +121,7 @@ impl World {
             row_group_rows: 1 << 20,
             progress: 0,
             rescued_rows: 0,
+            rescued_columns: Vec::new(),
             scratch: AtomicU64::new(0),
         }
     }
@@ -178,7 +180,7 @@ impl World {
             self.progress += rows;
             if self.progress > stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        self.rescued_rows = merged.rescued_rows;
+        (self.rescued_rows, self.rescued_columns) = (merged.rescued_rows, merged.rescued_columns);
         Ok(merged.files)
     }
 
