@@ -11,7 +11,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::SchemaDescriptor;
-use store::RandomRead;
+use store::{RandomRead, StoreError};
 
 use super::facts::{RowGroupFacts, row_group_facts};
 use crate::error::RunsError;
@@ -71,6 +71,21 @@ impl Read for Sequential {
     }
 }
 
+/// What the system refused (a full disk, too many open files) says nothing about the file that is copied; all else is damage.
+fn failed(address: &str) -> impl Fn(ParquetError) -> RunsError {
+    move |error| match &error {
+        ParquetError::External(cause) => match cause.downcast_ref::<io::Error>() {
+            Some(refused) if refused.raw_os_error().is_some() => RunsError::Store(StoreError::Io {
+                action: "copy",
+                address: address.to_owned(),
+                source: io::Error::new(refused.kind(), refused.to_string()),
+            }),
+            _ => RunsError::damaged(address)(error.to_string()),
+        },
+        _ => RunsError::damaged(address)(error.to_string()),
+    }
+}
+
 /// A file whose row groups can be taken into another.
 pub(crate) struct CopySource {
     address: String,
@@ -84,7 +99,7 @@ impl CopySource {
         let metadata = ParquetMetaDataReader::new()
             .with_page_index_policy(PageIndexPolicy::Optional)
             .parse_and_finish(&Chunks::of_pages(Arc::clone(&object)))
-            .map_err(RunsError::damaged(address))?;
+            .map_err(failed(address))?;
         Ok(Self { address: address.to_owned(), object, metadata })
     }
 
@@ -126,8 +141,24 @@ impl CopySource {
                 column_index: Some(column_index.ok_or_else(damaged)?.clone()),
                 offset_index: Some(offset_index.ok_or_else(damaged)?.clone()),
             };
-            writer.append_column(&source, close).map_err(RunsError::damaged(&self.address))?;
+            writer.append_column(&source, close).map_err(failed(&self.address))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_damage() {
+        let full = ParquetError::External(Box::new(io::Error::from_raw_os_error(28)));
+        let told = failed("staging/a")(full);
+        assert!(matches!(&told, RunsError::Store(StoreError::Io { .. })), "{told:?}");
+        assert!(told.to_string().contains("staging/a") && told.to_string().contains("(os error 28)"), "{told}");
+        let cut = ParquetError::External(Box::new(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        assert!(matches!(failed("a")(cut), RunsError::Damaged { .. }));
+        assert!(matches!(failed("a")(ParquetError::EOF("x".to_owned())), RunsError::Damaged { .. }));
     }
 }
