@@ -184,6 +184,9 @@ fn last_line(summary: &RunSummary) -> String {
             return refusal(refused, summary.pipelines.len());
         }
         let failures = count(failed as u64, "failure", "failures");
+        if summary.failures().all(|(_, failure)| failure.refused) {
+            return format!("Stopped, {failures}: nothing more was claimed or committed.\n");
+        }
         return format!(
             "Failed, {failures}: what was committed stays; once the cause is mended, a run goes on from there.\n"
         );

@@ -227,9 +227,11 @@ fn is_wrong_setting(error: &RunError) -> bool {
 fn failure(error: &RunError) -> Failure {
     let text = error.to_string();
     let help = match error {
-        RunError::Compact(CompactError::Apart(_)) => {
+        // Of these no summary is printed that would say so.
+        RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })) => {
             return Failure::refusal(text, "nothing was claimed or committed by this run");
         }
+        RunError::Compact(CompactError::Apart(_)) => return Failure::refusal(text, "run again when that is mended"),
         _ if advice::of(&text).is_some() => advice::of(&text).unwrap_or_default(),
         RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
             "nothing is lost; run again with LITHIFY_LOG=debug and report what it says"
@@ -244,7 +246,7 @@ fn failure_after(error: &RunError, summary: &PipelineSummary) -> Failure {
     let failure = failure(error);
     let begun = summary.tally.drops_ingested + summary.tally.drops_quarantined + summary.tally.commits > 0;
     match begun && failure.refused {
-        true => Failure::new(failure.error, "nothing more is claimed or committed until that is mended"),
+        true => Failure::refusal(failure.error, "nothing more is claimed or committed until that is mended"),
         false => failure,
     }
 }

@@ -60,7 +60,7 @@ pub enum NotOpened {
     /// The ledger is not, and the table is gone.
     #[error(
         "the ledger knows commits of a table that is not at {table} any more (it has no _delta_log); restore {table}/_delta_log from a \
-         backup, or remove {table}/_lithify to begin anew"
+         backup, and {table}/_lithify as well if that is gone; or remove {table}/_lithify to begin anew"
     )]
     TableGone {
         /// The table.
