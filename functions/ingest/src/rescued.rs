@@ -2,7 +2,7 @@
 
 use decode::infer::Conflict;
 use decode::rows::{Misfit, MisfitCause};
-use decode::schema::Type;
+use decode::schema::{Type, type_name};
 
 /// A column that values were rescued from, as something to settle; `file` is the drop of the example.
 pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
@@ -17,7 +17,8 @@ pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
         ),
         MisfitCause::Type(Type::Other(other)) => (
             format!(
-                "Lithify does not write columns of type {other}: {example} in {file} and the like are in _rescued_data"
+                "Lithify does not write columns of type {}: {example} in {file} and the like are in _rescued_data",
+                type_name(&other)
             ),
             read(),
         ),
@@ -74,6 +75,8 @@ mod tests {
             Misfit { column: "n".to_owned(), cause: MisfitCause::Type(Type::Long), example: "2.5".to_owned(), row: 0 };
         let real = conflict(real, "x.json").remedy;
         assert!(real.contains("schema_hints = \"n double\", or with schema_hints = \"n string\""), "{real}");
+        let list = Type::List(Box::new(Type::Long)).to_arrow();
+        assert!(told(MisfitCause::Type(Type::Other(list))).reason.contains("columns of type array<long>"));
         let empty = told(MisfitCause::Empty);
         assert!(empty.reason.contains("as in x.json, cannot be a partition's value"), "{empty:?}");
         assert!(told(MisfitCause::Twice).reason.contains("stands twice"));
