@@ -19,7 +19,7 @@ locals {
       {
         Sid       = "NotificationsIntoTheQueues"
         Effect    = "Allow"
-        Principal = { Service = [var.event_delivery == "s3" ? "s3.amazonaws.com" : "events.amazonaws.com"] }
+        Principal = { Service = concat(local.by_s3 ? ["s3.amazonaws.com"] : [], local.by_rules ? ["events.amazonaws.com"] : []) }
         Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }

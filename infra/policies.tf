@@ -142,13 +142,13 @@ locals {
   queue_policies = {
     queue = jsonencode({ Version = "2012-10-17", Statement = concat(
       [local.tls_only.queue],
-      [for statement in [local.from_s3] : statement if var.event_delivery == "s3"],
-      [for statement in [local.from_rules.queue] : statement if var.event_delivery == "eventbridge"],
+      [for statement in [local.from_s3] : statement if local.by_s3],
+      [for statement in [local.from_rules.queue] : statement if local.by_rules],
     ) })
     large_queue = jsonencode({ Version = "2012-10-17", Statement = [local.tls_only.large_queue] })
     dead_letter_queue = jsonencode({ Version = "2012-10-17", Statement = concat(
       [local.tls_only.dead_letter_queue],
-      [for statement in [local.from_rules.dead_letter_queue] : statement if var.event_delivery == "eventbridge"],
+      [for statement in [local.from_rules.dead_letter_queue] : statement if local.by_rules],
     ) })
   }
 }

@@ -16,6 +16,10 @@ locals {
 
   redrive = jsonencode({ deadLetterTargetArn = local.arns.dead_letter_queue, maxReceiveCount = var.receive_count_max })
 
+  # Which ways lead to the queue. Both while one gives way to the other: what comes twice is ingested once.
+  by_s3    = var.event_delivery != "eventbridge"
+  by_rules = var.event_delivery != "s3"
+
   # S3 takes a hundred notifications on one bucket.
   notifications_by_bucket = { for bucket in local.source_buckets : bucket => {
     for name, pipeline in local.pipelines : name => pipeline.source_prefix if pipeline.source_bucket == bucket
@@ -65,10 +69,10 @@ resource "aws_s3_bucket_notification" "source" {
   for_each = var.manage_notifications ? local.notifications_by_bucket : {}
 
   bucket      = each.key
-  eventbridge = var.event_delivery == "eventbridge"
+  eventbridge = local.by_rules
 
   dynamic "queue" {
-    for_each = var.event_delivery == "s3" ? each.value : {}
+    for_each = local.by_s3 ? each.value : {}
     content {
       id            = "lithify-${queue.key}"
       queue_arn     = local.arns.queue
@@ -79,17 +83,24 @@ resource "aws_s3_bucket_notification" "source" {
 
   lifecycle {
     precondition {
-      condition     = var.event_delivery == "eventbridge" || length(each.value) <= 100
+      condition     = !local.by_s3 || length(each.value) <= 100
       error_message = "S3 takes 100 notifications on a bucket, and ${each.key} has ${length(each.value)} pipelines: use event_delivery = \"eventbridge\"."
     }
   }
 
-  # S3 tries the queue when it is told of it.
-  depends_on = [aws_sqs_queue.queue, aws_s3_bucket.made, aws_s3_bucket_policy.made]
+  # S3 tries the queue when it is told of it. A drop of a pipeline that the settings do not name yet would be acknowledged as nobody's, so they
+  # come first. And where delivery changes from one way to the other, the rules are there before the queue leaves the bucket's notification.
+  depends_on = [
+    aws_cloudwatch_event_target.arrival,
+    aws_s3_bucket.made,
+    aws_s3_bucket_policy.made,
+    aws_s3_object.settings,
+    aws_sqs_queue.queue,
+  ]
 }
 
 resource "aws_cloudwatch_event_rule" "arrival" {
-  for_each = var.event_delivery == "eventbridge" ? local.pipelines : {}
+  for_each = local.by_rules ? local.pipelines : {}
 
   name        = "${var.name}-arrival-${substr(sha256(each.key), 0, 12)}"
   description = "Drops of the pipeline ${each.key}"
@@ -101,6 +112,14 @@ resource "aws_cloudwatch_event_rule" "arrival" {
       each.value.source_prefix == "" ? {} : { object = { key = [{ prefix = each.value.source_prefix }] } },
     )
   })
+
+  lifecycle {
+    # So that they go after the bucket's notification names the queue again: Terraform destroys first otherwise.
+    create_before_destroy = true
+  }
+
+  # As with the notification: not before ingest knows the pipeline.
+  depends_on = [aws_s3_object.settings]
 }
 
 resource "aws_cloudwatch_event_target" "arrival" {
@@ -112,5 +131,10 @@ resource "aws_cloudwatch_event_target" "arrival" {
     arn = local.arns.dead_letter_queue
   }
 
-  depends_on = [aws_sqs_queue.queue]
+  lifecycle {
+    create_before_destroy = true
+  }
+
+  # Its policy lets the rules send.
+  depends_on = [aws_s3_object.settings, aws_sqs_queue.dead_letters, aws_sqs_queue.queue]
 }

@@ -148,14 +148,14 @@ variable "name" {
 }
 
 variable "event_delivery" {
-  description = "How S3's word of a drop reaches the queue: \"s3\" (the bucket's own notification) or \"eventbridge\" (a rule for each pipeline)."
+  description = "How S3's word of a drop reaches the queue: \"s3\" (the bucket's own notification), \"eventbridge\" (a rule for each pipeline), or \"both\" while one gives way to the other (README.md)."
   type        = string
   default     = "s3"
   nullable    = false
 
   validation {
-    condition     = contains(["s3", "eventbridge"], var.event_delivery)
-    error_message = "event_delivery is \"s3\" or \"eventbridge\"."
+    condition     = contains(["s3", "eventbridge", "both"], var.event_delivery)
+    error_message = "event_delivery is \"s3\", \"eventbridge\" or \"both\"; '${var.event_delivery}' is not."
   }
 }
 

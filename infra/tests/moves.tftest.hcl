@@ -72,7 +72,34 @@ run "the_old_goes_last" {
   }
 
   assert {
-    condition     = toset(output.replaced_gently) == toset(["aws_s3_object.code", "aws_s3_object.settings"])
+    condition     = toset(output.replaced_gently) == toset(["aws_cloudwatch_event_rule.arrival", "aws_cloudwatch_event_target.arrival", "aws_s3_object.code", "aws_s3_object.settings"])
     error_message = "Made anew before the old one goes: ${join(", ", output.replaced_gently)}."
+  }
+}
+
+# Nor does a plan show an order. S3 and the rules speak of a pipeline's drops only after the settings name it: ingest acknowledges what is
+# nobody's. And the rules are there before a notification that leaves the queue out.
+run "the_word_comes_after_what_understands_it" {
+  command = plan
+  module {
+    source = "./tests/sources"
+  }
+
+  assert {
+    condition     = length(setsubtract(["aws_s3_object.settings", "aws_sqs_queue.queue", "aws_cloudwatch_event_target.arrival", "aws_s3_bucket.made"], output.waits_for["aws_s3_bucket_notification.source"])) == 0
+    error_message = "A bucket's notification waits for ${join(", ", output.waits_for["aws_s3_bucket_notification.source"])} only."
+  }
+  assert {
+    condition     = contains(output.waits_for["aws_cloudwatch_event_rule.arrival"], "aws_s3_object.settings")
+    error_message = "A rule waits for ${join(", ", output.waits_for["aws_cloudwatch_event_rule.arrival"])} only."
+  }
+  assert {
+    condition     = length(setsubtract(["aws_s3_object.settings", "aws_sqs_queue.queue", "aws_sqs_queue.dead_letters"], output.waits_for["aws_cloudwatch_event_target.arrival"])) == 0
+    error_message = "A rule's target waits for ${join(", ", output.waits_for["aws_cloudwatch_event_target.arrival"])} only."
+  }
+  # What waits for nothing by name is read as such, or the above would hold of anything.
+  assert {
+    condition     = output.waits_for["aws_dynamodb_table.ledger"] == tolist([]) && output.waits_for["aws_sqs_queue.large"] == tolist(["aws_sqs_queue.dead_letters"])
+    error_message = "The sources are not read as they are."
   }
 }

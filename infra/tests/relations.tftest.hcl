@@ -233,6 +233,23 @@ run "eventbridge" {
   }
 }
 
+# While one way gives way to the other.
+run "both" {
+  command = apply
+  variables {
+    event_delivery = "both"
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket_notification.source : bucket.eventbridge]) && length(aws_s3_bucket_notification.source["vendor-drops"].queue) == 2 && length(aws_cloudwatch_event_target.arrival) == 3
+    error_message = "One of the two ways is missing."
+  }
+  assert {
+    condition     = [for statement in jsondecode(aws_sqs_queue.queue.policy).Statement : statement.Principal if statement.Effect == "Allow"] == [{ Service = "s3.amazonaws.com" }, { Service = "events.amazonaws.com" }]
+    error_message = "The queue does not take from both."
+  }
+}
+
 run "notifications_by_others" {
   command = apply
   variables {

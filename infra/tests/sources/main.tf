@@ -37,3 +37,12 @@ output "replaced_gently" {
     "${block[0]}.${block[1]}" if length(regexall("create_before_destroy += true", block[2])) > 0
   ]])
 }
+
+output "waits_for" {
+  description = "What each resource of the module itself names in its depends_on."
+  value = { for block in flatten([for file, text in local.texts : [
+    for found in regexall("(?s)\nresource \"([a-z0-9_]+)\" \"([a-z0-9_]+)\" \\{\n(.*?)\n\\}", "\n${text}") : { name = "${found[0]}.${found[1]}", body = found[2] }
+    ] if !startswith(file, "modules/")]) : block.name => tolist([
+    for name in flatten(regexall("([a-z0-9_]+\\.[a-z0-9_]+)", try(regex("(?s)depends_on\\s*=\\s*\\[(.*?)\\]", block.body)[0], ""))) : name
+  ]) }
+}
