@@ -3,19 +3,19 @@
 locals {
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 
-  staged_age_seconds = { for name, pipeline in var.pipelines : name =>
+  staged_age_seconds = { for name, pipeline in module.inputs.pipelines : name =>
     pipeline.staged_age_alarm == null ? local.seconds[pipeline.longest_delay] + 1800 : local.seconds[pipeline.staged_age_alarm]
   }
 
   # The compactor tells each pipeline's staged age at each run, so silence means that it does not run. A period holds a run at least; when
   # the next one is due is known of rate(...) only.
   runs_every     = try(tonumber(local.rate.count) * local.rate_seconds[local.rate.unit], null)
-  rate           = try(regex("^rate\\((?P<count>[0-9]+) (?P<unit>minute|hour|day)s?\\)$", var.compactor.schedule), null)
+  rate           = try(regex("^rate\\((?P<count>[0-9]+) (?P<unit>minute|hour|day)s?\\)$", module.inputs.compactor.schedule), null)
   rate_seconds   = { minute = 60, hour = 3600, day = 86400 }
   staged_period  = coalesce(local.runs_every, 60)
   staged_silence = local.runs_every == null ? "notBreaching" : "breaching"
   # Alone it is silent while it is at work, as long as its time-out.
-  staged_periods = 5 + (var.compactor.reserved_concurrency == 1 ? ceil(var.compactor.timeout / local.staged_period) : 0)
+  staged_periods = 5 + (module.inputs.compactor.reserved_concurrency == 1 ? ceil(module.inputs.compactor.timeout / local.staged_period) : 0)
 
   fed_queues = {
     queue       = { name = local.names.queue, seconds = 3 * local.visibility_seconds.queue }
@@ -58,7 +58,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "staged_age" {
-  for_each = var.pipelines
+  for_each = module.inputs.pipelines
 
   alarm_name          = "${var.name}-staged-age-${each.key}"
   alarm_description   = "Rows of the pipeline ${each.key} are staged and do not reach the table, or the compactor does not run: look at its schedule and its log."
@@ -79,7 +79,7 @@ resource "aws_cloudwatch_metric_alarm" "staged_age" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_drops" {
-  for_each = { for name, pipeline in var.pipelines : name => pipeline.no_drops_hours if pipeline.no_drops_hours != null }
+  for_each = { for name, pipeline in module.inputs.pipelines : name => pipeline.no_drops_hours if pipeline.no_drops_hours != null }
 
   alarm_name          = "${var.name}-no-drops-${each.key}"
   alarm_description   = "The pipeline ${each.key} has had no drops for ${each.value} hours: has the producer stopped?"

@@ -2,7 +2,7 @@
 
 locals {
   # An overwritten object is read at the version that was notified.
-  versioned_buckets = toset([for name, pipeline in var.pipelines : local.pipelines[name].source_bucket if pipeline.overwrites == "ingest"])
+  versioned_buckets = toset([for name, pipeline in module.inputs.pipelines : local.pipelines[name].source_bucket if pipeline.overwrites == "ingest"])
 
   bucket_policies = { for bucket in var.make_buckets : bucket => jsonencode({
     Version = "2012-10-17"

@@ -3,19 +3,19 @@
 locals {
   # Each graph: title, statistic, and its metrics as CloudWatch writes them.
   graphs = [
-    { title = "Drops", stat = "Sum", metrics = [for name in keys(var.pipelines) : ["Lithify", "Drops", "pipeline", name]] },
-    { title = "Rows", stat = "Sum", metrics = [for name in keys(var.pipelines) : ["Lithify", "Rows", "pipeline", name]] },
-    { title = "Bytes", stat = "Sum", metrics = [for name in keys(var.pipelines) : ["Lithify", "Bytes", "pipeline", name]] },
-    { title = "Age of the oldest staged run (s)", stat = "Maximum", metrics = [for name in keys(var.pipelines) : ["Lithify", "StagedAge", "pipeline", name]] },
-    { title = "From S3 event to commit (ms, 99th percentile)", stat = "p99", metrics = [for name in keys(var.pipelines) : ["Lithify", "EventToCommit", "pipeline", name]] },
-    { title = "From S3 event to staged (ms, 99th percentile)", stat = "p99", metrics = [for name in keys(var.pipelines) : ["Lithify", "EventToStaged", "pipeline", name]] },
-    { title = "Rescued rows, quarantined drops and records", stat = "Sum", metrics = flatten([for name in keys(var.pipelines) : [
+    { title = "Drops", stat = "Sum", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "Drops", "pipeline", name]] },
+    { title = "Rows", stat = "Sum", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "Rows", "pipeline", name]] },
+    { title = "Bytes", stat = "Sum", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "Bytes", "pipeline", name]] },
+    { title = "Age of the oldest staged run (s)", stat = "Maximum", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "StagedAge", "pipeline", name]] },
+    { title = "From S3 event to commit (ms, 99th percentile)", stat = "p99", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "EventToCommit", "pipeline", name]] },
+    { title = "From S3 event to staged (ms, 99th percentile)", stat = "p99", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "EventToStaged", "pipeline", name]] },
+    { title = "Rescued rows, quarantined drops and records", stat = "Sum", metrics = flatten([for name in keys(module.inputs.pipelines) : [
       for metric in ["RescuedRows", "QuarantinedDrops", "QuarantinedRecords"] : { line = ["Lithify", metric, "pipeline", name] }
     ]])[*].line },
-    { title = "Duplicates, ignored overwrites, missing, left out", stat = "Sum", metrics = flatten([for name in keys(var.pipelines) : [
+    { title = "Duplicates, ignored overwrites, missing, left out", stat = "Sum", metrics = flatten([for name in keys(module.inputs.pipelines) : [
       for metric in ["Duplicates", "IgnoredOverwrites", "MissingObjects", "LeftOut"] : { line = ["Lithify", metric, "pipeline", name] }
     ]])[*].line },
-    { title = "Commits and files written", stat = "Sum", metrics = flatten([for name in keys(var.pipelines) : [
+    { title = "Commits and files written", stat = "Sum", metrics = flatten([for name in keys(module.inputs.pipelines) : [
       for metric in ["Commits", "FilesWritten"] : { line = ["Lithify", metric, "pipeline", name] }
     ]])[*].line },
     { title = "Messages waiting", stat = "Maximum", metrics = [for name in [local.names.queue, local.names.large_queue, local.names.dead_letter_queue] :

@@ -18,35 +18,35 @@ locals {
       name                 = local.names.ingest
       description          = "Lithify: drops -> staged runs"
       code                 = "ingest"
-      memory               = var.ingest.memory
-      timeout              = var.ingest.timeout
+      memory               = module.inputs.ingest.memory
+      timeout              = module.inputs.ingest.timeout
       policy               = local.policies.ingest
-      reserved_concurrency = var.ingest.reserved_concurrency
+      reserved_concurrency = module.inputs.ingest.reserved_concurrency
     }
     ingest_large = {
       name                 = local.names.ingest_large
       description          = "Lithify: large drops -> staged runs"
       code                 = "ingest"
-      memory               = var.ingest_large.memory
-      timeout              = var.ingest_large.timeout
+      memory               = module.inputs.ingest_large.memory
+      timeout              = module.inputs.ingest_large.timeout
       policy               = local.policies.ingest_large
-      reserved_concurrency = var.ingest_large.reserved_concurrency
+      reserved_concurrency = module.inputs.ingest_large.reserved_concurrency
     }
     compactor = {
       name                 = local.names.compactor
       description          = "Lithify: staged runs -> Delta commits, then upkeep"
       code                 = "compactor"
-      memory               = var.compactor.memory
-      timeout              = var.compactor.timeout
+      memory               = module.inputs.compactor.memory
+      timeout              = module.inputs.compactor.timeout
       policy               = local.policies.compactor
-      reserved_concurrency = var.compactor.reserved_concurrency
+      reserved_concurrency = module.inputs.compactor.reserved_concurrency
     }
   }
 
   # What feeds the two that ingest. A large drop comes alone.
   mappings = {
-    ingest       = { queue = local.arns.queue, batch_size = var.ingest.batch_size, batch_window = var.ingest.batch_window, concurrency_max = var.ingest.concurrency_max }
-    ingest_large = { queue = local.arns.large_queue, batch_size = 1, batch_window = 0, concurrency_max = var.ingest_large.concurrency_max }
+    ingest       = { queue = local.arns.queue, batch_size = module.inputs.ingest.batch_size, batch_window = module.inputs.ingest.batch_window, concurrency_max = module.inputs.ingest.concurrency_max }
+    ingest_large = { queue = local.arns.large_queue, batch_size = 1, batch_window = 0, concurrency_max = module.inputs.ingest_large.concurrency_max }
   }
 }
 
@@ -129,6 +129,6 @@ resource "aws_lambda_function_event_invoke_config" "compactor" {
 # Opens the pipelines in the ledger, at every change of the settings: wrong ones fail the apply here, all faults named.
 resource "aws_lambda_invocation" "open" {
   function_name = module.function["compactor"].name
-  input         = jsonencode({ pipelines = keys(var.pipelines), open = true })
+  input         = jsonencode({ pipelines = keys(module.inputs.pipelines), open = true })
   triggers      = { settings = sha256(local.settings_text) }
 }

@@ -39,7 +39,7 @@ output "log_groups" {
 
 output "pipelines" {
   description = "Source and table of each pipeline."
-  value       = { for name, pipeline in var.pipelines : name => { source = pipeline.source, table = trimsuffix(pipeline.table, "/") } }
+  value       = { for name, pipeline in module.inputs.pipelines : name => { source = pipeline.source, table = trimsuffix(pipeline.table, "/") } }
 }
 
 output "made_buckets" {

@@ -13,7 +13,7 @@ locals {
   region    = data.aws_region.current.id
 
   # Each pipeline's places. `source_prefix` is empty or ends with '/', `table_key` does not.
-  pipelines = { for name, pipeline in var.pipelines : name => {
+  pipelines = { for name, pipeline in module.inputs.pipelines : name => {
     source_bucket = split("/", trimprefix(pipeline.source, "s3://"))[0]
     source_prefix = join("/", slice(split("/", trimprefix(pipeline.source, "s3://")), 1, length(split("/", trimprefix(pipeline.source, "s3://")))))
     table_bucket  = split("/", trimprefix(pipeline.table, "s3://"))[0]

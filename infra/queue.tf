@@ -2,13 +2,13 @@
 
 locals {
   # A claim is old when no invocation can still be at work on it. A drop may pass from one function to the other, so one time holds for both.
-  claim_seconds = max(var.ingest.timeout, var.ingest_large.timeout) + 60
+  claim_seconds = max(module.inputs.ingest.timeout, module.inputs.ingest_large.timeout) + 60
 
   # Six times the time-out and the time in which a batch gathers: AWS asks so much of a queue that feeds a function. Above the claim time, so that a redelivered message finds the
   # claims of a dead invocation old. What an invocation leaves out it makes visible itself, at once.
   visibility_seconds = {
-    queue       = max(6 * var.ingest.timeout + local.mappings.ingest.batch_window, local.claim_seconds + 60)
-    large_queue = max(6 * var.ingest_large.timeout + local.mappings.ingest_large.batch_window, local.claim_seconds + 60)
+    queue       = max(6 * module.inputs.ingest.timeout + local.mappings.ingest.batch_window, local.claim_seconds + 60)
+    large_queue = max(6 * module.inputs.ingest_large.timeout + local.mappings.ingest_large.batch_window, local.claim_seconds + 60)
   }
 
   # All three keep messages as long as SQS can: a message takes its age along to the dead-letter queue.

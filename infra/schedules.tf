@@ -3,8 +3,8 @@
 locals {
   # Without an input the compactor is given the schedule's own event, which asks for the usual work.
   schedules = {
-    compact = { expression = var.compactor.schedule, description = "Commits what is staged", input = null }
-    upkeep  = { expression = var.compactor.upkeep_schedule, description = "Keeps the tables up", input = jsonencode({ upkeep = true }) }
+    compact = { expression = module.inputs.compactor.schedule, description = "Commits what is staged", input = null }
+    upkeep  = { expression = module.inputs.compactor.upkeep_schedule, description = "Keeps the tables up", input = jsonencode({ upkeep = true }) }
   }
 }
 

@@ -30,10 +30,10 @@ locals {
     queue             = aws_sqs_queue.queue.url
     large_queue       = aws_sqs_queue.large.url
     dead_letter_queue = aws_sqs_queue.dead_letters.url
-    large_drop_size   = var.ingest_large.drop_size
+    large_drop_size   = module.inputs.ingest_large.drop_size
     target_file_size  = "128MiB"
     longest_delay     = "5m"
-    pipelines = [for name, pipeline in var.pipelines : {
+    pipelines = [for name, pipeline in module.inputs.pipelines : {
       name              = name
       source            = pipeline.source
       table             = trimsuffix(pipeline.table, "/")
@@ -62,6 +62,10 @@ resource "aws_s3_object" "settings" {
     # Where it moves, the functions find the old one until they know of the new one.
     create_before_destroy = true
 
+    precondition {
+      condition     = length(local.unknown_keys) == 0
+      error_message = "Unknown keys, which would have no effect: ${join("; ", [for where, keys in local.unknown_keys : "in ${where} ${join(", ", keys)}"])}. Known are ${join("; ", [for where, known in local.keys_to_choose_from : "in ${where} ${known[0]}"])}."
+    }
     precondition {
       condition     = length(local.wrong_sizes) == 0
       error_message = "target_file_size is 1MiB to 8GiB; not so: ${join(", ", local.wrong_sizes)}."
