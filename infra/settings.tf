@@ -2,7 +2,8 @@
 
 locals {
   # Areas that must not overlap, as "bucket/prefix". A table's area includes its state and, beside it, the audit table.
-  source_areas = { for name, pipeline in local.pipelines : name => "${pipeline.source_bucket}/${pipeline.source_prefix}" }
+  # An empty or '.' part of a source's prefix says nothing to the functions, which compare as paths are compared.
+  source_areas = { for name, pipeline in local.pipelines : name => replace("${pipeline.source_bucket}/${pipeline.source_prefix}", "/\\/([.]?\\/)+/", "/") }
   table_areas = merge([for table in local.tables : {
     "s3://${table.bucket}/${table.key}"       = "${table.bucket}/${table.key}/"
     "s3://${table.bucket}/${table.key}_drops" = "${table.bucket}/${table.key}_drops/"
@@ -24,6 +25,19 @@ locals {
     [for name, source in local.source_areas : "the source of ${name}" if startswith("${local.settings_bucket}/${key}", source)],
     [for table, area in local.table_areas : "the table ${table}" if startswith("${local.settings_bucket}/${key}", area)],
   )])
+
+  # What a table is, said by each of its pipelines: as texts, so that they compare. The functions refuse all settings where they differ
+  # (runtime's relations.rs).
+  table_shapes = { for name, pipeline in module.inputs.pipelines : name => {
+    cluster_by        = jsonencode(pipeline.cluster_by == null ? null : [for column in pipeline.cluster_by : trimspace(column)])
+    z_order_by        = jsonencode(pipeline.z_order_by == null ? null : [for column in pipeline.z_order_by : trimspace(column)])
+    partition_columns = jsonencode(try(length(pipeline.partition_columns), 0) == 0 ? null : [for column in pipeline.partition_columns : trimspace(column)])
+    target_file_size  = jsonencode(floor(local.bytes[pipeline.target_file_size]))
+  } }
+  told_otherwise = flatten([for table in local.tables : [for key in ["cluster_by", "z_order_by", "partition_columns", "target_file_size"] :
+    "${key} of s3://${table.bucket}/${table.key} (${join(", ", [for name, pipeline in local.pipelines : "${name}: ${local.table_shapes[name][key]}" if pipeline.table_bucket == table.bucket && pipeline.table_key == table.key])})"
+    if length(distinct([for name, pipeline in local.pipelines : local.table_shapes[name][key] if pipeline.table_bucket == table.bucket && pipeline.table_key == table.key])) > 1
+  ]])
 
   settings = {
     ledger            = "dynamodb://${aws_dynamodb_table.ledger.name}"
@@ -77,6 +91,10 @@ resource "aws_s3_object" "settings" {
     precondition {
       condition     = length(local.wrong_alarms) == 0
       error_message = "staged_age_alarm is longer than longest_delay, for which rows may wait; not so: ${join(", ", local.wrong_alarms)}."
+    }
+    precondition {
+      condition     = length(local.told_otherwise) == 0
+      error_message = "Pipelines of one table say the same of what the table is, and these do not: ${join("; ", local.told_otherwise)}. Give them the same values, or tables of their own."
     }
     precondition {
       condition     = length(local.source_overlaps) == 0

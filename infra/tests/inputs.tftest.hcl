@@ -273,6 +273,188 @@ run "an_order_by_a_column_without_a_name" {
   expect_failures = [var.pipelines]
 }
 
+run "an_order_by_a_column_twice" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = ["a", "A "] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_partition_by_a_column_twice" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", partition_columns = ["day", "Day"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_partition_by_a_column_without_a_name" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", partition_columns = ["day", ""] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_order_by_a_name_that_delta_forbids" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = ["order id"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_partition_by_a_name_that_delta_forbids" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", partition_columns = ["a=b"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_order_by_a_name_with_a_control_character" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["a\tb"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "an_order_by_a_name_in_backticks" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["`a`"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_partition_by_a_column_of_ours" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", partition_columns = ["_Source_Time"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_source_bucket_with_two_dots" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://dr..ops/orders/", table = "s3://lake/orders" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_table_bucket_with_two_dots" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://la..ke/orders" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_table_in_a_folder_called_dot" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/./orders" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_table_beside_itself" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders/.." }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_table_whose_path_no_key_holds" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/${join("", [for n in range(103) : "0123456789"])}" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_source_whose_prefix_no_key_holds" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/${join("", [for n in range(103) : "0123456789"])}/", table = "s3://lake/t" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
 run "no_delay_at_all" {
   command = plan
   module {

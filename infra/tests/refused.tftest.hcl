@@ -201,6 +201,79 @@ run "a_source_within_anothers_table" {
   expect_failures = [aws_s3_object.settings]
 }
 
+run "two_orders_of_one_table" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = ["k"] }
+      late   = { source = "s3://drops/late/", table = "s3://lake/orders/" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "an_order_and_a_z_order_of_one_table" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = ["k"] }
+      late   = { source = "s3://drops/late/", table = "s3://lake/orders/", z_order_by = ["k"] }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "two_partitions_of_one_table" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", partition_columns = ["k"] }
+      late   = { source = "s3://drops/late/", table = "s3://lake/orders/" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "two_sizes_of_one_table" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", target_file_size = "256MiB" }
+      late   = { source = "s3://drops/late/", table = "s3://lake/orders/" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "a_source_within_another_by_an_empty_folder" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/a//b/", table = "s3://lake/orders" }
+      late   = { source = "s3://drops/a/b/c/", table = "s3://lake/late" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "a_source_within_a_table_by_a_dot" {
+  command = plan
+  variables {
+    pipelines = {
+      orders = { source = "s3://lake/./orders/in/", table = "s3://lake/orders" }
+    }
+  }
+  expect_failures = [aws_s3_object.settings]
+}
+
+run "a_settings_bucket_with_two_dots" {
+  command = plan
+  variables {
+    settings_address = "s3://con..fig/settings.json"
+  }
+  expect_failures = [var.settings_address]
+}
+
 run "a_table_within_another" {
   command = plan
   variables {
@@ -300,7 +373,9 @@ run "neighbours" {
     pipelines = {
       orders = { source = "s3://drops/orders/", table = "s3://lake/orders" }
       late   = { source = "s3://drops/orders-late/", table = "s3://lake/orders2" }
-      more   = { source = "s3://drops/more/", table = "s3://lake/orders" }
+      more   = { source = "s3://drops/more/", table = "s3://lake/orders/", target_file_size = "131072KiB", partition_columns = [] }
+      even   = { source = "s3://drops/even/", table = "s3://lake/even", cluster_by = ["a", "b.c", "größe"], partition_columns = ["day"] }
+      equal  = { source = "s3://drops/equal/", table = "s3://lake/even", cluster_by = ["a ", "b.c", "größe"], partition_columns = ["day"] }
       tiny   = { source = "s3://lake/in/", table = "s3://lake/out", target_file_size = "1.5 GiB", longest_delay = "1h 30m" }
       odd    = { source = "s3://lake/odd/", table = "s3://lake/odds", target_file_size = "2_000 kB", longest_delay = "250ms", format = "JSON", staged_age_alarm = "2d 12h" }
     }

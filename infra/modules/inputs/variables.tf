@@ -52,6 +52,18 @@ variable "pipelines" {
     error_message = "A table is s3://bucket/path/to/table, of letters, digits and ! _ . ' ( ) = -; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.table})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/?$", pipeline.table))])}."
   }
   validation {
+    condition = alltrue([for pipeline in values(var.pipelines) :
+    !can(regex("^s3://[^/]*[.][.]", pipeline.source)) && !can(regex("^s3://[^/]*[.][.]", pipeline.table)) && !can(regex("/[.]{1,2}(/|$)", pipeline.table))])
+    error_message = "A bucket's name has no '..', and no folder of a table is called '.' or '..'; not so: ${join(", ", [for name, pipeline in var.pipelines : name if
+    can(regex("^s3://[^/]*[.][.]", pipeline.source)) || can(regex("^s3://[^/]*[.][.]", pipeline.table)) || can(regex("/[.]{1,2}(/|$)", pipeline.table))])}."
+  }
+  validation {
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : [for address in [pipeline.source, pipeline.table] :
+    length(join("/", slice(concat(split("/", trimprefix(address, "s3://")), [""]), 1, length(split("/", trimprefix(address, "s3://")))))) <= 1024]]))
+    error_message = "A key on S3 has 1,024 characters at most, and a source's prefix or a table's path is longer in ${join(", ", distinct(flatten([for name, pipeline in var.pipelines : [for address in [pipeline.source, pipeline.table] :
+    name if length(join("/", slice(concat(split("/", trimprefix(address, "s3://")), [""]), 1, length(split("/", trimprefix(address, "s3://")))))) > 1024]])))}."
+  }
+  validation {
     condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.format == null ? true : contains(["json", "csv"], lower(trimspace(pipeline.format)))])
     error_message = "A format is json or csv; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} ('${pipeline.format}')" if pipeline.format == null ? false : !contains(["json", "csv"], lower(trimspace(pipeline.format)))])}."
   }
@@ -67,13 +79,38 @@ variable "pipelines" {
     condition     = alltrue([for pipeline in values(var.pipelines) : pipeline.cluster_by == null || pipeline.z_order_by == null])
     error_message = "Rows can be sorted (cluster_by) or lie in a Z-order (z_order_by), not both: leave one away in ${join(", ", [for name, pipeline in var.pipelines : name if pipeline.cluster_by != null && pipeline.z_order_by != null])}."
   }
+  # What runtime's settings refuse of columns (values.rs), in their order.
+  validation {
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : concat(
+      [for columns in [pipeline.cluster_by, pipeline.z_order_by] : columns == null ? true : length(columns) > 0],
+      [for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : columns == null ? true : alltrue([for column in columns : try(trimspace(column), "") != ""])],
+    )]))
+    error_message = "cluster_by and z_order_by name columns, one at least, and no name of a column is empty, in partition_columns neither; not so: ${join(", ", distinct(flatten([for name, pipeline in var.pipelines : concat(
+      [for columns in [pipeline.cluster_by, pipeline.z_order_by] : name if columns == null ? false : length(columns) == 0],
+      [for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : name if columns == null ? false : anytrue([for column in columns : try(trimspace(column), "") == ""])],
+    )])))}."
+  }
   validation {
     condition = alltrue(flatten([for pipeline in values(var.pipelines) : [
-      for columns in [pipeline.cluster_by, pipeline.z_order_by] : columns == null ? true : length(columns) > 0 && alltrue([for column in columns : try(trimspace(column), "") != ""])
+      for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : columns == null ? true : length(distinct([for column in columns : try(lower(trimspace(column)), "")])) == length(columns)
     ]]))
-    error_message = "cluster_by and z_order_by name columns, one at least; not so: ${join(", ", distinct(flatten([for name, pipeline in var.pipelines : [
-      for columns in [pipeline.cluster_by, pipeline.z_order_by] : name if columns == null ? false : length(columns) == 0 || anytrue([for column in columns : try(trimspace(column), "") == ""])
+    error_message = "A column is named twice (names that differ by case only are the same) in ${join(", ", distinct(flatten([for name, pipeline in var.pipelines : [
+      for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : name if columns == null ? false : length(distinct([for column in columns : try(lower(trimspace(column)), "")])) < length(columns)
     ]])))}."
+  }
+  validation {
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : [
+      for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : columns == null ? [true] : [for column in columns : !can(regex("[\\p{Cc} ,;{}()=]|^`(?s:.*)`$", try(trimspace(column), "")))]
+    ]]))
+    error_message = "In a Delta table no column's name has blanks, control characters or any of , ; { } ( ) = (the table has _ there), and backticks belong to schema_hints; not so: ${join(", ", flatten([for name, pipeline in var.pipelines : [
+      for columns in [pipeline.cluster_by, pipeline.z_order_by, pipeline.partition_columns] : columns == null ? [] : [for column in columns : "${name} ('${column}')" if can(regex("[\\p{Cc} ,;{}()=]|^`(?s:.*)`$", try(trimspace(column), "")))]
+    ]]))}."
+  }
+  validation {
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : pipeline.partition_columns == null ? [true] : [for column in pipeline.partition_columns :
+    !contains(["_source_file", "_source_version", "_source_row", "_source_time", "_ingested_at", "_rescued_data"], try(lower(trimspace(column)), ""))]]))
+    error_message = "A table is partitioned by data columns, not by those that Lithify writes for each row; not so: ${join(", ", [for name, pipeline in var.pipelines : name if pipeline.partition_columns == null ? false : anytrue([for column in pipeline.partition_columns :
+    contains(["_source_file", "_source_version", "_source_row", "_source_time", "_ingested_at", "_rescued_data"], try(lower(trimspace(column)), ""))])])}."
   }
   # Form, and more than zero. How large and how long they may be is looked at where they are numbers (settings.tf).
   validation {
