@@ -1,4 +1,4 @@
-# What must hold whatever the values: time-outs against claims, encryption, alarms, filters. Nothing is deployed: the provider is a mock.
+# What must hold whatever the values: time-outs against claims, encryption, filters. Nothing is deployed: the provider is a mock.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -259,97 +259,6 @@ run "notifications_by_others" {
   assert {
     condition     = length(aws_s3_bucket_notification.source) == 0
     error_message = "The buckets' own notifications would be replaced."
-  }
-}
-
-run "alarms" {
-  command = plan
-  variables {
-    alarm_topic_arn = "arn:aws:sns:eu-central-1:123456789012:pager"
-  }
-
-  assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.staged_age : name => alarm.threshold } == { orders = 2100, customers = 7200, clicks = 7200 }
-    error_message = "Not every pipeline's staged runs are watched at the right age."
-  }
-  assert {
-    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.namespace == "Lithify" && alarm.metric_name == "StagedAge" && alarm.dimensions == tomap({ pipeline = name })])
-    error_message = "An alarm on staged runs looks at the wrong metric."
-  }
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "breaching" && alarm.period == 60 && alarm.evaluation_periods == 5])
-    error_message = "A compactor that is not invoked any more would not be noticed."
-  }
-  assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.no_drops) == ["orders"] && aws_cloudwatch_metric_alarm.no_drops["orders"].evaluation_periods * aws_cloudwatch_metric_alarm.no_drops["orders"].period == 6 * 3600 && aws_cloudwatch_metric_alarm.no_drops["orders"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.no_drops["orders"].dimensions == tomap({ pipeline = "orders" })
-    error_message = "Silence of six hours would not be noticed."
-  }
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.dead_letters.threshold == 0 && aws_cloudwatch_metric_alarm.dead_letters.dimensions == tomap({ QueueName = "lithify-dead-letters" })
-    error_message = "Dead letters would not be noticed."
-  }
-  assert {
-    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.errors : alarm.dimensions.FunctionName]) == toset(["lithify-ingest", "lithify-ingest-large", "lithify-compactor"]) && toset([for alarm in aws_cloudwatch_metric_alarm.throttles : alarm.dimensions.FunctionName]) == toset(["lithify-ingest", "lithify-ingest-large", "lithify-compactor"])
-    error_message = "A function's errors or throttles would not be noticed."
-  }
-  assert {
-    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.oldest_message : alarm.dimensions.QueueName]) == toset(["lithify", "lithify-large"])
-    error_message = "Messages that wait would not be noticed."
-  }
-  assert {
-    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_metric_alarm.no_drops), values(aws_cloudwatch_metric_alarm.errors),
-    values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), [aws_cloudwatch_metric_alarm.dead_letters]) : alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
-    error_message = "An alarm wakes nobody."
-  }
-}
-
-# The alarm must not ring between two runs, whatever the schedule.
-run "a_slow_schedule" {
-  command = plan
-  variables {
-    compactor = { schedule = "rate(2 hours)" }
-  }
-
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "breaching" && alarm.period == 7200 && alarm.evaluation_periods == 5])
-    error_message = "The alarm on staged runs does not follow the schedule."
-  }
-}
-
-run "a_lone_compactor" {
-  command = plan
-  variables {
-    compactor = { reserved_concurrency = 1, timeout = 600 }
-  }
-
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.period * alarm.evaluation_periods > 600 + 60])
-    error_message = "The alarm on staged runs would ring while the only compactor is at work."
-  }
-}
-
-run "a_schedule_by_the_clock" {
-  command = plan
-  variables {
-    compactor = { schedule = "cron(0 2 * * ? *)" }
-  }
-
-  assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "notBreaching"])
-    error_message = "When a cron schedule is due is not known: the alarm would ring between two runs."
-  }
-}
-
-run "dashboard" {
-  command = plan
-
-  assert {
-    condition     = alltrue([for name in ["orders", "customers", "clicks"] : alltrue([for metric in ["Drops", "Rows", "StagedAge", "EventToCommit"] : contains(flatten(jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets[*].properties.metrics), metric) && contains(flatten(jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets[*].properties.metrics), name)])])
-    error_message = "The dashboard leaves a pipeline or a metric out."
-  }
-  assert {
-    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.lithify.dashboard_body).widgets : length(widget.properties.metrics) > 0 && alltrue([for metric in widget.properties.metrics : length(metric) == 4])])
-    error_message = "A graph has no metric, or one that CloudWatch does not read."
   }
 }
 
