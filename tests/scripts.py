@@ -70,6 +70,15 @@ class LocalStackScripts(unittest.TestCase):
         self.assertIn("there is no folder /nope", self.refused(2, [up, "--json", "/nope/x.json"]))
         self.assertIn("unknown argument --jsn", self.refused(2, [up, "--jsn"]))
 
+    def test_down_has_nothing_to_do_where_nothing_runs(self):
+        down, absent = LOCALSTACK / "down", self.home / "absent"
+        self.assertIn("nothing runs", self.refused(0, [down]))
+        self.assertIn(f"nothing runs in {absent}", self.refused(0, [down], LITHIFY_LOCALSTACK_HOME=str(absent)))
+        self.assertIn("nothing runs in", self.refused(0, [down], LITHIFY_LOCALSTACK_PORT="4566"))
+        # A folder that `up` did not make is left as it is.
+        self.assertIn("is no folder of localstack/up", self.refused(1, [down], LITHIFY_LOCALSTACK_HOME=str(self.home)))
+        self.assertTrue(self.home.exists())
+
     def client(self, endpoint, *words, code=1):
         made = {"endpoint": endpoint, "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b", "queues": {"queue": f"{endpoint}/1/q"}}
         described = self.home / "localstack.json"
