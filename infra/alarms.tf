@@ -17,6 +17,11 @@ locals {
   # Alone it is silent while it is at work, as long as its time-out.
   staged_periods = 5 + (module.inputs.compactor.reserved_concurrency == 1 ? ceil(module.inputs.compactor.timeout / local.staged_period) : 0)
 
+  # Silence of a pipeline that was made a moment ago means nothing. CloudWatch knows no age; but the compactor tells something of each pipeline
+  # at each run, so one that is told of in each of so many hours is as old as that. Where it may not run within an hour that cannot be seen.
+  watched_for_drops = { for name, pipeline in module.inputs.pipelines : name => pipeline.no_drops_hours if pipeline.no_drops_hours != null }
+  tells_hourly      = try(local.runs_every <= 1800, false)
+
   fed_queues = {
     queue       = { name = local.names.queue, seconds = 3 * local.visibility_seconds.queue }
     large_queue = { name = local.names.large_queue, seconds = 3 * local.visibility_seconds.large_queue }
@@ -79,10 +84,10 @@ resource "aws_cloudwatch_metric_alarm" "staged_age" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_drops" {
-  for_each = { for name, pipeline in module.inputs.pipelines : name => pipeline.no_drops_hours if pipeline.no_drops_hours != null }
+  for_each = local.watched_for_drops
 
   alarm_name          = "${var.name}-no-drops-${each.key}"
-  alarm_description   = "The pipeline ${each.key} has had no drops for ${each.value} hours: has the producer stopped?"
+  alarm_description   = "The pipeline ${each.key} has had no drops for ${each.value} hours: has the producer stopped?${local.tells_hourly ? " Calls nobody: ${var.name}-drops-stopped-${each.key} does, once the pipeline is as old as that." : ""}"
   namespace           = "Lithify"
   metric_name         = "Drops"
   dimensions          = { pipeline = each.key }
@@ -92,8 +97,35 @@ resource "aws_cloudwatch_metric_alarm" "no_drops" {
   comparison_operator = "LessThanThreshold"
   threshold           = 1
   treat_missing_data  = "breaching"
-  alarm_actions       = local.alarm_actions
-  ok_actions          = local.alarm_actions
+  alarm_actions       = local.tells_hourly ? [] : local.alarm_actions
+  ok_actions          = local.tells_hourly ? [] : local.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "new" {
+  for_each = local.tells_hourly ? local.watched_for_drops : {}
+
+  alarm_name          = "${var.name}-new-${each.key}"
+  alarm_description   = "The pipeline ${each.key} is younger than ${each.value} hours, or the compactor did not run in one of them. Calls nobody: it keeps ${var.name}-drops-stopped-${each.key} silent."
+  namespace           = "Lithify"
+  metric_name         = "StagedAge"
+  dimensions          = { pipeline = each.key }
+  statistic           = "SampleCount"
+  period              = 3600
+  evaluation_periods  = each.value
+  datapoints_to_alarm = 1
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+}
+
+resource "aws_cloudwatch_composite_alarm" "drops_stopped" {
+  for_each = local.tells_hourly ? local.watched_for_drops : {}
+
+  alarm_name        = "${var.name}-drops-stopped-${each.key}"
+  alarm_description = "The pipeline ${each.key} has had no drops for ${each.value} hours: has the producer stopped?"
+  alarm_rule        = "ALARM(\"${aws_cloudwatch_metric_alarm.no_drops[each.key].alarm_name}\") AND OK(\"${aws_cloudwatch_metric_alarm.new[each.key].alarm_name}\")"
+  alarm_actions     = local.alarm_actions
+  ok_actions        = local.alarm_actions
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {

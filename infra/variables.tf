@@ -16,7 +16,8 @@ variable "pipelines" {
       longest_delay      how long rows may wait for a file of that size
       append_existing    whether to append to a table that Lithify did not make
       overwrites         an object written again under its key: "ignore" it (counted) or "ingest" it as a new drop (use a versioned bucket)
-      no_drops_hours     alarm when nothing arrived for so many hours (1 to 168); left away: no alarm
+      no_drops_hours     alarm when nothing arrived for so many hours (1 to 168) since the pipeline was made, or right away where the compactor runs less often
+                         than every half hour or by a cron(...) schedule; left away: no alarm
       staged_age_alarm   alarm when staged rows wait longer than this; left away: longest_delay and half an hour
   TEXT
   type        = any

@@ -22,7 +22,7 @@ run "alarms" {
   assert {
     condition = { for alarm in concat([aws_cloudwatch_metric_alarm.dead_letters], flatten([for several in [
       aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.staged_age, aws_cloudwatch_metric_alarm.no_drops,
-      aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles,
+      aws_cloudwatch_metric_alarm.new, aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles,
       ] : values(several)])) : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name], [for name, value in alarm.dimensions : "${name}=${value}"],
       [alarm.statistic, alarm.period, alarm.evaluation_periods, alarm.comparison_operator, alarm.threshold, alarm.treat_missing_data])) } == {
       "lithify-dead-letters"           = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=lithify-dead-letters Maximum 60 1 GreaterThanThreshold 0 notBreaching"
@@ -32,6 +32,7 @@ run "alarms" {
       "lithify-staged-age-customers"   = "Lithify StagedAge pipeline=customers Maximum 60 5 GreaterThanThreshold 7200 breaching"
       "lithify-staged-age-clicks"      = "Lithify StagedAge pipeline=clicks Maximum 60 5 GreaterThanThreshold 7200 breaching"
       "lithify-no-drops-orders"        = "Lithify Drops pipeline=orders Sum 3600 6 LessThanThreshold 1 breaching"
+      "lithify-new-orders"             = "Lithify StagedAge pipeline=orders SampleCount 3600 6 LessThanThreshold 1 breaching"
       "lithify-ingest-errors"          = "AWS/Lambda Errors FunctionName=lithify-ingest Sum 300 1 GreaterThanThreshold 0 notBreaching"
       "lithify-ingest-large-errors"    = "AWS/Lambda Errors FunctionName=lithify-ingest-large Sum 300 1 GreaterThanThreshold 0 notBreaching"
       "lithify-compactor-errors"       = "AWS/Lambda Errors FunctionName=lithify-compactor Sum 300 1 GreaterThanThreshold 0 notBreaching"
@@ -42,14 +43,57 @@ run "alarms" {
     error_message = "An alarm is missing, is one too many or looks at something else."
   }
   assert {
-    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_metric_alarm.no_drops), values(aws_cloudwatch_metric_alarm.errors),
+    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_composite_alarm.drops_stopped), values(aws_cloudwatch_metric_alarm.errors),
       values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), [aws_cloudwatch_metric_alarm.dead_letters]) :
     alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"]) && alarm.ok_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
     error_message = "An alarm wakes nobody, or nobody hears of its end."
   }
 }
 
-# The run above names all that there are.
+# A pipeline that was made a moment ago has had no drops, and nobody needs to hear of it.
+run "a_new_pipeline_does_not_ring" {
+  command = plan
+
+  assert {
+    condition     = { for alarm in aws_cloudwatch_composite_alarm.drops_stopped : alarm.alarm_name => alarm.alarm_rule } == { "lithify-drops-stopped-orders" = "ALARM(\"lithify-no-drops-orders\") AND OK(\"lithify-new-orders\")" }
+    error_message = "The alarm on silence does not look at how old the pipeline is."
+  }
+  # One hour without a word of the pipeline, which may be before it was made, is enough.
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.new : alarm.datapoints_to_alarm == 1])
+    error_message = "A pipeline is taken for old before it is."
+  }
+  assert {
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.no_drops), values(aws_cloudwatch_metric_alarm.new)) : length(coalesce(alarm.alarm_actions, [])) + length(coalesce(alarm.ok_actions, [])) == 0])
+    error_message = "A part of the alarm on silence calls somebody by itself."
+  }
+}
+
+run "silence_where_the_age_cannot_be_seen" {
+  command = plan
+  variables {
+    compactor = { schedule = "rate(1 hour)" }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_composite_alarm.drops_stopped) == 0 && length(aws_cloudwatch_metric_alarm.new) == 0 && alltrue([for alarm in aws_cloudwatch_metric_alarm.no_drops : alarm.alarm_actions == toset([var.alarm_topic_arn])]) && length(aws_cloudwatch_metric_alarm.no_drops) == 1
+    error_message = "Silence would not be told, or be waited on for ever."
+  }
+}
+
+run "silence_with_a_schedule_by_the_clock" {
+  command = plan
+  variables {
+    compactor = { schedule = "cron(0 * * * ? *)" }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_composite_alarm.drops_stopped) == 0 && alltrue([for alarm in aws_cloudwatch_metric_alarm.no_drops : alarm.alarm_actions == toset([var.alarm_topic_arn])])
+    error_message = "Silence would not be told, or be waited on for ever."
+  }
+}
+
+# The runs above name all that there are.
 run "no_other_alarm" {
   command = plan
   module {
@@ -57,7 +101,7 @@ run "no_other_alarm" {
   }
 
   assert {
-    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset([for name in ["dead_letters", "oldest_message", "staged_age", "no_drops", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"])
+    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset(concat(["aws_cloudwatch_composite_alarm.drops_stopped"], [for name in ["dead_letters", "oldest_message", "staged_age", "no_drops", "new", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"]))
     error_message = "There are these alarms: ${join(", ", [for name in keys(output.waits_for) : name if strcontains(name, "alarm")])}."
   }
 }
