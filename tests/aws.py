@@ -28,6 +28,9 @@ from scripts import LocalStackScripts  # noqa: F401  (its tests run with these)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = 5
+POISON = "this is no notification"
+# Upkeep merges where a partition has so many small files.
+SMALL_FILES = 50
 
 # Both functions time out after 30 s, so that a claim is old after 90 s.
 VARIABLES = {
@@ -39,7 +42,7 @@ VARIABLES = {
     "log_filter": "info,ingest=debug,compactor=debug",
     "pipelines": {
         name: {"source": f"s3://vendor-drops/{name}/", "table": f"s3://lake/tables/{name}", "longest_delay": "1s"}
-        for name in ("orders", "killed", "deadly", "steady")
+        for name in ("orders", "killed", "deadly", "steady", "small")
     },
 }
 
@@ -161,6 +164,26 @@ class World:
         told = self.sqs.get_queue_attributes(QueueUrl=self.made["queues"][queue], AttributeNames=names)["Attributes"]
         return sum(int(told[name]) for name in names)
 
+    def poison(self):
+        """When the poison among the dead letters was sent there, in seconds; of each that lies there now."""
+        found = {}
+        for _ in range(3):
+            answer = self.sqs.receive_message(
+                QueueUrl=self.made["queues"]["dead_letter_queue"], MaxNumberOfMessages=10, VisibilityTimeout=0, AttributeNames=["SentTimestamp"]
+            )
+            for message in answer.get("Messages", []):
+                if message["Body"] == POISON:
+                    found[message["MessageId"]] = int(message["Attributes"]["SentTimestamp"]) / 1000
+        return list(found.values())
+
+    def log(self, pipeline):
+        """The actions of each commit in a table's Delta log, oldest first."""
+        prefix = f"tables/{pipeline}/_delta_log/"
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=prefix)
+        keys = sorted(found["Key"] for page in pages for found in page.get("Contents", []) if found["Key"].endswith(".json"))
+        bodies = (self.s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys)
+        return [[json.loads(line) for line in body.splitlines() if line.strip()] for body in bodies]
+
     def ask(self, pipeline, query, audit=False):
         """Rows of a query over a pipeline's table, by the `deltalake` wheel through S3; nothing if there is no table."""
         table = f"s3://lake/tables/{pipeline}" + ("_drops" if audit else "")
@@ -206,10 +229,13 @@ class OnLocalStack(unittest.TestCase):
         cls.world = World()
         cls.deadly = Deadly(cls.world)
         cls.deadly.start()
+        cls.trickle = Trickle(cls.world)
+        cls.trickle.start()
 
     @classmethod
     def tearDownClass(cls):
         cls.deadly.ended.set()
+        cls.trickle.ended.set()
         cls.world.down()
 
     def test_1_a_thousand_drops_with_all_that_keys_can_hold_each_notified_twice(self):
@@ -253,9 +279,9 @@ class OnLocalStack(unittest.TestCase):
     def test_3_what_cannot_be_understood_goes_to_the_dead_letters_and_back_by_redrive(self):
         world = self.world
         queues = world.made["queues"]
-        world.sqs.send_message(QueueUrl=queues["queue"], MessageBody="this is no notification")
+        world.sqs.send_message(QueueUrl=queues["queue"], MessageBody=POISON)
         # Twice, where the invocation that buried it was ended by the deadly drop beside it before it could acknowledge.
-        wait_until("the poison in the dead letters", 120, lambda: world.waiting("dead_letter_queue") >= 1)
+        wait_until("the poison in the dead letters", 120, world.poison)
         # A good one lies there too, as after an outage.
         body = lines("steady", "redriven")
         etag = world.put("steady", "redriven.json", body)
@@ -264,10 +290,13 @@ class OnLocalStack(unittest.TestCase):
         world.sqs.send_message(QueueUrl=queues["dead_letter_queue"], MessageBody=json.dumps({"Records": [record]}))
         arn = world.sqs.get_queue_attributes(QueueUrl=queues["dead_letter_queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         target = world.sqs.get_queue_attributes(QueueUrl=queues["queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = time.time()
         world.sqs.start_message_move_task(SourceArn=arn, DestinationArn=target)
         files = "SELECT count(*) FROM rows WHERE _source_file = 's3://vendor-drops/steady/redriven.json'"
         wait_until("the redriven drop", 240, lambda: world.ask("steady", files)[0][0] == ROWS, every=3)
-        wait_until("the poison among the dead letters again", 120, lambda: world.waiting("dead_letter_queue") >= 1)
+        # What lies there was sent there anew: it had left, and came back.
+        again = wait_until("the poison among the dead letters again", 120, world.poison)
+        self.assertGreaterEqual(min(again), redrive, "the poison never left the dead letters")
         world.reconcile("steady")
 
     def test_4_a_large_drop_goes_through_its_own_queue(self):
@@ -316,10 +345,50 @@ class OnLocalStack(unittest.TestCase):
         each_exactly_once(self, world, "deadly", self.deadly.neighbours)
 
     def test_7_upkeep_merges_what_is_small_and_keeps_every_row(self):
-        world = self.world
-        before = world.reconcile("orders")["counts"]["rows"]
-        answer = world.compact("orders", upkeep=True)
-        self.assertEqual(world.reconcile("orders")["counts"]["rows"], before, answer)
+        world, drops = self.world, self.trickle.drops
+        self.trickle.join(600)
+        self.assertFalse(self.trickle.is_alive(), "not every drop was committed")
+        self.assertIsNone(self.trickle.failure)
+        answer = world.compact("small", upkeep=True)
+        commits = world.log("small")
+        added = [action["add"]["path"] for actions in commits for action in actions if "add" in action and action["add"]["dataChange"]]
+        self.assertGreaterEqual(len(added), SMALL_FILES, "too few small files to merge")
+        # The whole upkeep may have come before, on schedule: the log tells of either.
+        merges = [actions for actions in commits if any("remove" in action for action in actions)]
+        merged = [action["remove"]["path"] for actions in merges for action in actions if "remove" in action]
+        written = [action["add"]["path"] for actions in merges for action in actions if "add" in action]
+        self.assertGreaterEqual(len(merged), SMALL_FILES, answer)
+        self.assertLess(len(written), len(merged) // 10, answer)
+        self.assertEqual(len(merged), len(set(merged)), "a file was removed twice")
+        changes = [action[kind]["dataChange"] for actions in merges for action in actions for kind in ("add", "remove") if kind in action]
+        self.assertFalse(any(changes), "a merge says that rows changed")
+        self.assertLess(len(set(added + written) - set(merged)), SMALL_FILES)
+        each_exactly_once(self, world, "small", drops)
+
+
+class Trickle(threading.Thread):
+    """Drops one file at a time and has each committed alone, so that its table gets as many small files: what upkeep is for."""
+
+    def __init__(self, world):
+        super().__init__(daemon=True)
+        self.world, self.failure, self.ended = world, None, threading.Event()
+        self.drops = [f"small-{n}.json" for n in range(SMALL_FILES + 5)]
+
+    def run(self):
+        try:
+            for name in self.drops:
+                self.world.put("small", name, lines("small", name))
+                wait_until(f"{name} in the table", 300, lambda name=name: self.ended.is_set() or self.commit(name), every=0.2)
+        except Exception as failure:  # noqa: BLE001  (the test tells it)
+            self.failure = failure
+
+    def commit(self, name):
+        """Whether the drop is committed; asks the compactor for it, where it is staged."""
+        claim = self.world.claim("small", name)
+        record = claim and self.world.item(f"batch#{claim['batch']['S']}", "record")
+        if record and record["state"]["S"] == "staged":
+            self.world.compact("small")
+        return record and record["state"]["S"] == "committed"
 
 
 class Deadly(threading.Thread):
