@@ -269,6 +269,7 @@ mod tests {
             identity_holds_version: false,
             ledger: "l".to_owned(),
             table_id: "t".to_owned(),
+            table: None,
             at: Timestamp(1),
         };
         ledger.fix_settings(&pipeline, &settings).await.unwrap();

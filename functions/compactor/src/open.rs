@@ -116,6 +116,19 @@ pub enum NotOpened {
         /// The source that was asked for.
         asked: String,
     },
+    /// The pipeline writes into another table.
+    #[error(
+        "pipeline {pipeline} writes into {fixed} since it was made, and the settings say {asked}; what it has ingested belongs to {fixed}, so \
+         that cannot change: set it back to {fixed}, and give what is to go into {asked} a pipeline of a new name"
+    )]
+    OtherTableNamed {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The table in the ledger.
+        fixed: String,
+        /// The table that the settings name.
+        asked: String,
+    },
     /// The audit table has commits that the table has not.
     #[error(
         "the audit table {audit_table} has the accounting of pipeline {pipeline} up to intent {}, the table's log says {}: it belongs to \
@@ -301,15 +314,21 @@ impl Compactor {
             identity_holds_version: self.settings.identity_holds_version,
             ledger: self.parts.ledger.identity().await?,
             table_id: table_id.to_owned(),
+            table: Some(self.settings.table.clone()),
             at: self.parts.clock.now(),
         };
-        let stands = self.parts.ledger.fix_settings(&self.settings.pipeline, &settings).await?;
+        let mut stands = self.parts.ledger.fix_settings(&self.settings.pipeline, &settings).await?;
         self.check_fixed(&stands).await?;
-        self.check_table_id(table_id, &stands)
+        self.check_table_id(table_id, &stands)?;
+        if stands.table.is_none() {
+            stands = self.parts.ledger.fix_table(&self.settings.pipeline, &self.settings.table).await?;
+        }
+        self.check_table_named(&stands)
     }
 
     pub(crate) async fn check_fixed(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
         let pipeline = self.settings.pipeline.clone();
+        self.check_table_named(fixed)?;
         if fixed.source != self.settings.source {
             let (table, asked) = (self.settings.table_address.clone(), self.settings.source.clone());
             return Err(NotOpened::OtherSource { pipeline, table, fixed: fixed.source.clone(), asked }.into());
@@ -322,6 +341,19 @@ impl Compactor {
             return Err(NotOpened::OtherLedger { pipeline }.into());
         }
         Ok(())
+    }
+
+    /// Settings that an earlier build fixed name no table: they are taken at the word of the table's id.
+    fn check_table_named(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
+        match &fixed.table {
+            Some(table) if *table != self.settings.table => Err(NotOpened::OtherTableNamed {
+                pipeline: self.settings.pipeline.clone(),
+                fixed: table.clone(),
+                asked: self.settings.table.clone(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     fn audit_address(&self) -> String {

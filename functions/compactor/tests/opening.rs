@@ -15,7 +15,7 @@ use decode::hints::Hints;
 use decode::schema::TableSchema;
 use drops::BatchId;
 use lake::Lake;
-use ledger::{BatchRecord, Ledger};
+use ledger::{BatchRecord, Ledger, PipelineSettings};
 use place::Place;
 use place::dying::{Fuse, dying};
 use place::rows::expected;
@@ -78,6 +78,38 @@ async fn what_tells_drops_apart_is_fixed() {
     let error = with(&place, |_| {}).ensure_open(&TableSchema::default()).await.unwrap_err();
     assert!(matches!(error, CompactError::Apart(NotOpened::OtherIdentity { fixed: true, .. })), "{error}");
     assert!(error.to_string().contains("ingests overwritten objects"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_fixed_and_one_that_an_earlier_build_left_out_is_entered() {
+    let place = Place::new();
+    let named = |table: &str| with(&place, |settings| table.clone_into(&mut settings.table));
+    let fixed = || async { place.ledger.settings(&place.name).await.unwrap().unwrap() };
+    let own = place.settings().table;
+    named(&own).ensure_open(&TableSchema::default()).await.unwrap();
+    assert_eq!(fixed().await.table.as_deref(), Some(own.as_str()));
+    let error = named("s3://lake/others").ensure_open(&TableSchema::default()).await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::OtherTableNamed { .. })), "{error}");
+    let words = error.to_string();
+    assert!(words.contains(&format!("set it back to {own}")) && words.contains("a new name"), "{words}");
+    assert!(!words.contains("remove"), "{words}");
+    assert!(!named("s3://lake/others").is_fixed().await.unwrap() && named(&own).is_fixed().await.unwrap());
+
+    // As an earlier build fixed another pipeline of the table: all but the table.
+    let old: drops::PipelineName = "old".parse().unwrap();
+    let of_old = || {
+        with(&place, |settings| {
+            settings.pipeline = old.clone();
+            "elsewhere".clone_into(&mut settings.source);
+        })
+    };
+    let all = PipelineSettings { source: "elsewhere".to_owned(), ..fixed().await };
+    let left_out = PipelineSettings { table: None, ..all.clone() };
+    place.ledger.fix_settings(&old, &left_out).await.unwrap();
+    assert!(!of_old().is_fixed().await.unwrap(), "it is opened again");
+    of_old().ensure_open(&TableSchema::default()).await.unwrap();
+    assert_eq!(place.ledger.settings(&old).await.unwrap(), Some(all));
+    assert!(of_old().is_fixed().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,7 @@ where
         pipelines::intents_are_immutable,
         pipelines::head_never_moves_back,
         pipelines::settings_are_fixed_once,
+        pipelines::tables_are_entered_once,
         tables::schemas_have_no_gaps,
         tables::leases_change_hands_with_a_growing_token,
     );
@@ -63,6 +64,7 @@ where
         races::one_intent_number,
         races::head_only_grows,
         races::one_set_of_settings,
+        races::one_table,
         races::one_schema_number,
         races::one_lease,
     );

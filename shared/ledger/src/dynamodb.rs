@@ -175,6 +175,10 @@ impl Ledger for DynamoLedger {
         self.told("fix a pipeline's settings", pipelines::fix_settings(&self.door, pipeline, settings).await)
     }
 
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError> {
+        self.told("enter a pipeline's table", pipelines::fix_table(&self.door, pipeline, table).await)
+    }
+
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError> {
         self.told("list the pipelines", pipelines::list(&self.door).await)
     }

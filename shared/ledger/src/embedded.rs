@@ -246,6 +246,11 @@ impl Ledger for EmbeddedLedger {
             .await
     }
 
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError> {
+        let (pipeline, table) = (pipeline.clone(), table.to_owned());
+        self.write("enter a pipeline's table", 1, move |conn| pipelines::fix_table(conn, &pipeline, &table)).await
+    }
+
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError> {
         self.read("list the pipelines", pipelines::list)
     }

@@ -120,6 +120,10 @@ pub trait Ledger: Send + Sync {
         settings: &PipelineSettings,
     ) -> Result<PipelineSettings, LedgerError>;
 
+    /// Enters the table in a pipeline's settings that were fixed without one, as earlier builds did. Returns what stands now: settings that
+    /// name a table keep it. An error where the pipeline has no settings.
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError>;
+
     /// The pipelines that have settings, by name.
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError>;
 

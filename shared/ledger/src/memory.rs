@@ -172,6 +172,17 @@ impl Ledger for MemoryLedger {
         Ok(kept.records.settings.entry(pipeline.clone()).or_insert_with(|| settings.clone()).clone())
     }
 
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError> {
+        let mut kept = self.lock();
+        let standing = kept.records.settings.get_mut(pipeline).ok_or_else(|| LedgerError {
+            action: "enter a pipeline's table",
+            reason: format!("pipeline '{pipeline}' has no settings"),
+            passing: false,
+        })?;
+        standing.table.get_or_insert_with(|| table.to_owned());
+        Ok(standing.clone())
+    }
+
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError> {
         Ok(self.lock().records.settings.keys().cloned().collect())
     }

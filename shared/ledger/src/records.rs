@@ -164,6 +164,10 @@ pub struct PipelineSettings {
     pub ledger: String,
     /// The Delta table's id.
     pub table_id: String,
+    /// The table, as the ledger names it. Not known of a pipeline that an earlier build made: it is entered when the pipeline is opened
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// When the pipeline was made.
     pub at: Timestamp,
 }

@@ -235,6 +235,9 @@ impl Ledger for DyingLedger {
     ) -> Result<PipelineSettings, LedgerError> {
         through!(self, ledger_dead(), self.inner.fix_settings(pipeline, settings).await)
     }
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError> {
+        through!(self, ledger_dead(), self.inner.fix_table(pipeline, table).await)
+    }
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError> {
         through!(self, ledger_dead(), self.inner.pipelines().await)
     }

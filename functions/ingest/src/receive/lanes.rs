@@ -97,6 +97,14 @@ impl Lanes {
                 "pipeline {name} was opened with another ledger: this one was restored or copied; restore ledger and table to the same moment"
             )));
         }
+        // Settings that an earlier build fixed name no table.
+        if let Some(table) = fixed.table.as_ref().filter(|table| **table != lane.pipeline.table) {
+            return Ok(Some(format!(
+                "pipeline {name} was made for the table {table}, and the settings say {}: set it back, and give what is to go into another \
+                 table a pipeline of a new name; until then its drops wait in the queue",
+                lane.pipeline.table
+            )));
+        }
         if fixed.source != lane.pipeline.source || fixed.identity_holds_version != lane.holds_version() {
             return Ok(Some(format!(
                 "pipeline {name} was made for the source {}{}: what is another source, or has other overwrites, is a pipeline of another name",

@@ -1,6 +1,6 @@
 //! The ledger's identity; a pipeline's intents, `head` and settings.
 
-use crate::{HeadOutcome, Ledger};
+use crate::{HeadOutcome, Ledger, PipelineSettings};
 
 use super::support::{intent, must, pipeline, settings};
 
@@ -57,4 +57,21 @@ pub async fn settings_are_fixed_once(ledger: &dyn Ledger) {
     assert_eq!(must(ledger.fix_settings(&pipeline("a"), &settings(4)).await), settings(4));
     assert_eq!(must(ledger.pipelines().await), [pipeline("a"), p.clone()], "by name");
     assert_eq!(must(ledger.head(&p).await), Some(1));
+}
+
+/// Settings that an earlier build fixed get their table once; those that name one keep it.
+pub async fn tables_are_entered_once(ledger: &dyn Ledger) {
+    let (p, q) = (pipeline("p"), pipeline("q"));
+    assert!(ledger.fix_table(&p, "one").await.is_err(), "there are no settings to enter it in");
+    let without = PipelineSettings { table: None, ..settings(1) };
+    assert_eq!(must(ledger.fix_settings(&p, &without).await), without);
+    assert_eq!(must(ledger.settings(&p).await), Some(without.clone()));
+    let with = PipelineSettings { table: Some("s3://lake/é".to_owned()), ..without };
+    assert_eq!(must(ledger.fix_table(&p, "s3://lake/é").await), with);
+    assert_eq!(must(ledger.fix_table(&p, "s3://lake/é").await), with, "a retry after a lost reply");
+    assert_eq!(must(ledger.fix_table(&p, "two").await), with);
+    assert_eq!(must(ledger.settings(&p).await), Some(with));
+    assert_eq!(must(ledger.fix_settings(&q, &settings(2)).await), settings(2));
+    assert_eq!(must(ledger.fix_table(&q, "two").await), settings(2));
+    assert_eq!(must(ledger.pipelines().await), [p, q]);
 }

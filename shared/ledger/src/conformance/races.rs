@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use drops::Timestamp;
 
-use crate::{AbortOutcome, BatchRecord, ClaimOutcome, Expected, LeaseOutcome, Ledger, SealOutcome};
+use crate::{AbortOutcome, BatchRecord, ClaimOutcome, Expected, LeaseOutcome, Ledger, PipelineSettings, SealOutcome};
 
 use super::support::{RACERS, ROUNDS, batch, claim_by, drop_of, fresh, intent, must, pipeline, race, sealed, settings};
 
@@ -137,6 +137,22 @@ pub async fn one_set_of_settings<L: Ledger + 'static>(ledger: Arc<L>) {
         })
         .await;
         assert!(told.iter().all(|settings| *settings == told[0]), "{told:?}");
+        assert_eq!(must(ledger.settings(&name).await), Some(told[0].clone()));
+    }
+}
+
+/// Eight enter a pipeline's table: all are told the same one.
+pub async fn one_table<L: Ledger + 'static>(ledger: Arc<L>) {
+    for round in 0..ROUNDS {
+        let name = pipeline(&format!("p{round}"));
+        let without = PipelineSettings { table: None, ..settings(1) };
+        assert_eq!(must(ledger.fix_settings(&name, &without).await), without);
+        let told = race(|n| {
+            let (ledger, name) = (ledger.clone(), name.clone());
+            async move { must(ledger.fix_table(&name, &format!("table {n}")).await) }
+        })
+        .await;
+        assert!(told[0].table.is_some() && told.iter().all(|settings| *settings == told[0]), "{told:?}");
         assert_eq!(must(ledger.settings(&name).await), Some(told[0].clone()));
     }
 }

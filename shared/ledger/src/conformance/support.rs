@@ -91,6 +91,7 @@ pub(crate) fn settings(writer: u64) -> PipelineSettings {
         identity_holds_version: writer % 2 == 1,
         ledger: "ledger-1".to_owned(),
         table_id: format!("table-{writer}"),
+        table: Some(format!("s3://lake/table {writer}")),
         at: Timestamp(4_000_000 + writer.cast_signed()),
     }
 }

@@ -1,5 +1,5 @@
 //! Items `pipe#<pipeline>`: `intent#<n>` (one for each commit, kept for ever), `head` (one, moved by each commit) and `settings`
-//! (one, written once). Beside the settings, in their transaction, a name under `pipelines`: the list of all.
+//! (one, written once, and again where an earlier build left the table out). Beside the settings, in their transaction, a name under `pipelines`: the list of all.
 
 use drops::PipelineName;
 
@@ -93,6 +93,25 @@ pub(super) async fn fix_settings(
     }
 }
 
+/// See `Ledger::fix_table`. Written over exactly what was read: of several who enter a table one is first, and the others read it.
+pub(super) async fn fix_table(door: &Door, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, Failure> {
+    let none =
+        || Failure::lasting(format!("pipeline '{pipeline}' has no settings, into which its table is to be entered"));
+    let mut item = door.get(key(pipeline, "settings")?).await?.ok_or_else(none)?;
+    loop {
+        let mut standing: PipelineSettings = parse(&item)?;
+        if standing.table.is_some() {
+            return Ok(standing);
+        }
+        let unchanged = Condition::is("record", text(text_in(&item, "record")?));
+        standing.table = Some(table.to_owned());
+        match door.put(self::item(key(pipeline, "settings")?, &standing)?, unchanged).await? {
+            Written::Done => return Ok(standing),
+            Written::Refused(now) => item = now.ok_or_else(none)?,
+        }
+    }
+}
+
 /// The pipelines that have settings, by name.
 pub(super) async fn list(door: &Door) -> Result<Vec<PipelineName>, Failure> {
     let names = door.query(LIST, "", false).await?;
@@ -113,5 +132,11 @@ mod tests {
         let stored = item(key(&name, "settings").unwrap(), &settings_by(3)).unwrap();
         assert_eq!(parse::<PipelineSettings>(&stored).unwrap(), settings_by(3));
         assert!(parse::<Intent>(&stored).is_err());
+        // As earlier builds wrote it.
+        let old = r#"{"source":"s","identity_holds_version":false,"ledger":"l","table_id":"t","at":7}"#;
+        let mut stored = stored;
+        stored.insert("record".to_owned(), text(old));
+        let read = parse::<PipelineSettings>(&stored).unwrap();
+        assert_eq!((read.table.as_deref(), serde_json::to_string(&read).unwrap().as_str()), (None, old));
     }
 }

@@ -87,6 +87,18 @@ pub(super) fn fix_settings(
     Ok(wanted.clone())
 }
 
+/// See `Ledger::fix_table`.
+pub(super) fn fix_table(conn: &Connection, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, Failure> {
+    let mut standing = settings(conn, pipeline)?
+        .ok_or_else(|| Failure::lasting(format!("pipeline '{pipeline}' has no settings, into which its table goes")))?;
+    if standing.table.is_none() {
+        standing.table = Some(table.to_owned());
+        conn.prepare_cached("UPDATE pipelines SET settings = ?2 WHERE name = ?1")?
+            .execute(params![pipeline.as_str(), serde_json::to_string(&standing)?])?;
+    }
+    Ok(standing)
+}
+
 /// The pipelines that have settings, by name.
 pub(super) fn list(conn: &Connection) -> Result<Vec<PipelineName>, Failure> {
     let mut statement = conn.prepare_cached("SELECT name FROM pipelines WHERE settings IS NOT NULL ORDER BY name")?;

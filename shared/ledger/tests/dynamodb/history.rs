@@ -157,7 +157,9 @@ async fn pipelines_and_tables(ledgers: Both<'_>, dice: &mut Dice, known: &mut Kn
         2 => {
             let (source, ledger_id, table_id) = (format!("s3://in/{step}"), "l".into(), "t".into());
             let at = Timestamp(1);
-            let settings = &PipelineSettings { source, identity_holds_version: false, ledger: ledger_id, table_id, at };
+            let table = None;
+            let settings =
+                &PipelineSettings { source, identity_holds_version: false, ledger: ledger_id, table_id, table, at };
             both!(ledgers, ledger => ledger.fix_settings(p, settings))
         }
         3 => {

@@ -189,6 +189,12 @@ impl Ledger for SimLedger {
         through!(self, late_write "fix-settings" pipeline.to_string(), show, (inner, pipeline = pipeline.clone(), settings = settings.clone()) => inner.fix_settings(&pipeline, &settings))
     }
 
+    async fn fix_table(&self, pipeline: &PipelineName, table: &str) -> Result<PipelineSettings, LedgerError> {
+        let show =
+            |answer: &Result<PipelineSettings, LedgerError>| told(answer, |settings| format!("{:?}", settings.table));
+        through!(self, late_write "fix-table" pipeline.to_string(), show, (inner, pipeline = pipeline.clone(), table = table.to_owned()) => inner.fix_table(&pipeline, &table))
+    }
+
     async fn pipelines(&self) -> Result<Vec<PipelineName>, LedgerError> {
         through!(self, read "pipelines" String::new(), told_all, (inner) => inner.pipelines())
     }

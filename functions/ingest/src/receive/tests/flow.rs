@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use drops::Timestamp;
 use drops::notification::{Notification, forward};
-use ledger::Ledger;
+use ledger::{Ledger, PipelineSettings};
 use runtime::Clock;
 use store::Store;
 
@@ -248,6 +248,37 @@ async fn nothing_is_claimed_before_the_pipeline_is_open() {
     world.set_pipelines(r#"{ "name": "orders", "source": "s3://vendor/other/", "table": "s3://lake/orders" }"#);
     world.drop("other/a.json", r#"{"a":1}"#);
     assert_eq!((world.deliver().await, world.waits()), (1, vec![30]));
+}
+
+#[tokio::test]
+async fn a_pipeline_whose_table_was_changed_waits_until_it_is_set_back() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    let (files, claims) = (world.files(), world.ledger.count_claims_of_orders().await);
+    world.set_pipelines(&ORDERS.replace("lake/orders", "lake/others"));
+    world.drop("orders/b.json", r#"{"a":2}"#);
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!((world.deliver().await, world.waits()), (2, vec![30, 30]));
+    assert_eq!((world.files(), world.ledger.count_claims_of_orders().await), (files, claims), "nothing is claimed");
+    world.set_pipelines(ORDERS);
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 2));
+}
+
+#[tokio::test]
+async fn a_pipeline_of_an_earlier_build_whose_table_is_not_known_is_open() {
+    let mut world = World::with(ORDERS).await;
+    let fixed = PipelineSettings {
+        source: "s3://vendor/orders/".into(),
+        identity_holds_version: false,
+        ledger: world.ledger.identity().await.unwrap(),
+        table_id: "t".into(),
+        table: None,
+        at: world.clock.now(),
+    };
+    world.ledger.fix_settings(&"orders".parse().unwrap(), &fixed).await.unwrap();
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 1));
 }
 
 #[tokio::test]

@@ -318,6 +318,7 @@ impl World {
                 identity_holds_version: lane.holds_version(),
                 ledger: self.ledger.identity().await.unwrap(),
                 table_id: "t".into(),
+                table: Some(lane.pipeline.table.clone()),
                 at: self.clock.now(),
             };
             self.ledger.fix_settings(&lane.pipeline.name, &fixed).await.unwrap();

@@ -54,6 +54,7 @@ alternate! {
     fn move_head(pipeline: &PipelineName, number: u64) -> HeadOutcome;
     fn settings(pipeline: &PipelineName) -> Option<PipelineSettings>;
     fn fix_settings(pipeline: &PipelineName, settings: &PipelineSettings) -> PipelineSettings;
+    fn fix_table(pipeline: &PipelineName, table: &str) -> PipelineSettings;
     fn pipelines() -> Vec<PipelineName>;
     fn newest_schema(table: &str) -> Option<(u64, String)>;
     fn schema(table: &str, number: u64) -> Option<String>;
