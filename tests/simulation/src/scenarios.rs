@@ -36,7 +36,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 23] = [
+pub const SCENARIOS: [Scenario; 26] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -66,6 +66,9 @@ pub const SCENARIOS: [Scenario; 23] = [
     healing("not-understood", suppliers::not_understood),
     healing("replaced-while-read", suppliers::replaced_while_read),
     healing("told-a-hundred-times", suppliers::told_often),
+    healing("denied-for-long", suppliers::denied_for_long),
+    healing("opened-late", ledgers::opened_late),
+    healing("table-changed-and-set-back", ledgers::table_changed),
 ];
 
 /// The scenario of a name.

@@ -15,7 +15,7 @@ pub struct Sabotage {
 }
 
 const SHIFT: &str = "functions/ingest/src/receive/shift.rs";
-const RECEIVE: &str = "functions/ingest/src/receive/mod.rs";
+const FATE: &str = "functions/ingest/src/receive/fate.rs";
 const INGEST: &str = "functions/ingest/src/lib.rs";
 const JUDGE: &str = "functions/ingest/src/judge.rs";
 const STAGE: &str = "functions/ingest/src/stage.rs";
@@ -56,9 +56,9 @@ pub const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "forget-what-the-other-queue-refused",
         what: "a large drop is acknowledged though the other queue did not take it",
-        file: RECEIVE,
-        find: "Fate::Large => Wait::BackOff,",
-        replace: "Fate::Large => continue,",
+        file: FATE,
+        find: "Self::Large => Some(Wait::BackOff),",
+        replace: "Self::Large => None,",
     },
     Sabotage {
         name: "drop-the-last-partial-batch",

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{
 };
 use futures::{StreamExt, TryStreamExt};
 
-use crate::receive::{Outgoing, Queues};
+use crate::receive::{DELAY_MAX, EARLIER_RECEIVES, Outgoing, Queues};
 
 /// The most messages of one request, by SQS's rules.
 const MESSAGES: usize = 10;
@@ -127,6 +127,15 @@ fn entry(at: usize, message: Outgoing) -> Result<SendMessageBatchRequestEntry, S
         let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
         entry = entry.message_attributes("lithify-reason", value.map_err(|e| e.to_string())?);
     }
+    if message.earlier_receives > 0 {
+        let text = message.earlier_receives.to_string();
+        let value = MessageAttributeValue::builder().data_type("Number").string_value(text).build();
+        entry = entry.message_attributes(EARLIER_RECEIVES, value.map_err(|e| e.to_string())?);
+    }
+    if !message.delay.is_zero() {
+        let seconds = i32::try_from(message.delay.min(DELAY_MAX).as_secs()).unwrap_or(0);
+        entry = entry.delay_seconds(seconds);
+    }
     entry.build().map_err(|e| e.to_string())
 }
 
@@ -139,8 +148,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_sent_anew_says_so_and_waits() {
+        let plain = entry(0, Outgoing { body: "b".to_owned(), ..Outgoing::default() }).expect("an entry");
+        assert_eq!((plain.delay_seconds(), plain.message_attributes().map(|all| all.len())), (None, None));
+        let delay = Duration::from_secs(5_000);
+        let anew = Outgoing { body: "b".to_owned(), earlier_receives: 6, delay, ..Outgoing::default() };
+        let anew = entry(0, anew).expect("an entry");
+        let attribute = &anew.message_attributes().expect("attributes")[EARLIER_RECEIVES];
+        assert_eq!(
+            (anew.delay_seconds(), attribute.string_value(), attribute.data_type()),
+            (Some(900), Some("6"), "Number")
+        );
+    }
+
+    #[test]
     fn requests_hold_ten_messages_and_so_many_bytes() {
-        let message = |length: usize| Outgoing { body: "x".repeat(length), reason: None };
+        let message = |length: usize| Outgoing { body: "x".repeat(length), ..Outgoing::default() };
         let lengths = |messages: Vec<Outgoing>| cut(messages).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(lengths(vec![message(10); 25]), [10, 10, 5]);
         assert_eq!(lengths(vec![message(90 << 10); 5]), [2, 2, 1]);

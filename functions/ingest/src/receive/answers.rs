@@ -1,12 +1,15 @@
 //! What leaves the function besides staged files: messages for other queues, waits, and the answer to Lambda.
 
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use drops::notification::forward;
+use runtime::telemetry::{Metrics, Unit};
 
 use super::arrivals::{Arrival, Arrivals};
 use super::event::Message;
 use super::fate::{Fate, Open, Wait};
-use super::{Lanes, Outgoing, RENEWED_AT, ReceiveError, Receiver};
+use super::{DELAY_MAX, Lanes, Outgoing, RENEWED_AT, ReceiveError, Receiver};
 
 impl Receiver {
     /// Sends what cannot be understood to the dead-letter queue. What that does not accept stays open; SQS moves it there in the end.
@@ -23,7 +26,7 @@ impl Receiver {
         }
         let outgoing = arrivals.not_understood.iter().map(|(at, why)| {
             tracing::error!(message_id = %messages[*at].id, %why, "sent to the dead-letter queue");
-            Outgoing { body: messages[*at].body.clone(), reason: Some(why.to_string()) }
+            Outgoing { body: messages[*at].body.clone(), reason: Some(why.to_string()), ..Outgoing::default() }
         });
         let sent = match &lanes.queues.dead_letter_queue {
             Some(queue) => self.queues.send(queue, outgoing.collect()).await,
@@ -46,7 +49,7 @@ impl Receiver {
         let mut handed = vec![false; drops.len()];
         let large: Vec<usize> = (0..drops.len()).filter(|at| fates.get(*at) == Some(&Fate::Large)).collect();
         let Some(queue) = lanes.queues.large_queue.as_ref().filter(|_| !large.is_empty()) else { return handed };
-        let outgoing = large.iter().map(|at| Outgoing { body: forward(&drops[*at].notification), reason: None });
+        let outgoing = large.iter().map(|at| forwarded(&drops[*at]));
         let sent = self.queues.send(queue, outgoing.collect()).await;
         for (at, sent) in large.into_iter().zip(sent) {
             match sent {
@@ -59,37 +62,41 @@ impl Receiver {
         handed
     }
 
-    /// Sends drops whose turn did not come as new messages, where theirs were received often: time that was lacking must not make a dead
-    /// letter of what is well. Says of each drop whether it was accepted.
+    /// Sends drops that wait for something that passes as new messages, where theirs were received often: what was denied or throttled, a
+    /// closed pipeline and time that was lacking must not make a dead letter of what is well. The new message comes when the old one would
+    /// have. Says of each drop whether some queue has accepted it; `handed` says it of those that were handed on.
     pub(super) async fn renew(
         &self,
         drops: &[Arrival],
         fates: &[Fate],
+        handed: Vec<bool>,
         messages: &[Message],
         lanes: &Lanes,
+        metrics: &mut Metrics,
     ) -> Vec<bool> {
-        let mut renewed = vec![false; drops.len()];
-        let due = |at: &usize| fates.get(*at) == Some(&Fate::Again(Wait::Turn)) && drops[*at].receives >= RENEWED_AT;
+        let mut sent = handed;
+        let due = |at: &usize| drops[*at].receives >= RENEWED_AT && !sent[*at] && fates[*at].wait().is_some();
         let due: Vec<usize> = (0..drops.len()).filter(due).collect();
         for queue in [Some(&lanes.queues.queue), lanes.queues.large_queue.as_ref()].into_iter().flatten() {
-            let own: Vec<usize> = due
-                .iter()
-                .copied()
-                .filter(|at| drops[*at].messages.iter().all(|m| is_of(&messages[*m], queue)))
-                .collect();
+            let is_own = |at: &usize| drops[*at].messages.iter().all(|m| is_of(&messages[*m], queue));
+            let own: Vec<usize> = due.iter().copied().filter(is_own).collect();
             if own.is_empty() {
                 continue;
             }
-            let outgoing = own.iter().map(|at| Outgoing { body: forward(&drops[*at].notification), reason: None });
-            let sent = self.queues.send(queue, outgoing.collect()).await;
-            for (at, sent) in own.into_iter().zip(sent) {
-                match sent {
-                    Ok(()) => renewed[at] = true,
+            let outgoing = own.iter().map(|at| renewed(&drops[*at], &fates[*at], messages)).collect();
+            let answers = self.queues.send(queue, outgoing).await;
+            for (at, answer) in own.into_iter().zip(answers) {
+                match answer {
+                    Ok(()) => {
+                        sent[at] = true;
+                        let pipeline = lanes.lanes[drops[at].lane].pipeline.name.as_str();
+                        metrics.add(Some(pipeline), "Renewed", Unit::Count, 1);
+                    }
                     Err(why) => tracing::warn!(drop = %drops[at].object.id, why, "not sent as a new message"),
                 }
             }
         }
-        renewed
+        sent
     }
 
     /// What came without a queue and is not final goes to the queue: nobody would bring it again.
@@ -99,7 +106,7 @@ impl Receiver {
         lanes: &Lanes,
         dead: Option<String>,
     ) -> Result<(), ReceiveError> {
-        let outgoing = stranded.iter().map(|arrival| Outgoing { body: forward(&arrival.notification), reason: None });
+        let outgoing = stranded.iter().map(|arrival| forwarded(arrival));
         let sent = if stranded.is_empty() {
             Vec::new()
         } else {
@@ -127,6 +134,18 @@ impl Receiver {
             }
         }
     }
+}
+
+/// A drop as a message of its own.
+fn forwarded(arrival: &Arrival) -> Outgoing {
+    Outgoing { body: forward(&arrival.notification), ..Outgoing::default() }
+}
+
+/// A drop as a message that stands for all that brought it, and waits as they would have.
+fn renewed(arrival: &Arrival, fate: &Fate, messages: &[Message]) -> Outgoing {
+    let earlier_receives = arrival.messages.iter().map(|at| messages[*at].all_receives()).max().unwrap_or(0);
+    let delay = fate.wait().map_or(Duration::ZERO, |wait| wait.time(earlier_receives)).min(DELAY_MAX);
+    Outgoing { earlier_receives, delay, ..forwarded(arrival) }
 }
 
 /// Whether a message came through this queue: its ARN ends in the queue's name, as its address does.

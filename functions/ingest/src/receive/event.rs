@@ -1,10 +1,12 @@
 //! What Lambda hands over: messages of a queue, or one event without a queue.
 
-use aws_lambda_events::event::sqs::SqsEvent;
+use std::collections::HashMap;
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessageAttribute};
 use drops::notification::{MAX_MESSAGE_BYTES, without_content};
 use serde::Deserialize;
 
-use super::ReceiveError;
+use super::{EARLIER_RECEIVES, ReceiveError};
 
 /// One message: what SQS delivered, or the whole event where it came without a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) struct Message {
     pub(super) queue: String,
     /// How often it was received, this time included.
     pub(super) receives: u32,
+    /// How often those were received that it was sent anew for.
+    pub(super) earlier_receives: u32,
     /// Its text.
     pub(super) body: String,
 }
@@ -55,6 +59,7 @@ impl Event {
         let event: SqsEvent = serde_json::from_str(text).map_err(|e| ReceiveError::Event(without_content(&e)))?;
         let messages = event.records.into_iter().map(|record| Message {
             receives: receives(&record.attributes),
+            earlier_receives: earlier_receives(&record.message_attributes),
             id: record.message_id.unwrap_or_default(),
             receipt: record.receipt_handle.unwrap_or_default(),
             queue: record.event_source_arn.unwrap_or_default(),
@@ -64,8 +69,21 @@ impl Event {
     }
 }
 
-fn receives(attributes: &std::collections::HashMap<String, String>) -> u32 {
+fn receives(attributes: &HashMap<String, String>) -> u32 {
     attributes.get("ApproximateReceiveCount").and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Anybody who may send to the queue may write it: it says how long a drop waits, and nothing else.
+fn earlier_receives(attributes: &HashMap<String, SqsMessageAttribute>) -> u32 {
+    let text = attributes.get(EARLIER_RECEIVES).and_then(|attribute| attribute.string_value.as_ref());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+impl Message {
+    /// How often the drops in it were received as far as is known, this time included.
+    pub(super) fn all_receives(&self) -> u32 {
+        self.receives.saturating_add(self.earlier_receives)
+    }
 }
 
 #[cfg(test)]
@@ -83,13 +101,15 @@ mod tests {
     #[test]
     fn tells_a_queue_from_none() {
         let queued = r#"{"Records":[{"messageId":"m","receiptHandle":"r","body":"b","attributes":{"ApproximateReceiveCount":"3"},
-            "messageAttributes":{},"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu:1:q","awsRegion":"eu"}]}"#;
+            "messageAttributes":{"lithify-receives":{"stringValue":"6","dataType":"Number","stringListValues":[],"binaryListValues":[]}},
+            "eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu:1:q","awsRegion":"eu"}]}"#;
         let event = Event::read(queued).expect("SQS's");
         let message = Message {
             id: "m".into(),
             receipt: "r".into(),
             queue: "arn:aws:sqs:eu:1:q".into(),
             receives: 3,
+            earlier_receives: 6,
             body: "b".into(),
         };
         assert_eq!(event, Event { messages: vec![message], queued: true });

@@ -10,7 +10,7 @@ const BACK_OFF: Duration = Duration::from_secs(5);
 /// The longest.
 const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 
-/// How long to wait for the compactor to open a pipeline.
+/// How long to wait for the compactor to open a pipeline, at first; it doubles as well.
 const CLOSED: Duration = Duration::from_secs(30);
 
 /// When a drop that is not final is looked at again.
@@ -46,10 +46,24 @@ pub(super) enum Fate {
 impl Wait {
     /// How long a message that was received so often waits.
     pub(super) fn time(self, receives: u32) -> Duration {
+        let doubled = |first: Duration| first.saturating_mul(1 << receives.saturating_sub(1).min(10)).min(BACK_OFF_MAX);
         match self {
             Self::None | Self::Turn => Duration::ZERO,
-            Self::BackOff => BACK_OFF.saturating_mul(1 << receives.saturating_sub(1).min(10)).min(BACK_OFF_MAX),
-            Self::Closed => CLOSED,
+            Self::BackOff => doubled(BACK_OFF),
+            Self::Closed => doubled(CLOSED),
+        }
+    }
+}
+
+impl Fate {
+    /// How the messages of a drop wait that is not final; none where it is, or is gone. All of these causes pass: what no delivery can
+    /// mend is quarantined, and what cannot be understood is no drop.
+    pub(super) fn wait(&self) -> Option<Wait> {
+        match self {
+            Self::Staged | Self::Duplicate | Self::Missing | Self::Skipped => None,
+            // The other queue did not accept it.
+            Self::Large => Some(Wait::BackOff),
+            Self::Again(wait) => Some(*wait),
         }
     }
 }
@@ -67,7 +81,7 @@ impl Open {
 
     /// A message stays open.
     pub(super) fn keep(&mut self, at: usize, message: &Message, wait: Wait) {
-        let time = wait.time(message.receives);
+        let time = wait.time(message.all_receives());
         if let Some(place) = self.waits.get_mut(at) {
             *place = Some(place.map_or(time, |before| before.min(time)));
         }
@@ -87,5 +101,7 @@ mod tests {
     fn waits_double_up_to_five_minutes() {
         let seconds = |receives| Wait::BackOff.time(receives).as_secs();
         assert_eq!([0, 1, 2, 3, 6, 7, 12, u32::MAX].map(seconds), [5, 5, 10, 20, 160, 300, 300, 300]);
+        let seconds = |receives| Wait::Closed.time(receives).as_secs();
+        assert_eq!([0, 1, 2, 4, 5, u32::MAX].map(seconds), [30, 30, 60, 240, 300, 300]);
     }
 }

@@ -38,7 +38,7 @@ use tokio::runtime::Handle;
 
 pub use budget::Budget;
 pub use lanes::{Lane, Lanes, Loader};
-pub use queues::{Heads, Outgoing, Queues};
+pub use queues::{DELAY_MAX, EARLIER_RECEIVES, Heads, Outgoing, Queues};
 
 use crate::{Ingest, IngestError, IngestSettings, Parts, UnderWay, write_settings};
 use answers::answer;
@@ -61,7 +61,7 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 /// How long giving it up may take.
 const GIVING_UP: Duration = Duration::from_secs(2);
 
-/// How often a message was received that is sent anew when its drop's turn did not come: less often than queues bear
+/// How often a message was received that is sent anew when its drop waits for something that passes: less often than queues bear
 /// (`receive_count_max` of the Terraform module is 8 at least).
 const RENEWED_AT: u32 = 6;
 
@@ -147,16 +147,16 @@ impl Receiver {
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
         let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
         let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
-        let renewed = self.renew(&arrivals.drops, &fates, &messages, &lanes).await;
-        let sent: Vec<bool> = handed.iter().zip(renewed).map(|(handed, renewed)| *handed || renewed).collect();
+        let sent = self.renew(&arrivals.drops, &fates, handed, &messages, &lanes, metrics).await;
 
         let mut stranded = Vec::new();
         for ((arrival, fate), sent) in arrivals.drops.iter().zip(&fates).zip(sent) {
             let wait = match fate {
-                Fate::Staged | Fate::Duplicate | Fate::Missing | Fate::Skipped => continue,
                 _ if sent => continue,
-                Fate::Large => Wait::BackOff,
-                Fate::Again(wait) => *wait,
+                fate => match fate.wait() {
+                    Some(wait) => wait,
+                    None => continue,
+                },
             };
             stranded.push(arrival);
             for at in &arrival.messages {

@@ -7,13 +7,23 @@ use drops::{DropId, DroppedObject};
 use store::ReadError;
 
 /// A message to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// Its text.
     pub body: String,
     /// Why it is sent, for people: an attribute of the message.
     pub reason: Option<String>,
+    /// How often the messages were received that it stands for: the attribute [`EARLIER_RECEIVES`], where it is not 0.
+    pub earlier_receives: u32,
+    /// After what time it comes; no longer than [`DELAY_MAX`].
+    pub delay: Duration,
 }
+
+/// The message attribute that says how often a drop was received before its message was sent anew.
+pub const EARLIER_RECEIVES: &str = "lithify-receives";
+
+/// SQS delays no message for longer.
+pub const DELAY_MAX: Duration = Duration::from_secs(900);
 
 /// Queues, by their addresses.
 #[async_trait]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ingest::receive::{Outgoing, Queues};
+use ingest::receive::{EARLIER_RECEIVES, Outgoing, Queues};
 use serde_json::{Value, json};
 
 use super::told_all;
@@ -31,6 +31,8 @@ struct Message {
     body: String,
     visible_at: i64,
     receives: u32,
+    /// How often those were received that it was sent anew for.
+    earlier: u32,
     /// Whether a function sent it, in place of a message or an event that it is done with.
     is_handed_on: bool,
 }
@@ -44,6 +46,8 @@ pub struct Delivered {
     pub body: String,
     /// How often it was received.
     pub receives: u32,
+    /// How often those were received that it was sent anew for.
+    pub earlier: u32,
 }
 
 /// All queues. Clones are the same.
@@ -65,14 +69,16 @@ impl Sqs {
 
     /// Takes a message.
     pub fn send(&self, queue: &str, body: &str, now: i64) {
-        self.take(queue, body, now, false);
+        self.take(queue, body, now, None);
     }
 
-    fn take(&self, queue: &str, body: &str, now: i64, is_handed_on: bool) {
+    /// Takes a message that is visible from then on; a function sends it for others that were received so often.
+    fn take(&self, queue: &str, body: &str, visible_at: i64, handed_on: Option<u32>) {
         let mut state = self.lock();
         state.next += 1;
         state.sent.push((queue.to_owned(), body.to_owned()));
-        let message = Message { id: state.next, body: body.to_owned(), visible_at: now, receives: 0, is_handed_on };
+        let (earlier, is_handed_on) = (handed_on.unwrap_or(0), handed_on.is_some());
+        let message = Message { id: state.next, body: body.to_owned(), visible_at, receives: 0, earlier, is_handed_on };
         state.queues.entry(queue.to_owned()).or_default().push(message);
     }
 
@@ -94,7 +100,7 @@ impl Sqs {
                 message.visible_at = now + VISIBILITY;
             }
             let (id, body) = (message.id.to_string(), message.body.clone());
-            delivered.push(Delivered { id, body, receives: message.receives });
+            delivered.push(Delivered { id, body, receives: message.receives, earlier: message.earlier });
         }
         state.queues.entry(DEAD_QUEUE.to_owned()).or_default().extend(dead);
         delivered
@@ -159,11 +165,12 @@ pub fn event(queue: &str, messages: &[Delivered]) -> String {
     let name = queue.rsplit('/').next().unwrap_or_default();
     let records: Vec<Value> = messages
         .iter()
-        .map(|Delivered { id, body, receives }| {
+        .map(|Delivered { id, body, receives, earlier }| {
+            let earlier = json!({ "stringValue": earlier.to_string(), "dataType": "Number" });
             json!({
                 "messageId": id, "receiptHandle": id, "body": body,
                 "attributes": { "ApproximateReceiveCount": receives.to_string() },
-                "messageAttributes": {}, "eventSource": "aws:sqs",
+                "messageAttributes": { EARLIER_RECEIVES: earlier }, "eventSource": "aws:sqs",
                 "eventSourceARN": format!("arn:aws:sqs:eu-central-1:1:{name}"), "awsRegion": "eu-central-1",
             })
         })
@@ -185,7 +192,8 @@ impl Queues for SimQueues {
         let send = |message: Outgoing| {
             let (sqs, to, now) = (self.sqs.clone(), queue.to_owned(), self.port.world.scheduler.now());
             let effect = move || {
-                sqs.take(&to, &message.body, now, true);
+                let visible_at = now + i64::try_from(message.delay.as_micros()).unwrap_or(i64::MAX);
+                sqs.take(&to, &message.body, visible_at, Some(message.earlier_receives));
                 Ok(())
             };
             self.port.call(Call::late_write("queue.send", queue), effect, told_all, Err)

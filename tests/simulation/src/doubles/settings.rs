@@ -35,7 +35,7 @@ pub struct SimLoader {
 impl SimLoader {
     fn make(&self) -> Result<Arc<Lanes>, String> {
         let (world, port) = (&self.port.world, &self.port);
-        let settings = checked(&world.settings)?;
+        let settings = checked(&world.settings())?;
         let queues = settings.aws.and_then(|aws| aws.queues).ok_or("the settings name no queue")?;
         let ledger: Arc<dyn Ledger> = Arc::new(SimLedger { port: port.clone(), inner: world.ledger.clone() });
         let source = Arc::new(SimSource { port: port.clone(), bucket: world.bucket.clone(), ahead: self.ahead });

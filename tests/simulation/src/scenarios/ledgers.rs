@@ -6,12 +6,14 @@ use compactor::function::Request;
 use lake::Lake;
 use ledger::Ledger;
 
+use super::suppliers::waits_for_long;
 use super::{before, demand, staged};
 use crate::doubles::{QUEUE, now};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
+use crate::history::open;
 use crate::random::Random;
-use crate::world::{World, content};
+use crate::world::{TABLE, World, content};
 
 fn version(world: &World) -> Option<u64> {
     now(world.table.head(&[])).ok().flatten().map(|head| head.version)
@@ -110,4 +112,24 @@ pub(super) fn restored_elsewhere(world: &Arc<World>) {
     world.compact("compactor", false);
     world.ledger.restore(&then, Some("ledger-restored".to_owned()));
     stays_closed(world);
+}
+
+/// Drops come long before the pipeline is opened: they wait.
+pub(super) fn opened_late(world: &Arc<World>) {
+    for number in 0..3 {
+        supply(world, &format!("{number}.json"), content(number, &mut Random::new(number)));
+    }
+    waits_for_long(world, "closed");
+    demand(world, claims(world) == 0, "nothing is claimed");
+    open(world);
+}
+
+/// The settings name another table for a while: nothing is claimed or committed until they name the right one again.
+pub(super) fn table_changed(world: &Arc<World>) {
+    staged(world);
+    world.compact("compactor", false);
+    let right = world.settings();
+    world.set_settings(right.replace(TABLE, "s3://lake/others"));
+    stays_closed(world);
+    world.set_settings(right);
 }

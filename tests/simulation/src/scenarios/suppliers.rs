@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::demand;
-use crate::doubles::{DEAD_QUEUE, QUEUE};
+use crate::doubles::{DEAD_QUEUE, QUEUE, RECEIVES_MAX};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
 use crate::history::open;
@@ -104,6 +104,26 @@ fn slow_and_other(world: &Arc<World>) {
             poll(world, strand, "other", QUEUE);
         }),
     ]);
+}
+
+/// Reading is denied for hours: nothing becomes a dead letter, and what was denied is ingested in the end.
+pub(super) fn denied_for_long(world: &Arc<World>) {
+    open(world);
+    for number in 0..3 {
+        supply(world, &format!("{number}.json"), content(number, &mut Random::new(number)));
+    }
+    world.set_plan(Plan::scripted(vec![Fault::of("source.open", Side::Before, Kind::Error).times(1_000_000)]));
+    waits_for_long(world, "denied");
+}
+
+/// Messages come again and again, far more often than a queue bears one.
+pub(super) fn waits_for_long(world: &Arc<World>, name: &str) {
+    for round in 0..4 * RECEIVES_MAX {
+        ingest(world, &format!("{name}-{round}"));
+        world.scheduler.pass(400_000_000);
+    }
+    demand(world, world.sqs.length(QUEUE) == 3, "each drop's message waits");
+    demand(world, world.sqs.length(DEAD_QUEUE) == 0, "nothing is a dead letter");
 }
 
 /// A message that says nothing: the dead-letter queue has it, or it stays.

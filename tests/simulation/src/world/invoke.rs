@@ -90,7 +90,7 @@ impl CompactorSandbox {
 
     fn jobs(&self, name: &str, clock: &Arc<dyn Clock>) -> Result<Vec<Job>, String> {
         let world = &self.port.world;
-        let settings = checked(&world.settings)?;
+        let settings = checked(&world.settings())?;
         Ok(settings.pipelines.iter().map(|pipeline| self.job(pipeline, name, clock)).collect())
     }
 

@@ -104,10 +104,9 @@ pub struct World {
     pub bucket: Bucket,
     /// The queues.
     pub sqs: Sqs,
-    /// The settings object.
-    pub settings: String,
     /// The pipeline.
     pub pipeline: PipelineName,
+    settings: Mutex<String>,
     plan: Mutex<Plan>,
     late: Mutex<Vec<LateEffect>>,
     trace: Mutex<Vec<String>>,
@@ -147,8 +146,8 @@ impl World {
             audit_files: MemoryStore::default(),
             bucket: Bucket::new(shape.keeps_versions),
             sqs: Sqs::default(),
-            settings: settings(shape),
             pipeline: PIPELINE.parse().map_err(|e| format!("{e}"))?,
+            settings: Mutex::new(settings(shape)),
             plan: Mutex::default(),
             late: Mutex::default(),
             trace: Mutex::default(),
@@ -162,6 +161,16 @@ impl World {
             leases_for_all: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
         }))
+    }
+
+    /// The settings object.
+    pub fn settings(&self) -> String {
+        lock(&self.settings).clone()
+    }
+
+    /// Writes the settings object anew. Processes that have read it go on with what it said.
+    pub fn set_settings(&self, settings: String) {
+        *lock(&self.settings) = settings;
     }
 
     /// From now on calls meet these faults.

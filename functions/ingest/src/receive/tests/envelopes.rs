@@ -103,3 +103,14 @@ async fn what_names_nothing_of_ours_is_acknowledged_and_counted() {
     assert_eq!(counts, [1, 1, 2, 3, 0]);
     assert_eq!(world.ledger.count_claims_of_orders().await, 0);
 }
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_never_sent_anew() {
+    let mut world = World::new().await;
+    world.message("poison");
+    world.sent.refuses.store(true, std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..RECEIVES_MAX {
+        assert_eq!(world.deliver().await, 1);
+    }
+    assert_eq!((world.most_receives, world.renewed), (RECEIVES_MAX, 0), "SQS makes it a dead letter");
+}

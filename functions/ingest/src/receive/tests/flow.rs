@@ -223,17 +223,50 @@ async fn denied_is_passing_however_often_and_however_late() {
     world.drop("orders/first.json", r#"{"a":1}"#);
     world.deliver().await;
     world.drop("orders/denied.json", r#"{"a":1}"#);
-    world.change("orders/denied.json", |object| object.denied = 8);
+    world.change("orders/denied.json", |object| object.denied = 60);
     let mut waits = Vec::new();
-    for round in 0..8 {
+    for round in 0..60 {
         assert_eq!(world.deliver().await, 1);
         waits.extend(world.waits());
         // In half of the rounds the message comes back long after its claim is old.
         world.clock.pass(if round % 2 == 0 { CLAIM_TIME * 2 } else { MINUTE });
     }
-    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+    assert_eq!(waits[..8], [5, 10, 20, 40, 80, 160, 300, 300]);
+    assert!(waits.len() == 60 && waits[8..].iter().all(|wait| *wait == 300), "{waits:?}");
+    assert!(world.most_receives < RECEIVES_MAX, "a message was received {} times", world.most_receives);
+    assert_eq!(world.counted("Renewed"), 10);
     assert_eq!(world.deliver().await, 0);
     assert_eq!(world.quarantined("orders/denied.json").await, Some(false));
+}
+
+#[tokio::test]
+async fn a_closed_pipeline_makes_no_dead_letter_however_long_it_is_closed() {
+    let mut world = World::with(ORDERS).await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    let mut waits = Vec::new();
+    for _ in 0..40 {
+        assert_eq!(world.deliver().await, 1);
+        waits.extend(world.waits());
+        world.clock.pass(MINUTE);
+    }
+    assert_eq!(waits[..5], [30, 60, 120, 240, 300]);
+    assert!(waits.len() == 40 && waits[5..].iter().all(|wait| *wait == 300), "{waits:?}");
+    assert!(world.most_receives < RECEIVES_MAX, "a message was received {} times", world.most_receives);
+    world.open().await;
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 1));
+}
+
+#[tokio::test]
+async fn a_queue_that_refuses_large_drops_makes_no_dead_letter() {
+    let mut world = World::new().await;
+    world.drop("orders/large.json", "{\"a\":1}\n".repeat(20_000));
+    *world.sent.refused.lock().unwrap() = Some(LARGE_QUEUE);
+    for _ in 0..30 {
+        assert_eq!(world.deliver().await, 1);
+    }
+    assert!(world.most_receives < RECEIVES_MAX, "a message was received {} times", world.most_receives);
+    *world.sent.refused.lock().unwrap() = None;
+    assert_eq!((world.deliver().await, world.sent.messages.lock().unwrap().len()), (0, 1));
 }
 
 #[tokio::test]

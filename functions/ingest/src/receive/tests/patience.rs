@@ -5,9 +5,6 @@ use runtime::Clock;
 
 use super::world::*;
 
-/// What a queue of the Terraform module bears.
-const RECEIVES_MAX: u32 = 12;
-
 #[tokio::test]
 async fn a_drop_whose_reading_hangs_is_given_up_and_never_quarantined() {
     let mut world = World::new().await;

@@ -26,6 +26,8 @@ pub(super) const QUEUE: &str = "https://sqs/1/lithify";
 pub(super) const LARGE_QUEUE: &str = "https://sqs/1/lithify-large";
 pub(super) const DEAD_QUEUE: &str = "https://sqs/1/lithify-dead";
 pub(super) const CLAIM_TIME: Duration = Duration::from_secs(960);
+/// What a queue of the Terraform module bears.
+pub(super) const RECEIVES_MAX: u32 = 12;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A clock that a test sets.
@@ -171,12 +173,14 @@ pub(super) struct Sent {
     pub(super) messages: Mutex<Vec<(String, Outgoing)>>,
     pub(super) waits: Mutex<Vec<(String, Duration)>>,
     pub(super) refuses: AtomicBool,
+    /// The one queue that refuses.
+    pub(super) refused: Mutex<Option<&'static str>>,
 }
 
 #[async_trait]
 impl Queues for Sent {
     async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Vec<Result<(), String>> {
-        let refuses = self.refuses.load(Ordering::Relaxed);
+        let refuses = self.refuses.load(Ordering::Relaxed) || *self.refused.lock().unwrap() == Some(queue);
         let mut sent = self.messages.lock().unwrap();
         messages
             .into_iter()
@@ -218,8 +222,12 @@ pub(super) struct World {
     pub(super) queue: Vec<(String, String, u32)>,
     pub(super) invocations: u32,
     messages: u32,
+    /// How often messages were received that others stand for: by the id of these.
+    earlier: BTreeMap<String, u32>,
     /// Messages that were sent anew.
     pub(super) renewed: usize,
+    /// How often a message was received that was not acknowledged then.
+    pub(super) most_receives: u32,
     pub(super) metrics: BTreeMap<String, u64>,
 }
 
@@ -258,7 +266,9 @@ impl World {
             queue,
             invocations: 0,
             messages: 0,
+            earlier: BTreeMap::new(),
             renewed: 0,
+            most_receives: 0,
             metrics,
         };
         world.set_pipelines(pipelines);
@@ -382,7 +392,7 @@ impl World {
 
     pub(super) async fn deliver_until(&mut self, told: Call) -> usize {
         self.queue.iter_mut().for_each(|(_, _, receives)| *receives += 1);
-        let event = sqs_event(&self.queue);
+        let event = sqs_event_of(&self.queue, &self.earlier);
         self.sent.waits.lock().unwrap().clear();
         let before = self.sent.messages.lock().unwrap().len();
         let mut metrics = Metrics::default();
@@ -400,7 +410,12 @@ impl World {
         self.renewed += sent.len();
         for (_, message) in sent {
             self.message(&message.body);
+            let id = format!("m{}", self.messages);
+            self.sent.waits.lock().unwrap().push((id.clone(), message.delay));
+            self.earlier.insert(id, message.earlier_receives);
         }
+        let most = self.queue.iter().map(|(_, _, receives)| *receives).max().unwrap_or(0);
+        self.most_receives = self.most_receives.max(most);
         self.queue.len()
     }
 
@@ -475,13 +490,19 @@ impl World {
 }
 
 pub(super) fn sqs_event(messages: &[(String, String, u32)]) -> String {
+    sqs_event_of(messages, &BTreeMap::new())
+}
+
+fn sqs_event_of(messages: &[(String, String, u32)], earlier: &BTreeMap<String, u32>) -> String {
     let records: Vec<Value> = messages
         .iter()
         .map(|(id, body, receives)| {
+            let earlier = earlier.get(id).map(|n| json!({ "stringValue": n.to_string(), "dataType": "Number" }));
+            let attributes = earlier.map_or(json!({}), |earlier| json!({ EARLIER_RECEIVES: earlier }));
             json!({
                 "messageId": id, "receiptHandle": format!("r-{id}"), "body": body,
                 "attributes": { "ApproximateReceiveCount": receives.to_string(), "SentTimestamp": "1545082649183" },
-                "messageAttributes": {}, "md5OfBody": "e4e6", "eventSource": "aws:sqs",
+                "messageAttributes": attributes, "md5OfBody": "e4e6", "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-central-1:1:lithify", "awsRegion": "eu-central-1",
             })
         })
