@@ -1,20 +1,23 @@
 //! From messages to arrivals: which drop of which pipeline each notification names.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use decode::format::{Plan, extension_of, plan};
 use drops::notification::{NotUnderstood, Notification, Told, read};
 use drops::{DropId, DroppedObject, is_hidden_or_temporary};
 
 use super::event::Message;
-use super::lanes::{Lane, Lanes};
+use super::lanes::Lanes;
 
 /// A drop, and the messages that wait for it.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
     /// Its pipeline's place among the lanes.
     pub(super) lane: usize,
+    /// Whose it is if its other key is meant, where that lies in another pipeline's source.
+    pub(super) other_lane: Option<usize>,
+    /// Whether it could not be told which of the two it is: it comes again.
+    pub(super) unresolved: bool,
     /// What was said of it last.
     pub(super) notification: Notification,
     /// What it is, as far as that was said.
@@ -73,23 +76,14 @@ impl Arrivals {
         lanes: &Lanes,
         places: &mut HashMap<DropId, usize>,
     ) {
-        let below = |lane: &Arc<Lane>| lane.below(&notification.bucket, &notification.key);
-        let found = lanes.lanes.iter().enumerate().find_map(|(at, lane)| Some((at, below(lane)?)));
-        let Some((lane, name)) = found else {
+        let Some((notification, lane, other_lane)) = placed(notification, lanes) else {
             self.strangers.push(message);
             return;
         };
-        let pipeline = &lanes.lanes[lane].pipeline;
-        let plan = plan(&notification.key, pipeline.format, pipeline.compression);
-        if is_hidden_or_temporary(name) {
-            return self.skip(lane, format!("hidden or temporary {}", extension_of(&notification.key)));
-        }
-        if let Plan::Unknown(extension) = plan {
-            return self.skip(lane, extension);
-        }
-        let object = object(&notification, pipeline.name.clone(), lanes.lanes[lane].holds_version());
-        let messages = vec![message];
-        let arrival = Arrival { lane, notification, object, plan, messages, receives, overwritten: 0 };
+        let arrival = match Arrival::new(notification, lane, lanes) {
+            Ok(arrival) => Arrival { other_lane, messages: vec![message], receives, ..arrival },
+            Err(extension) => return self.skip(lane, extension),
+        };
         match places.get(&arrival.object.id) {
             Some(at) => self.drops[*at].join(arrival),
             None => {
@@ -104,7 +98,43 @@ impl Arrivals {
     }
 }
 
+/// Which pipelines' sources the names of a notification's object lie in: that of the name that was told, and that of its other name if it
+/// is another one. Where the told name lies in none, the object has its other name: only there it is anybody's. `None`: nobody's.
+fn placed(notification: Notification, lanes: &Lanes) -> Option<(Notification, usize, Option<usize>)> {
+    let lane_of = |key: &str| lanes.lanes.iter().position(|lane| lane.below(&notification.bucket, key).is_some());
+    match (lane_of(&notification.key), notification.other_key.as_deref().and_then(lane_of)) {
+        (Some(lane), other) => Some((notification, lane, other.filter(|other| *other != lane))),
+        (None, Some(lane)) => Some((notification.by_its_other_key(), lane, None)),
+        (None, None) => None,
+    }
+}
+
 impl Arrival {
+    /// The drop of a lane that a notification means, or the extension of what is no drop.
+    pub(super) fn new(notification: Notification, lane: usize, lanes: &Lanes) -> Result<Self, String> {
+        let own = &lanes.lanes[lane];
+        let plan = plan(&notification.key, own.pipeline.format, own.pipeline.compression);
+        let name = own.below(&notification.bucket, &notification.key).unwrap_or_default();
+        if is_hidden_or_temporary(name) {
+            return Err(format!("hidden or temporary {}", extension_of(&notification.key)));
+        }
+        if let Plan::Unknown(extension) = plan {
+            return Err(extension);
+        }
+        let object = object(&notification, own.pipeline.name.clone(), own.holds_version());
+        Ok(Self {
+            lane,
+            other_lane: None,
+            unresolved: false,
+            notification,
+            object,
+            plan,
+            messages: Vec::new(),
+            receives: 0,
+            overwritten: 0,
+        })
+    }
+
     /// Another notification of the same drop: what was said last counts, and the messages share their fate.
     fn join(&mut self, other: Self) {
         for message in other.messages {

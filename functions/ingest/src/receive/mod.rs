@@ -4,7 +4,8 @@
 //! another queue of ours, or gone (I-4); everything that goes wrong on the way leaves it to come again, and nothing else is needed, as
 //! doing a drop's work twice is harmless.
 //!
-//! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name;
+//! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name; `resolve`: which pipeline a drop is of
+//!   whose two names are of two;
 //! - `ask`, `peek`: what must be asked before a drop can be claimed;
 //! - `shift`: the work for one pipeline; `fate`: what became of a drop, and when its messages come again;
 //! - `answers`: what is sent to other queues and to Lambda;
@@ -19,6 +20,7 @@ mod fate;
 mod lanes;
 mod peek;
 mod queues;
+mod resolve;
 mod shift;
 mod tally;
 
@@ -140,11 +142,12 @@ impl Receiver {
         metrics: &mut Metrics,
     ) -> Result<SqsBatchResponse, ReceiveError> {
         let Event { messages, queued } = Event::read(event)?;
-        let (lanes, arrivals) = self.identify(&messages).await?;
+        let (lanes, mut arrivals) = self.identify(&messages).await?;
         tell_arrivals(&arrivals, &lanes, metrics);
 
         let mut open = Open::none(messages.len());
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
+        self.resolve(&mut arrivals.drops, &lanes, told).await;
         let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
         let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
         let sent = self.renew(&arrivals.drops, &fates, handed, &messages, &lanes, metrics).await;
@@ -196,7 +199,8 @@ impl Receiver {
     async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
         for (at, lane) in lanes.lanes.iter().enumerate() {
-            let places: Vec<usize> = (0..drops.len()).filter(|place| drops[*place].lane == at).collect();
+            let places: Vec<usize> =
+                (0..drops.len()).filter(|place| drops[*place].lane == at && !drops[*place].unresolved).collect();
             if places.is_empty() {
                 continue;
             }

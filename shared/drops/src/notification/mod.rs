@@ -83,6 +83,15 @@ pub fn read(message: &str) -> Result<Told, NotUnderstood> {
 }
 
 impl Notification {
+    /// The same of the object's other key, where it has one: what was told is its encoded form.
+    #[must_use]
+    pub fn by_its_other_key(self) -> Self {
+        match self.other_key {
+            Some(key) => Self { key, other_key: None, ..self },
+            None => self,
+        }
+    }
+
     /// Whether this is the word of a later event of the same key than `other`; false where that cannot be told.
     ///
     /// Sequencers are hexadecimal numbers of differing lengths, compared after the shorter one was filled with zeros on its right (S3's

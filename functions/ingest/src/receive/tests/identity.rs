@@ -99,3 +99,41 @@ async fn drops_without_a_telling_name_are_read_once() {
     assert_eq!(world.held().await.1, 400);
     assert_eq!(world.bucket.reads.load(Ordering::Relaxed) - first, 200);
 }
+
+#[tokio::test]
+async fn a_source_whose_name_is_encoded_is_found() {
+    let mut world = World::with(&ORDERS.replace("vendor/orders/", "vendor/year=2026/")).await;
+    world.open().await;
+    world.put("year=2026/a.json", "{\"a\":1}");
+    let message = bridged(&world, "year=2026/a.json", "year%3D2026/a.json");
+    world.message(&message);
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held.get("year=2026/a.json"), rows, world.counted("ForeignObjects")), (Some(&1), 1, 0), "{held:?}");
+}
+
+const TWO: &str = r#"{ "name": "orders", "source": "s3://vendor/orders/a=1/", "table": "s3://lake/orders" },
+    { "name": "raw", "source": "s3://vendor/orders/a%3D1/", "table": "s3://lake/raw" }"#;
+
+#[tokio::test]
+async fn a_drop_whose_two_names_are_of_two_pipelines_is_of_the_one_that_has_it() {
+    let mut world = World::with(TWO).await;
+    world.open().await;
+    world.put("orders/a=1/one.json", "{\"a\":1}");
+    world.put("orders/a%3D1/two.json", "{\"a\":22}");
+    // Both exist: the etag tells.
+    world.put("orders/a=1/both.json", "{\"a\":333}");
+    world.put("orders/a%3D1/both.json", "{\"a\":4444}");
+    for (key, told) in [("a=1/one", "one"), ("a%3D1/two", "two"), ("a=1/both", "both"), ("a%3D1/both", "both")] {
+        let message = bridged(&world, &format!("orders/{key}.json"), &format!("orders/a%3D1/{told}.json"));
+        world.message(&message);
+        // Where S3 does not say, it comes again.
+        world.bucket.denies_heads.store(true, Ordering::Relaxed);
+        assert_eq!((world.deliver().await, world.waits()), (1, vec![5]), "{key}");
+        world.bucket.denies_heads.store(false, Ordering::Relaxed);
+        assert_eq!(world.deliver().await, 0, "{key}");
+    }
+    assert_eq!((world.counted("Drops"), world.counted("MissingObjects"), world.counted("ForeignObjects")), (4, 0, 0));
+    let held: Vec<String> = world.held().await.0.into_keys().collect();
+    assert_eq!(held, ["orders/a=1/both.json", "orders/a=1/one.json"]);
+}

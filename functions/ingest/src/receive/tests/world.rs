@@ -74,6 +74,8 @@ pub(super) struct Bucket {
     pub(super) heads: AtomicI64,
     /// Whether the bucket keeps versions.
     pub(super) versions: AtomicBool,
+    /// Whether nobody is told what an object is.
+    pub(super) denies_heads: AtomicBool,
 }
 
 /// The id of the version with this content.
@@ -153,6 +155,9 @@ impl Source for Bucket {
 impl Heads for Bucket {
     async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
         self.heads.fetch_add(1, Ordering::Relaxed);
+        if self.denies_heads.load(Ordering::Relaxed) {
+            return Err(ReadError::Passing("AccessDenied".into()));
+        }
         let objects = self.objects.lock().unwrap();
         let Some(found) = objects.get(&id.key) else { return Ok(None) };
         let (etag, version) = (etag(&found.content), version_of(&found.content));
