@@ -38,6 +38,8 @@ pub struct Right {
     pub aborted_alone: u32,
     /// Whether it may be what killed the last of them.
     pub suspect: Suspicion,
+    /// The etag of what a sealed batch holds as quarantined, where another was told: it was repaired, or what was told is late.
+    pub quarantined: Option<String>,
 }
 
 /// Whether a drop may be what killed the process that read it.
@@ -54,7 +56,7 @@ pub enum Suspicion {
 impl Right {
     /// The right to a drop that nobody has claimed, or that its last batch left out: no try counts.
     pub fn fresh(expected: Expected) -> Self {
-        Self { expected, aborted: 0, aborted_alone: 0, suspect: Suspicion::None }
+        Self { expected, aborted: 0, aborted_alone: 0, suspect: Suspicion::None, quarantined: None }
     }
 }
 
@@ -102,7 +104,8 @@ impl Ingest {
                 Some(held) => {
                     let (quarantined, changed) = (held.fate != Fate::Ingested, held.etag != object.etag);
                     if quarantined && changed {
-                        Standing::Open(Right::fresh(Expected::HeldBy(claim.batch)))
+                        let quarantined = Some(held.etag.clone());
+                        Standing::Open(Right { quarantined, ..Right::fresh(Expected::HeldBy(claim.batch)) })
                     } else {
                         Standing::Final { quarantined, changed }
                     }
@@ -132,6 +135,7 @@ impl Ingest {
             aborted: claim.aborted.saturating_add(1),
             aborted_alone: claim.aborted_alone,
             suspect,
+            quarantined: None,
         }
     }
 

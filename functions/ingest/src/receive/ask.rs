@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use decode::format::{Format, Packing, Plan};
 use decode::inflate::{Buffers, tell};
+use drops::notification::Notification;
 use drops::{DropId, DroppedObject};
 use futures::StreamExt;
 use ledger::Expected;
@@ -90,7 +91,7 @@ impl<'a> Asker<'a> {
                 self.in_time()?;
                 match self.tell(&object, *packing).await {
                     Err(ReadError::Gone | ReadError::Changed) => {
-                        (object, asked) = (self.now(&object.id).await?, true);
+                        (object, asked) = (self.now_of(&object.id, arrival).await?, true);
                         self.tell(&object, *packing).await?
                     }
                     told => told?,
@@ -102,16 +103,16 @@ impl<'a> Asker<'a> {
         Ok(Known { candidate: Candidate { object, format, packing, right: Right::fresh(Expected::Absent) }, asked })
     }
 
-    /// The object that a notification means, and whether S3 was asked for it.
+    /// The object that a notification means, and whether S3 was asked for it. Which of two keys is meant is asked only where something must
+    /// be asked anyway: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
     async fn meant(&self, arrival: &Arrival) -> Result<(DroppedObject, bool), Unfit> {
         let (mut object, notification) = (arrival.object.clone(), &arrival.notification);
-        if let Some(key) = &notification.other_key
-            && self.lane.below(&notification.bucket, key).is_some()
-        {
-            object = self.by_either_key(object, key).await?;
-        }
         let left_out = object.etag.is_empty() || notification.size.is_none();
         let versionless = self.lane.holds_version() && notification.version_id.as_ref().is_none_or(|id| id == "null");
+        let asks = left_out || (versionless && self.known_to_keep_versions() != Some(false));
+        if asks && let Some(key) = self.other_key(arrival) {
+            object = self.by_either_key(object, key).await?;
+        }
         if versionless {
             object.id.version = None;
         }
@@ -123,6 +124,12 @@ impl<'a> Asker<'a> {
             object.id.version = Some(object.etag.clone());
         }
         Ok((object, false))
+    }
+
+    /// The key that a drop has if the one that was told is encoded.
+    pub(super) fn other_key<'n>(&self, arrival: &'n Arrival) -> Option<&'n str> {
+        let Notification { bucket, other_key, .. } = &arrival.notification;
+        other_key.as_deref().filter(|key| self.lane.below(bucket, key).is_some())
     }
 
     /// Which of two keys is meant: the etag tells. The one that was told, where neither fits or both do.
@@ -139,10 +146,26 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// What a drop is now that is not what its notification says, by the key that was told or by its other one: the etag that was notified
+    /// tells, else which of them exists.
+    pub(super) async fn now_of(&self, id: &DropId, arrival: &Arrival) -> Result<DroppedObject, Unfit> {
+        let Some(key) = self.other_key(arrival) else { return self.now(id).await };
+        let other = self.now(&DropId { key: key.to_owned(), ..id.clone() }).await;
+        let fits = |now: &DroppedObject| arrival.notification.etag.as_ref().is_some_and(|etag| *etag == now.etag);
+        match other {
+            Ok(now) if fits(&now) => return Ok(now),
+            Err(unfit) if unfit.fate != Fate::Missing => return Err(unfit),
+            _ => {}
+        }
+        match self.now(id).await {
+            Err(unfit) if unfit.fate == Fate::Missing => other,
+            told => told,
+        }
+    }
+
     /// Whether the bucket keeps versions, so that a notification without one is no whole identity.
     async fn keeps_versions(&self, id: &DropId) -> Result<bool, Unfit> {
-        let known = || *self.keeps_versions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known() {
+        if let Some(known) = self.known_to_keep_versions() {
             return Ok(known);
         }
         self.in_time()?;
@@ -151,6 +174,10 @@ impl<'a> Asker<'a> {
         let keeps = now.id.version.is_some();
         *self.keeps_versions.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeps);
         Ok(keeps)
+    }
+
+    fn known_to_keep_versions(&self) -> Option<bool> {
+        *self.keeps_versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What an identity names now.

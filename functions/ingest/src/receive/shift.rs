@@ -9,13 +9,15 @@ use std::collections::{HashMap, HashSet};
 use decode::format::{Format, Packing, extension_of};
 use drops::{DropId, DroppedObject};
 
+use ledger::Expected;
+
 use super::RENEWED_AT;
 use super::arrivals::Arrival;
 use super::ask::{Asker, Known, Unfit};
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
 use super::tally::Tally;
-use crate::{BATCH_BYTES, BATCH_DROPS, BatchOutcome, Candidate, Ingest, LeftOut, Standing, Suspicion};
+use crate::{BATCH_BYTES, BATCH_DROPS, BatchOutcome, Candidate, Ingest, LeftOut, Right, Standing, Suspicion};
 
 /// How often drops are judged and claimed again within one invocation: others may claim them in between, or replace them.
 const ROUNDS: usize = 4;
@@ -130,17 +132,51 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// What an identity names now.
-    async fn now(&mut self, id: &DropId) -> Result<DroppedObject, Fate> {
-        match self.asker.now(id).await {
-            Ok(object) => Ok(object),
-            Err(Unfit { fate, why }) => {
-                if let Some(why) = why {
-                    self.name(id, &why);
-                }
-                Err(fate)
+    /// Asks what a drop is now that is not what was notified. Gives it, and other drops that notifications of it turn out to mean; of those
+    /// that come to nothing the fate is decided.
+    async fn look_again(&mut self, id: &DropId) -> Vec<DroppedObject> {
+        let Some(Place { arrivals, .. }) = self.places.get(id) else { return Vec::new() };
+        let is_of_two = |at: &usize| self.asker.other_key(&self.arrivals[*at]).is_some();
+        let (of_two, others): (Vec<usize>, Vec<usize>) = arrivals.clone().into_iter().partition(is_of_two);
+        let (mut looked, mut now) = (Vec::new(), None);
+        if !others.is_empty() || of_two.is_empty() {
+            match self.asker.now(id).await {
+                Ok(object) => now = Some(object),
+                Err(unfit) => self.is_unfit(id, &others, unfit),
             }
         }
+        for at in of_two {
+            match self.asker.now_of(id, &self.arrivals[at]).await {
+                Ok(object) if object.id == *id => now = Some(object),
+                Ok(object) => looked.extend(self.is_another(at, id, object)),
+                Err(unfit) => self.is_unfit(id, &[at], unfit),
+            }
+        }
+        looked.extend(now);
+        looked
+    }
+
+    /// Some notifications of a drop come to nothing now.
+    fn is_unfit(&mut self, id: &DropId, arrivals: &[usize], Unfit { fate, why }: Unfit) {
+        if let Some(why) = why {
+            self.name(id, &why);
+        }
+        self.tell_missing(id, &fate);
+        arrivals.iter().for_each(|at| self.fates[*at] = Some(fate.clone()));
+    }
+
+    /// A notification of one drop means another: gives that, unless it is worked on already, whose fate it shares then.
+    fn is_another(&mut self, at: usize, id: &DropId, now: DroppedObject) -> Option<DroppedObject> {
+        let place = self.places.get_mut(id)?;
+        place.arrivals.retain(|own| *own != at);
+        let (format, packing) = (place.format, place.packing);
+        if let Some(other) = self.places.get_mut(&now.id) {
+            self.fates[at] = other.arrivals.first().and_then(|first| self.fates[*first].clone());
+            other.arrivals.push(at);
+            return None;
+        }
+        self.places.insert(now.id.clone(), Place { arrivals: vec![at], format, packing });
+        Some(now)
     }
 
     /// Ingests candidates in shared batches. Returns what must be judged before it can be claimed again.
@@ -186,10 +222,7 @@ impl<'a> Shift<'a> {
             let object = candidate.object;
             match why {
                 LeftOut::Contended => unsettled.push(object),
-                LeftOut::Gone | LeftOut::Changed => match self.now(&object.id).await {
-                    Ok(now) => unsettled.push(now),
-                    Err(fate) => self.decide(&object.id, fate),
-                },
+                LeftOut::Gone | LeftOut::Changed => unsettled.extend(self.look_again(&object.id).await),
                 LeftOut::Stopped { begun: true } if self.asker.large.is_some() => self.decide(&object.id, Fate::Large),
                 LeftOut::Stopped { begun: true } => self.again(&object.id, Wait::None, OUT_OF_TIME),
                 LeftOut::Stopped { begun: false } => self.again(&object.id, Wait::Turn, OUT_OF_TIME),
@@ -228,22 +261,56 @@ impl<'a> Shift<'a> {
         };
         for (object, standing) in objects.into_iter().zip(standings) {
             match standing {
-                Standing::Final { changed, .. } => {
-                    self.tally.ignored_overwrites += u64::from(changed);
-                    self.decide(&object.id, Fate::Duplicate);
+                // What was told of it may be of another, whose name is this one decoded.
+                Standing::Final { changed: true, .. } if self.may_be_another(&object) => {
+                    for now in self.look_again(&object.id).await {
+                        if now.id == object.id {
+                            self.is_final(&object.id, true);
+                        } else {
+                            shared.extend(self.candidate(now, Right::fresh(Expected::Absent)));
+                        }
+                    }
                 }
+                Standing::Final { changed, .. } => self.is_final(&object.id, changed),
                 Standing::Busy { holder } => {
                     self.again(&object.id, Wait::BackOff, &format!("invocation {holder} works on it"));
                 }
+                // It was repaired, or what was told is older than what was quarantined: what it is now decides.
+                Standing::Open(right) if right.quarantined.is_some() => {
+                    for now in self.look_again(&object.id).await {
+                        if now.id != object.id {
+                            shared.extend(self.candidate(now, Right::fresh(Expected::Absent)));
+                        } else if right.quarantined.as_ref() == Some(&now.etag) {
+                            self.is_final(&object.id, false);
+                        } else {
+                            shared.extend(self.candidate(now, right.clone()));
+                        }
+                    }
+                }
                 Standing::Open(right) => {
-                    let Some(place) = self.places.get(&object.id) else { continue };
-                    let (format, packing) = (place.format, place.packing);
                     let to = if right.suspect == Suspicion::None { &mut shared } else { &mut suspects };
-                    to.push(Candidate { object, format, packing, right });
+                    to.extend(self.candidate(object, right));
                 }
             }
         }
         (shared, suspects)
+    }
+
+    fn candidate(&self, object: DroppedObject, right: Right) -> Option<Candidate> {
+        let Place { format, packing, .. } = *self.places.get(&object.id)?;
+        Some(Candidate { object, format, packing, right })
+    }
+
+    /// A sealed batch holds a drop; if its content is another now, its rows stay as they were read.
+    fn is_final(&mut self, id: &DropId, changed: bool) {
+        self.tally.ignored_overwrites += u64::from(changed);
+        self.decide(id, Fate::Duplicate);
+    }
+
+    /// Whether a notification of this drop has another name for it that was not asked for: then its etag is as it was told.
+    fn may_be_another(&self, object: &DroppedObject) -> bool {
+        let mut arrivals = self.places.get(&object.id).into_iter().flat_map(|place| &place.arrivals);
+        arrivals.any(|at| self.arrivals[*at].object == *object && self.asker.other_key(&self.arrivals[*at]).is_some())
     }
 
     /// Of several suspects each may end this invocation, and so use up a receive of all the others' messages. Those that have few left are

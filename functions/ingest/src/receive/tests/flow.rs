@@ -270,6 +270,31 @@ async fn a_queue_that_refuses_large_drops_makes_no_dead_letter() {
 }
 
 #[tokio::test]
+async fn a_late_word_of_an_older_content_makes_nothing_new_of_what_is_quarantined() {
+    let mut world = World::new().await;
+    let damaged = |last: u8| vec![0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6, 7, last];
+    let older = world.put("orders/a.json.gz", damaged(1));
+    world.drop("orders/a.json.gz", damaged(2));
+    assert_eq!(world.deliver().await, 0);
+    let (held, _, batches) = world.held().await;
+    assert_eq!((held["orders/a.json.gz"], batches), (1, 1));
+    for _ in 0..2 {
+        world.notify(&older);
+        assert_eq!(world.deliver().await, 0);
+    }
+    assert_eq!((world.held().await.0["orders/a.json.gz"], world.held().await.2), (1, 1), "it is held once");
+    assert_eq!((world.counted("Duplicates"), world.counted("QuarantinedDrops")), (2, 1));
+    // Repaired, it is taken, whichever of its contents was notified.
+    world.put("orders/a.json.gz", r#"{"a":1}"#);
+    world.notify(&older);
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.0["orders/a.json.gz"], world.held().await.2), (2, 2));
+    world.remove("orders/a.json.gz");
+    world.notify(&older);
+    assert_eq!((world.deliver().await, world.held().await.2), (0, 2));
+}
+
+#[tokio::test]
 async fn nothing_is_claimed_before_the_pipeline_is_open() {
     let mut world = World::with(ORDERS).await;
     world.drop("orders/a.json", r#"{"a":1}"#);

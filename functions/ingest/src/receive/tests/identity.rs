@@ -137,3 +137,44 @@ async fn a_drop_whose_two_names_are_of_two_pipelines_is_of_the_one_that_has_it()
     let held: Vec<String> = world.held().await.0.into_keys().collect();
     assert_eq!(held, ["orders/a=1/both.json", "orders/a=1/one.json"]);
 }
+
+#[tokio::test]
+async fn the_key_that_was_told_is_read_and_only_what_is_not_there_is_asked_for() {
+    let mut world = World::new().await;
+    // Kafka Connect's names, as EventBridge tells them: not encoded.
+    for at in 0..50 {
+        let key = format!("orders/orders+0+{at:010}.json");
+        world.put(&key, format!("{{\"a\":{at}}}"));
+        let message = bridged(&world, &key, &key);
+        world.message(&message);
+    }
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 50));
+    let counts = |world: &World| [&world.bucket.reads, &world.bucket.heads].map(|n| n.load(Ordering::Relaxed));
+    assert_eq!(counts(&world), [50, 0], "a read each, and nothing is asked");
+    // Encoded, each costs a read in vain and one question.
+    for at in 0..10 {
+        let key = format!("orders/more+0+{at:010}.json");
+        world.put(&key, format!("{{\"a\":{at}}}"));
+        let message = bridged(&world, &key, &key.replace('+', "%2B"));
+        world.message(&message);
+    }
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 60));
+    assert_eq!(counts(&world), [70, 10]);
+    // One drop by both of its names at once.
+    world.drop("orders/a b.json", "{\"a\":7}");
+    let message = bridged(&world, "orders/a b.json", "orders/a%20b.json");
+    world.message(&message);
+    assert_eq!((world.deliver().await, world.held().await.1), (0, 61));
+    assert_eq!(world.counted("MissingObjects"), 0);
+}
+
+#[tokio::test]
+async fn a_replaced_object_whose_key_was_told_encoded_is_read_as_it_is_now() {
+    let mut world = World::new().await;
+    world.put("orders/a b.json", "{\"a\":1}");
+    let message = bridged(&world, "orders/a b.json", "orders/a%20b.json");
+    world.message(&message);
+    world.put("orders/a b.json", "{\"a\":1}\n{\"a\":2}");
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0));
+}
