@@ -57,7 +57,7 @@ def change_an_account(table):
 
 def lose_a_manifest(table):
     """A manifest is gone."""
-    min(pathlib.Path(table, "_lithify", "staging").rglob("*-manifest.jsonl.zst")).unlink()
+    min(pathlib.Path(table, "_lithify", "manifests").rglob("*.jsonl.zst")).unlink()
 
 
 def ledger(table, *statements):

@@ -19,7 +19,7 @@ use ledger::{BatchRecord, Ledger, PipelineSettings};
 use place::Place;
 use place::dying::{Fuse, dying};
 use place::rows::expected;
-use runs::{ClusterKey, Order};
+use runs::{ClusterKey, Manifest, Order};
 use runtime::{Clock, SystemClock};
 use store::Store;
 
@@ -188,6 +188,14 @@ async fn leftovers_of_the_dead_are_swept_and_their_batches_aborted_first() {
         put(name).await;
     }
     put(format!("merge-{old}-0.parquet")).await;
+    // Manifests lie apart: of the dead, of the living, of what is staged, and beside the runs as an earlier build wrote them.
+    let void = Manifest::address_of(&place.name, old);
+    let kept =
+        [Manifest::address_of(&place.name, young), "staging/p/01K00000000000000000000000-manifest.jsonl.zst".into()];
+    for address in kept.iter().chain([&void]) {
+        place.state.put(address, "x".into()).await.unwrap();
+    }
+    let manifests = place.state.list("manifests/p/").await.unwrap().len();
     let before = place.state.list("staging/p/").await.unwrap().len();
     let compactor = with(&place, |settings| settings.leftover_age = Duration::from_secs(900));
     let UpkeepOutcome::Done(report) = compactor.upkeep(Upkeep::Full, &Until::never()).await.unwrap() else {
@@ -195,6 +203,11 @@ async fn leftovers_of_the_dead_are_swept_and_their_batches_aborted_first() {
     };
     assert_eq!(report.leftovers, 3);
     assert_eq!(place.state.list("staging/p/").await.unwrap().len(), before - 3);
+    assert!(place.state.get(&void).await.is_err(), "the manifest of a void batch goes");
+    assert_eq!(place.state.list("manifests/p/").await.unwrap().len(), manifests - 1, "no other does");
+    for address in &kept {
+        place.state.get(address).await.unwrap();
+    }
     assert_eq!(place.ledger.batch(old).await.unwrap(), Some(BatchRecord::Aborted));
     assert_eq!(place.ledger.batch(young).await.unwrap(), None);
     // What is staged is still there to be committed.

@@ -3,7 +3,7 @@
 use drops::{BatchId, DroppedObject};
 use ledger::{AbortOutcome, Claim, Expected, Suspect, drop_hash};
 
-use runs::Fate;
+use runs::{Fate, Manifest};
 
 use crate::manifests::Verdict;
 use crate::{Ingest, IngestError};
@@ -88,7 +88,7 @@ impl Ingest {
             None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {
                 AbortOutcome::Aborted => {
                     self.manifests.remember(claim.batch, &Verdict::Aborted);
-                    self.delete_runs(claim.batch).await;
+                    self.delete_void(claim.batch).await;
                     Verdict::Aborted
                 }
                 AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,
@@ -139,14 +139,19 @@ impl Ingest {
         }
     }
 
-    /// Deletes the runs of a batch that is void. What is left if this fails is swept later.
-    pub(crate) async fn delete_runs(&self, batch: BatchId) {
-        let prefix = format!("staging/{}/", self.settings.pipeline);
-        let Ok(found) = self.state.list(&prefix).await else { return };
-        let begins = format!("{prefix}{batch}-");
-        for (address, _) in found.into_iter().filter(|(address, _)| address.starts_with(&begins)) {
+    /// Deletes the manifest and the runs of a batch that the ledger says is void: it is never sealed. What is left if this fails is swept
+    /// later, as long as a run is left to show it.
+    pub(crate) async fn delete_void(&self, batch: BatchId) {
+        let pipeline = &self.settings.pipeline;
+        let found = self.state.list(&format!("staging/{pipeline}/{batch}-")).await.unwrap_or_else(|e| {
+            tracing::warn!(%batch, error = %e, "the runs of a void batch were not listed, to be deleted");
+            Vec::new()
+        });
+        let manifest = Manifest::address_of(pipeline, batch);
+        for address in std::iter::once(manifest).chain(found.into_iter().map(|(address, _)| address)) {
             if let Err(e) = self.state.delete(&address).await {
-                tracing::warn!(%batch, %address, error = %e, "a run of a void batch was not deleted");
+                tracing::warn!(%batch, %address, error = %e, "a file of a void batch was not deleted");
+                return;
             }
         }
     }

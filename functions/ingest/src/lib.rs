@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use decode::format::{Format, Packing};
 use drops::{BatchId, DroppedObject, PipelineName};
-use ledger::{Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
+use ledger::{AbortOutcome, Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
 use runs::{Fate, Manifest, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Source, Store, StoreError};
@@ -336,7 +336,7 @@ impl Ingest {
             return Ok(outcome);
         }
         let (content, digest) = manifest.encode().map_err(|e| IngestError::Internal(e.to_string()))?;
-        let address = format!("staging/{}/{id}-manifest.jsonl.zst", self.settings.pipeline);
+        let address = Manifest::address_of(&self.settings.pipeline, id);
         self.state.put(&address, content).await?;
         let sealed = describe(&manifest, address, digest, self.clock.now());
         match self.ledger.seal(id, &sealed).await? {
@@ -355,12 +355,14 @@ impl Ingest {
         Ok(outcome)
     }
 
-    /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its runs. If this fails,
+    /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its files. If this fails,
     /// whoever takes its drops over does it.
     pub(crate) async fn give_up(&self, id: BatchId) {
         match self.ledger.give_up(&self.settings.pipeline, id).await {
-            Ok(ledger::AbortOutcome::Aborted) => self.delete_runs(id).await,
-            Ok(ledger::AbortOutcome::Stands(_)) => {}
+            Ok(AbortOutcome::Aborted) => self.delete_void(id).await,
+            // Others made it void, and may have deleted what was there by then.
+            Ok(AbortOutcome::Stands(record)) if record.sealed().is_none() => self.delete_void(id).await,
+            Ok(AbortOutcome::Stands(_)) => {}
             Err(e) => tracing::warn!(batch = %id, error = %e, "a batch that was given up was not marked so"),
         }
     }

@@ -199,10 +199,10 @@ impl Store for LocalStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
-        let Some(base) = prefix.strip_suffix('/') else { return Err(StoreError::Address(prefix.to_owned())) };
-        let mut folders = vec![(self.path(base)?, prefix.to_owned())];
+        let Some((base, begin)) = prefix.rsplit_once('/') else { return Err(StoreError::Address(prefix.to_owned())) };
+        let mut folders = vec![(self.path(base)?, format!("{base}/"), begin)];
         let mut found = Vec::new();
-        while let Some((folder, prefix)) = folders.pop() {
+        while let Some((folder, prefix, begin)) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
@@ -211,11 +211,11 @@ impl Store for LocalStore {
             for entry in entries {
                 let entry = entry.map_err(missing_or("list", &prefix))?;
                 let Ok(name) = entry.file_name().into_string() else { continue };
-                if name.starts_with('.') {
+                if name.starts_with('.') || !name.starts_with(begin) {
                     continue;
                 }
                 match entry.metadata() {
-                    Ok(m) if m.is_dir() => folders.push((entry.path(), format!("{prefix}{name}/"))),
+                    Ok(m) if m.is_dir() => folders.push((entry.path(), format!("{prefix}{name}/"), "")),
                     Ok(m) => found.push((format!("{prefix}{name}"), m.len())),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                     Err(e) => return Err(missing_or("look at", &prefix)(e)),
@@ -241,6 +241,9 @@ mod tests {
         assert_eq!(store.get("a/x").await.unwrap(), "xyz");
         assert_eq!(store.open("a/b/c").await.unwrap().read_at(1, 2).unwrap(), "bc");
         assert_eq!(store.list("a/").await.unwrap(), [("a/b/c".to_owned(), 3), ("a/x".to_owned(), 3)]);
+        assert_eq!(store.list("a/b").await.unwrap(), [("a/b/c".to_owned(), 3)]);
+        assert_eq!(store.list("a/x").await.unwrap(), [("a/x".to_owned(), 3)]);
+        assert!(store.list("a/b/d").await.unwrap().is_empty() && store.list("a").await.is_err());
         store.delete("a/x").await.unwrap();
         store.delete("a/x").await.unwrap();
         assert!(matches!(store.get("a/x").await, Err(StoreError::Missing(_))));

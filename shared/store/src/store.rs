@@ -53,7 +53,8 @@ pub trait Store: Send + Sync {
     fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError>;
     /// Deletes an object; one that is not there is fine.
     async fn delete(&self, address: &str) -> Result<(), StoreError>;
-    /// The addresses below a prefix that ends at a `/`, with sizes in bytes, sorted by address.
+    /// The addresses that begin with a prefix, with sizes in bytes, sorted by address. The prefix names a folder at least, up to a `/`; what
+    /// follows that begins the name of a file or folder in it.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError>;
 }
 

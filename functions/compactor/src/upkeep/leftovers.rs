@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use drops::{BatchId, Timestamp};
 use ledger::{AbortOutcome, BatchRecord};
+use runs::Manifest;
 
 use crate::{CompactError, Compactor};
 
@@ -12,7 +13,7 @@ use crate::{CompactError, Compactor};
 enum Needed {
     /// All of them: it waits for its commit, or may yet be sealed.
     All,
-    /// The manifest, which lives as long as the record.
+    /// The manifest, which lives as long as the record: of batches of earlier builds it lies beside the runs.
     Manifest,
     /// None: it is void.
     Nothing,
@@ -25,7 +26,7 @@ impl Compactor {
     pub(crate) async fn sweep_staging(&self, alone: bool) -> Result<u64, CompactError> {
         let prefix = format!("staging/{}/", self.settings.pipeline);
         let mut batches: BTreeMap<BatchId, Vec<String>> = BTreeMap::new();
-        let mut going = Vec::new();
+        let (mut going, mut void) = (Vec::new(), Vec::new());
         for (address, _) in self.parts.state.list(&prefix).await? {
             let name = address.strip_prefix(&prefix).unwrap_or_default();
             let batch = name.split('-').next().and_then(|id| id.parse().ok());
@@ -35,14 +36,21 @@ impl Compactor {
                 None => {}
             }
         }
-        // Of nearly all batches only the manifest is left: they are not asked for.
+        // Of batches of earlier builds the manifest lies here as well: where that is all, they are not asked for.
         let is_run = |address: &String| address.ends_with(".parquet");
         for (batch, addresses) in batches.into_iter().filter(|(_, addresses)| addresses.iter().any(is_run)) {
             match self.needed(batch).await? {
                 Needed::All => {}
                 Needed::Manifest => going.extend(addresses.into_iter().filter(is_run)),
-                Needed::Nothing => going.extend(addresses),
+                Needed::Nothing => {
+                    void.push(Manifest::address_of(&self.settings.pipeline, batch));
+                    going.extend(addresses);
+                }
             }
+        }
+        // Before the runs, without which it would not be found again.
+        for address in &void {
+            self.parts.state.delete(address).await?;
         }
         for address in &going {
             self.parts.state.delete(address).await?;

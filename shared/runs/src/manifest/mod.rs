@@ -118,6 +118,12 @@ struct Header {
 const KIND: &str = "lithify-manifest";
 
 impl Manifest {
+    /// Where a batch's manifest is written: apart from its runs, which are listed to be swept, as manifests are kept. The ledger names each
+    /// sealed one's address; earlier builds wrote them beside the runs, where they stay.
+    pub fn address_of(pipeline: &PipelineName, batch: BatchId) -> String {
+        format!("manifests/{pipeline}/{batch}.jsonl.zst")
+    }
+
     /// A manifest of these drops in any order. Refuses a drop that stands twice or whose records do not add up.
     pub fn new(
         batch: BatchId,

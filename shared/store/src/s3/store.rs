@@ -117,11 +117,11 @@ impl Store for S3Store {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
-        let Some(base) = prefix.strip_suffix('/').filter(|base| is_address(base)) else {
+        let Some((base, begin)) = prefix.rsplit_once('/').filter(|(base, _)| is_address(base)) else {
             return Err(StoreError::Address(prefix.to_owned()));
         };
-        let mut listing =
-            S3Listing::new(self.shared.client.clone(), &self.shared.bucket, &self.place(base)?.key_of_folder());
+        let below = format!("{}{begin}", self.place(base)?.key_of_folder());
+        let mut listing = S3Listing::new(self.shared.client.clone(), &self.shared.bucket, &below);
         let mut found = Vec::new();
         while let Some(page) = listing.next_page().await.map_err(|failed| StoreError::Io {
             action: "list",

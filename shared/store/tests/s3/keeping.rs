@@ -23,6 +23,9 @@ async fn writes_reads_lists_and_deletes() {
     store.delete("a/x").await.unwrap();
     assert!(matches!(store.get("a/x").await, Err(StoreError::Missing(_))));
     assert!(matches!(store.open("a/x").await, Err(StoreError::Missing(_))));
+    assert_eq!(store.list("a/b").await.unwrap(), [("a/b/c".to_owned(), 3)]);
+    assert_eq!(store.list("a/x").await.unwrap(), [("a/x".to_owned(), 3)]);
+    assert!(store.list("a/b/d").await.unwrap().is_empty() && store.list("a").await.is_err());
     assert!(store.list("nothing/").await.unwrap().is_empty());
     for bad in ["../out", "/etc/passwd", "a/../../out", "a//b", "", "a/.", &"k/".repeat(512)] {
         assert!(matches!(store.put(bad, "x".into()).await, Err(StoreError::Address(_))), "{bad}");

@@ -295,6 +295,39 @@ async fn a_late_word_of_an_older_content_makes_nothing_new_of_what_is_quarantine
 }
 
 #[tokio::test]
+async fn a_batch_that_is_given_up_leaves_nothing_and_takes_nothing_of_others() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    let mut before = world.files();
+    let manifests = before.iter().filter(|name| name.starts_with("state/manifests/orders/")).count();
+    let runs = before.iter().filter(|name| name.starts_with("state/staging/orders/")).count();
+    assert_eq!((manifests, runs), (1, 1), "{before:?}");
+    // As others find it out: sealed too late, with its runs and its manifest written.
+    let lanes = world.current();
+    let told = world.told();
+    let ingest = world.receiver.ingest(&lanes.lanes[0], &lanes, &told, world.bucket.clone());
+    let pipeline = "orders".parse().unwrap();
+    for abort in [true, false] {
+        let batch = drops::BatchId::from_parts(1, u128::from(abort));
+        for address in [runs::Manifest::address_of(&pipeline, batch), format!("staging/orders/{batch}-0.parquet")] {
+            world.state().put(&address, "x".into()).await.unwrap();
+        }
+        if abort {
+            assert_eq!(world.ledger.abort(&pipeline, batch).await.unwrap(), ledger::AbortOutcome::Aborted);
+        }
+        ingest.give_up(batch).await;
+    }
+    // What is sealed is never given up.
+    let sealed = world.manifests().await[0].batch;
+    ingest.give_up(sealed).await;
+    let mut after = world.files();
+    before.sort();
+    after.sort();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
 async fn nothing_is_claimed_before_the_pipeline_is_open() {
     let mut world = World::with(ORDERS).await;
     world.drop("orders/a.json", r#"{"a":1}"#);
