@@ -18,6 +18,7 @@ use place::rows::expected;
 use runtime::SystemClock;
 use runtime::telemetry::Metrics;
 use serde_json::json;
+use store::Store;
 
 /// A pipeline as the function has it, with a delay after which its batches are due.
 fn job(place: &Place, opened: &Opened, delay: Duration) -> Job {
@@ -142,7 +143,36 @@ async fn upkeep_is_done_when_asked_for_and_once_for_a_table() {
     assert_eq!(answer.failure(), None);
     let upkeep = answer.pipelines[0].upkeep.as_ref().unwrap();
     assert_eq!((upkeep.files_merged, upkeep.files_written), (3, 1));
-    assert!(answer.pipelines[1].upkeep.is_none(), "it is the same table");
+    let further = answer.pipelines[1].upkeep.as_ref().unwrap();
+    assert_eq!((further.files_merged, further.files_written), (0, 0), "it is the same table");
     assert_eq!(place.rows().await, expected(3));
     assert_eq!(place.lake.live_files().await.unwrap().len(), 1);
+}
+
+/// Another pipeline of the same table.
+fn second(place: &Place, opened: &Opened) -> Job {
+    let settings = CompactorSettings {
+        pipeline: "q".parse().unwrap(),
+        source: "elsewhere".to_owned(),
+        key_columns_may_come: true,
+        ..place.settings()
+    };
+    let compactor = place.compactor_of_settings(settings);
+    Job { pipeline: "q".to_owned(), compactor, ..job(place, opened, Duration::ZERO) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_in_staging_of_a_tables_second_pipeline_is_swept_as_well() {
+    let place = Place::new();
+    let jobs = [job(&place, &Opened::default(), Duration::ZERO), second(&place, &Opened::default())];
+    assert_eq!(invoked(&jobs, json!({"open": true})).await.0.failure(), None);
+    let left = ["p", "q"].map(|name| format!("staging/{name}/01E00000000000000000000000-0.parquet"));
+    for address in &left {
+        place.state.put(address, "x".into()).await.unwrap();
+    }
+    let (answer, _) = invoked(&jobs, json!({"upkeep": true})).await;
+    assert_eq!(answer.failure(), None);
+    let swept: Vec<u64> = answer.pipelines.iter().map(|one| one.upkeep.as_ref().unwrap().leftovers).collect();
+    assert_eq!(swept, [1, 1]);
+    assert_eq!(place.state.list("staging/").await.unwrap(), []);
 }

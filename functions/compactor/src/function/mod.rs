@@ -91,9 +91,13 @@ impl Job {
             self.compact(until, clock, told).await?;
         }
         let upkeep = self.upkeep_that_is_due(request, told);
-        if let Some(upkeep) = upkeep.filter(|_| !told.is_busy() && kept_up.insert(self.table.clone())) {
-            self.open_once().await?;
-            self.keep_up(upkeep, until, told).await?;
+        if let Some(upkeep) = upkeep.filter(|_| !told.is_busy()) {
+            // What several pipelines of a table have for themselves is their staging.
+            let is_first = kept_up.insert(self.table.clone());
+            if is_first || upkeep == Upkeep::Full {
+                self.open_once().await?;
+                self.keep_up(upkeep, is_first, until, told).await?;
+            }
         }
         Ok(())
     }
@@ -125,8 +129,16 @@ impl Job {
         self.compactor.upkeep_is_due(first, last).then_some(Upkeep::Merge)
     }
 
-    async fn keep_up(&self, upkeep: Upkeep, until: &Until, told: &mut PipelineAnswer) -> Result<(), CompactError> {
-        match self.compactor.upkeep(upkeep, until).await? {
+    async fn keep_up(
+        &self,
+        upkeep: Upkeep,
+        is_first: bool,
+        until: &Until,
+        told: &mut PipelineAnswer,
+    ) -> Result<(), CompactError> {
+        let kept_up =
+            if is_first { self.compactor.upkeep(upkeep, until).await? } else { self.compactor.sweep().await? };
+        match kept_up {
             UpkeepOutcome::Done(report) => told.kept_up(report),
             UpkeepOutcome::Busy { holder } => {
                 tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");

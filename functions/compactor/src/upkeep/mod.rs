@@ -124,6 +124,20 @@ impl Compactor {
         Ok(UpkeepOutcome::Done(done))
     }
 
+    /// Sweeps the pipeline's own part of staging, with a lease on the table: what is left to do for a further pipeline of a table that was kept
+    /// up.
+    pub async fn sweep(&self) -> Result<UpkeepOutcome, CompactError> {
+        let lease = match self.take_lease().await? {
+            LeaseOutcome::Granted(lease) => lease,
+            LeaseOutcome::Held(lease) => return Ok(UpkeepOutcome::Busy { holder: lease.owner }),
+        };
+        let swept = self.sweep_staging(true).await;
+        let released = self.parts.ledger.release_lease(&self.settings.table, &lease).await;
+        let leftovers = swept?;
+        released?;
+        Ok(UpkeepOutcome::Done(UpkeepReport { leftovers, ..UpkeepReport::default() }))
+    }
+
     /// Whether commits up to `version`, the first of them at `first`, are reason enough to look for small files: the look goes through
     /// the whole log, so it is taken as often as checkpoints are made.
     pub fn upkeep_is_due(&self, first: u64, version: u64) -> bool {
