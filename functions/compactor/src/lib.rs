@@ -11,6 +11,7 @@ pub mod function;
 mod merge;
 mod open;
 mod recover;
+mod removed;
 mod schema;
 mod settle;
 mod until;
@@ -30,6 +31,7 @@ use store::{Store, StoreError};
 
 pub use audit::audit_schema;
 pub use open::{NotOpened, Opened, first_columns, not_an_audit_table};
+pub use removed::Removed;
 pub use until::Until;
 pub use upkeep::{UPKEEP_APP_ID, Upkeep, UpkeepOutcome, UpkeepReport, UpkeepSettings};
 pub use wiring::{order_of, write_settings};

@@ -66,19 +66,19 @@ async fn a_pipeline_is_opened_by_its_first_invocation_and_committed_when_due() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_invocation_asks_the_ledger_once() {
+async fn an_idle_invocation_asks_the_ledger_twice() {
     let place = Place::new();
     let opened = Opened::default();
     let _ = invoked(&[job(&place, &opened, Duration::ZERO)], json!({"pipelines": ["p"]})).await;
-    // A ledger that dies after so many calls, and a log that is not asked at all. Who knows nothing asks for the pipeline's settings and
-    // the ledger's identity as well.
+    // A ledger that dies after so many calls, and a log that is not asked at all: what waits, and which pipelines there are. Who knows
+    // nothing asks for the pipeline's settings and the ledger's identity as well.
     let unknown = Opened::default();
     for (opened, calls, event) in [
-        (opened.clone(), 1, json!({})),
-        (opened, 1, json!({"pipelines": ["p"]})),
-        (unknown.clone(), 3, json!({})),
-        (unknown, 1, json!({})),
-        (Opened::default(), 3, json!({"pipelines": ["p"]})),
+        (opened.clone(), 2, json!({})),
+        (opened, 2, json!({"pipelines": ["p"]})),
+        (unknown.clone(), 4, json!({})),
+        (unknown, 2, json!({})),
+        (Opened::default(), 4, json!({"pipelines": ["p"]})),
     ] {
         let idle = Job {
             compactor: place.compactor_with(|parts| {
@@ -175,4 +175,30 @@ async fn what_is_left_in_staging_of_a_tables_second_pipeline_is_swept_as_well() 
     let swept: Vec<u64> = answer.pipelines.iter().map(|one| one.upkeep.as_ref().unwrap().leftovers).collect();
     assert_eq!(swept, [1, 1]);
     assert_eq!(place.state.list("staging/").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_was_removed_with_rows_staged_is_told_and_fails_the_apply() {
+    let place = Place::new();
+    let both = [job(&place, &Opened::default(), Duration::ZERO), second(&place, &Opened::default())];
+    assert_eq!(invoked(&both, json!({"open": true})).await.0.failure(), None);
+    place.drop_files(0..3).await;
+    place.ingest().await;
+    let without = [second(&place, &Opened::default())];
+    let (answer, metrics) = invoked(&without, json!({"pipelines": ["p"]})).await;
+    assert_eq!(
+        (answer.failure(), answer.removed[0].pipeline.as_str(), answer.removed[0].waiting.drops),
+        (None, "p", 3)
+    );
+    assert!(metrics.contains("\"StagedOfRemoved\":3"), "{metrics}");
+    let failure = invoked(&without, json!({"open": true})).await.0.failure().unwrap();
+    assert!(failure.contains("lack pipeline p, of which 3 drops") && failure.contains("put it back"), "{failure}");
+    // Put back and committed, it can be removed.
+    let (answer, _) = invoked(&both, json!({"pipelines": ["p"]})).await;
+    assert_eq!((answer.failure(), answer.removed.len(), answer.pipelines[0].state), (None, 0, State::Committed));
+    let (answer, metrics) = invoked(&without, json!({"open": true})).await;
+    assert!(
+        answer.failure().is_none() && answer.removed.is_empty() && !metrics.contains("StagedOfRemoved"),
+        "{metrics}"
+    );
 }

@@ -6,22 +6,56 @@ use runtime::telemetry::{Metrics, Unit};
 use serde::Serialize;
 
 use super::staged_age;
-use crate::{CommitReport, UpkeepReport};
+use crate::{CommitReport, Removed, UpkeepReport};
 
 /// The answer of an invocation.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Answer {
     /// The pipelines that it looked at, in the order of the settings.
     pub pipelines: Vec<PipelineAnswer>,
+    /// Pipelines that the settings lack and that have rows staged.
+    pub removed: Vec<RemovedAnswer>,
+    /// Failures that are of no pipeline of the settings.
+    #[serde(skip)]
+    failures: Vec<String>,
+}
+
+/// A pipeline that the settings lack.
+#[derive(Clone, Debug, Serialize)]
+pub struct RemovedAnswer {
+    /// Its name.
+    pub pipeline: String,
+    /// What waits, and is committed by nobody.
+    pub waiting: Waiting,
 }
 
 impl Answer {
+    pub(super) fn fail(&mut self, failure: String) {
+        self.failures.push(failure);
+    }
+
+    pub(super) fn removed(&mut self, removed: &Removed, oldest_seconds: u64, fails: bool) {
+        let Removed { pipeline, waiting } = removed;
+        if fails {
+            self.fail(format!(
+                "the settings lack pipeline {pipeline}, of which {} drops are staged and in no table yet: put it back, apply, invoke the \
+                 compactor with {{\"pipelines\": [\"{pipeline}\"]}} until no drops wait, and remove it then (if `lithify run` brought it, run \
+                 that to its end)",
+                waiting.drops
+            ));
+        }
+        self.removed
+            .push(RemovedAnswer { pipeline: pipeline.to_string(), waiting: Waiting::of(waiting, oldest_seconds) });
+    }
+
     /// Every failure in one sentence; `None` if there was none.
     pub fn failure(&self) -> Option<String> {
         let failed = self.pipelines.iter().filter_map(|one| Some(format!("{}: {}", one.pipeline, one.error.as_ref()?)));
         let failed: Vec<_> = failed.collect();
-        (!failed.is_empty())
-            .then(|| format!("{} of {} pipelines failed: {}", failed.len(), self.pipelines.len(), failed.join("; ")))
+        let of_pipelines = (!failed.is_empty())
+            .then(|| format!("{} of {} pipelines failed: {}", failed.len(), self.pipelines.len(), failed.join("; ")));
+        let all: Vec<_> = of_pipelines.into_iter().chain(self.failures.iter().cloned()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 
@@ -106,6 +140,12 @@ pub struct UpkeepAnswer {
     pub unfinished: bool,
 }
 
+impl Waiting {
+    fn of(totals: &StagedTotals, oldest_seconds: u64) -> Self {
+        Self { batches: totals.batches, drops: totals.drops, bytes: totals.staged_bytes, oldest_seconds }
+    }
+}
+
 impl PipelineAnswer {
     pub(super) fn new(pipeline: &str) -> Self {
         Self {
@@ -120,12 +160,7 @@ impl PipelineAnswer {
     }
 
     pub(super) fn waiting(&mut self, waiting: &StagedTotals, now: Timestamp) {
-        self.waiting = Waiting {
-            batches: waiting.batches,
-            drops: waiting.drops,
-            bytes: waiting.staged_bytes,
-            oldest_seconds: staged_age(waiting, now),
-        };
+        self.waiting = Waiting::of(waiting, staged_age(waiting, now));
     }
 
     pub(super) fn committed(&mut self, commits: &[CommitReport], unfinished: bool, now: Timestamp) {

@@ -1,7 +1,7 @@
 //! One invocation of the compactor function: pipeline by pipeline, what is due is committed, then the tables are kept up.
 //!
 //! One pipeline's failure does not stop the others; the invocation fails at its end, naming all that failed. An invocation that finds
-//! nothing to do asks the ledger once for each pipeline.
+//! nothing to do asks the ledger once for each pipeline, and once for their names.
 
 mod answer;
 #[cfg(feature = "lambda")]
@@ -16,7 +16,7 @@ use decode::schema::TableSchema;
 use drops::Timestamp;
 use ledger::StagedTotals;
 use runtime::Clock;
-use runtime::telemetry::Metrics;
+use runtime::telemetry::{Metrics, Unit};
 
 use crate::{CompactError, Compactor, Outcome, Trigger, Until, Upkeep, UpkeepOutcome};
 
@@ -69,7 +69,32 @@ pub async fn invoke(
         told.measure(metrics);
         answer.pipelines.push(told);
     }
+    tell_removed(jobs, request, clock, metrics, &mut answer).await;
     answer
+}
+
+/// Tells of pipelines that are no longer in the settings and have rows staged. Opening fails for them: it is what an apply does, which
+/// removed them. `jobs` are all pipelines of the settings, whether or not they were asked for.
+async fn tell_removed(jobs: &[Job], request: &Request, clock: &dyn Clock, metrics: &mut Metrics, answer: &mut Answer) {
+    let Some(job) = jobs.first() else { return };
+    let known: Vec<&str> = jobs.iter().map(|job| job.pipeline.as_str()).collect();
+    match job.compactor.removed(&known).await {
+        Ok(removed) => {
+            for one in removed {
+                let (pipeline, drops) = (&one.pipeline, one.waiting.drops);
+                let oldest_seconds = staged_age(&one.waiting, clock.now());
+                tracing::warn!(%pipeline, drops, oldest_seconds, "the settings lack a pipeline whose staged rows are in no table yet");
+                metrics.add(None, "StagedOfRemoved", Unit::Count, drops);
+                answer.removed(&one, oldest_seconds, request.open);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "it cannot be told whether pipelines were removed that have rows staged");
+            if request.open {
+                answer.fail(format!("it cannot be told whether pipelines were removed that have rows staged: {error}"));
+            }
+        }
+    }
 }
 
 impl Job {
