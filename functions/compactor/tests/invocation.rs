@@ -202,3 +202,17 @@ async fn a_pipeline_that_was_removed_with_rows_staged_is_told_and_fails_the_appl
         "{metrics}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_commits_nothing() {
+    let place = Place::new();
+    let jobs = [job(&place, &Opened::default(), Duration::ZERO)];
+    assert_eq!(invoked(&jobs, json!({"open": true})).await.0.failure(), None);
+    place.drop_files(0..3).await;
+    place.ingest().await;
+    let (answer, _) = invoked(&jobs, json!({"open": true})).await;
+    let told = &answer.pipelines[0];
+    assert_eq!((told.state, told.commits.len(), told.waiting.drops), (State::NothingDue, 0, 3));
+    let (answer, _) = invoked(&jobs, json!({})).await;
+    assert_eq!((answer.pipelines[0].state, answer.pipelines[0].waiting.drops), (State::Committed, 0));
+}

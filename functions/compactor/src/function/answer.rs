@@ -196,9 +196,9 @@ impl PipelineAnswer {
         });
     }
 
-    pub(super) fn fail(&mut self, error: &dyn std::error::Error) {
+    pub(super) fn fail(&mut self, error: String) {
         self.state = State::Failed;
-        self.error = Some(error.to_string());
+        self.error = Some(error);
     }
 
     /// One line for what was done; an invocation that found nothing to do is not worth one.

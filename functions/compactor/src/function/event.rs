@@ -9,7 +9,7 @@ pub struct Request {
     pub pipelines: Option<Vec<String>>,
     /// Whether the whole upkeep is to be done, whether or not it is due.
     pub upkeep: bool,
-    /// Whether the pipelines are to be opened, whether or not anything waits: settings, ledger and tables are checked.
+    /// Whether the pipelines are to be opened, and nothing committed: settings, ledger and tables are checked.
     pub open: bool,
 }
 

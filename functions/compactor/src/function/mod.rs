@@ -7,6 +7,7 @@ mod answer;
 #[cfg(feature = "lambda")]
 pub mod aws;
 mod event;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -62,8 +63,9 @@ pub async fn invoke(
     for job in jobs.iter().filter(|job| request.names(&job.pipeline)) {
         let mut told = PipelineAnswer::new(&job.pipeline);
         if let Err(error) = job.run(request, until, clock, &mut kept_up, &mut told).await {
-            tracing::error!(pipeline = job.pipeline, %error, "the pipeline was not compacted");
-            told.fail(&error);
+            let error = words::told(&error);
+            tracing::error!(pipeline = job.pipeline, error, "the pipeline was not compacted");
+            told.fail(error);
         }
         told.log();
         told.measure(metrics);
@@ -111,8 +113,8 @@ impl Job {
         }
         let waiting = self.compactor.waiting().await?;
         told.waiting(&waiting, clock.now());
-        let due = self.compactor.is_due(&waiting, Trigger::WhenDue);
-        if due {
+        // Who only opens waits for no commit, and does not fail for a cause of one.
+        if !request.open && self.compactor.is_due(&waiting, Trigger::WhenDue) {
             self.compact(until, clock, told).await?;
         }
         let upkeep = self.upkeep_that_is_due(request, told);
