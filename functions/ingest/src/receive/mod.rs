@@ -250,6 +250,8 @@ impl Receiver {
             Ok(None) => {}
             Ok(Some(why)) => {
                 tracing::error!(%pipeline, drops = count, why, "nothing was claimed");
+                // It may be the settings that are mended: the next event looks.
+                *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 return Worked::all_again(count, Wait::Closed);
             }
             Err(e) => {
