@@ -62,6 +62,28 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   ok_actions          = local.alarm_actions
 }
 
+# What waits for something that passes is sent anew for ever and becomes no dead letter. One drop that waits is sent anew after six receives,
+# which wait up to five minutes each and gather for ingest.batch_window: every half hour by default, once an hour at most. What passed
+# within an hour is seen in two hours, so this rings from the third.
+resource "aws_cloudwatch_metric_alarm" "renewed" {
+  for_each = module.inputs.pipelines
+
+  alarm_name          = "${var.name}-renewed-${each.key}"
+  alarm_description   = "Drops of the pipeline ${each.key} have been sent anew for hours: denied, throttled, or the pipeline is closed. They are not lost, and go on when that is mended: look at the log of ${local.names.ingest}."
+  namespace           = "Lithify"
+  metric_name         = "Renewed"
+  dimensions          = { pipeline = each.key }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 4
+  datapoints_to_alarm = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
 resource "aws_cloudwatch_metric_alarm" "staged_age" {
   for_each = module.inputs.pipelines
 

@@ -15,6 +15,7 @@ locals {
     { title = "Duplicates, ignored overwrites, missing, left out", stat = "Sum", metrics = flatten([for name in keys(module.inputs.pipelines) : [
       for metric in ["Duplicates", "IgnoredOverwrites", "MissingObjects", "LeftOut"] : { line = ["Lithify", metric, "pipeline", name] }
     ]])[*].line },
+    { title = "Sent anew, waiting for what passes", stat = "Sum", metrics = [for name in keys(module.inputs.pipelines) : ["Lithify", "Renewed", "pipeline", name]] },
     { title = "Commits and files written", stat = "Sum", metrics = flatten([for name in keys(module.inputs.pipelines) : [
       for metric in ["Commits", "FilesWritten"] : { line = ["Lithify", metric, "pipeline", name] }
     ]])[*].line },

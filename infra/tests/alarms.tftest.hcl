@@ -21,13 +21,16 @@ run "alarms" {
 
   assert {
     condition = { for alarm in concat([aws_cloudwatch_metric_alarm.dead_letters], flatten([for several in [
-      aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.staged_age, aws_cloudwatch_metric_alarm.no_drops,
+      aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.renewed, aws_cloudwatch_metric_alarm.staged_age, aws_cloudwatch_metric_alarm.no_drops,
       aws_cloudwatch_metric_alarm.new, aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles,
       ] : values(several)])) : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name], [for name, value in alarm.dimensions : "${name}=${value}"],
       [alarm.statistic, alarm.period, alarm.evaluation_periods, alarm.comparison_operator, alarm.threshold, alarm.treat_missing_data])) } == {
       "lithify-dead-letters"           = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=lithify-dead-letters Maximum 60 1 GreaterThanThreshold 0 notBreaching"
       "lithify-oldest-message"         = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=lithify Maximum 60 5 GreaterThanThreshold 3060 notBreaching"
       "lithify-large-oldest-message"   = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=lithify-large Maximum 60 5 GreaterThanThreshold 16200 notBreaching"
+      "lithify-renewed-orders"         = "Lithify Renewed pipeline=orders Sum 3600 4 GreaterThanThreshold 0 notBreaching"
+      "lithify-renewed-customers"      = "Lithify Renewed pipeline=customers Sum 3600 4 GreaterThanThreshold 0 notBreaching"
+      "lithify-renewed-clicks"         = "Lithify Renewed pipeline=clicks Sum 3600 4 GreaterThanThreshold 0 notBreaching"
       "lithify-staged-age-orders"      = "Lithify StagedAge pipeline=orders Maximum 60 5 GreaterThanThreshold 2100 breaching"
       "lithify-staged-age-customers"   = "Lithify StagedAge pipeline=customers Maximum 60 5 GreaterThanThreshold 7200 breaching"
       "lithify-staged-age-clicks"      = "Lithify StagedAge pipeline=clicks Maximum 60 5 GreaterThanThreshold 7200 breaching"
@@ -44,7 +47,8 @@ run "alarms" {
   }
   assert {
     condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_composite_alarm.drops_stopped), values(aws_cloudwatch_metric_alarm.errors),
-      values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), [aws_cloudwatch_metric_alarm.dead_letters]) :
+      values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), values(aws_cloudwatch_metric_alarm.renewed),
+      [aws_cloudwatch_metric_alarm.dead_letters]) :
     alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"]) && alarm.ok_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
     error_message = "An alarm wakes nobody, or nobody hears of its end."
   }
@@ -101,8 +105,21 @@ run "no_other_alarm" {
   }
 
   assert {
-    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset(concat(["aws_cloudwatch_composite_alarm.drops_stopped"], [for name in ["dead_letters", "oldest_message", "staged_age", "no_drops", "new", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"]))
+    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset(concat(["aws_cloudwatch_composite_alarm.drops_stopped"], [for name in ["dead_letters", "oldest_message", "renewed", "staged_age", "no_drops", "new", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"]))
     error_message = "There are these alarms: ${join(", ", [for name in keys(output.waits_for) : name if strcontains(name, "alarm")])}."
+  }
+}
+
+# A hiccup within an hour is seen in two periods; one drop that waits is sent anew every 6 x (300 s + the batching window) at the latest.
+run "what_waits_for_hours_rings_and_a_hiccup_does_not" {
+  command = plan
+  variables {
+    ingest = { batch_window = 300 }
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.renewed : alarm.datapoints_to_alarm == 3 && alarm.period >= 6 * (300 + 300)]) && length(aws_cloudwatch_metric_alarm.renewed) == 3
+    error_message = "The alarm on what is sent anew rings too soon, or not for a single drop."
   }
 }
 
@@ -157,6 +174,7 @@ run "dashboard" {
       "From S3 event to staged (ms, 99th percentile)"     = "p99 Lithify/EventToStaged/pipeline"
       "Rescued rows, quarantined drops and records"       = "Sum Lithify/QuarantinedDrops/pipeline Lithify/QuarantinedRecords/pipeline Lithify/RescuedRows/pipeline"
       "Duplicates, ignored overwrites, missing, left out" = "Sum Lithify/Duplicates/pipeline Lithify/IgnoredOverwrites/pipeline Lithify/LeftOut/pipeline Lithify/MissingObjects/pipeline"
+      "Sent anew, waiting for what passes"                = "Sum Lithify/Renewed/pipeline"
       "Commits and files written"                         = "Sum Lithify/Commits/pipeline Lithify/FilesWritten/pipeline"
       "Messages waiting"                                  = "Maximum AWS/SQS/ApproximateNumberOfMessagesVisible/QueueName"
       "Age of the oldest message (s)"                     = "Maximum AWS/SQS/ApproximateAgeOfOldestMessage/QueueName"
