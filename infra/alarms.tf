@@ -105,6 +105,24 @@ resource "aws_cloudwatch_metric_alarm" "staged_age" {
   depends_on = [aws_lambda_invocation.open, aws_cloudwatch_event_target.schedule]
 }
 
+# Of pipelines that the settings lack, so of none that could have an alarm of its own. A `lithify run` with the same ledger has such a pipeline
+# too while it works: one telling is not enough, where it is known when the next one is due.
+resource "aws_cloudwatch_metric_alarm" "staged_of_removed" {
+  alarm_name          = "${var.name}-staged-of-removed"
+  alarm_description   = "Rows of a pipeline that was removed are staged and reach no table: the log of ${local.names.compactor} names it; put it back, apply, and commit what waits."
+  namespace           = "Lithify"
+  metric_name         = "StagedOfRemoved"
+  dimensions          = {}
+  statistic           = "Maximum"
+  period              = local.runs_every == null ? 86400 : max(600, local.staged_period)
+  evaluation_periods  = local.runs_every == null ? 1 : 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
 resource "aws_cloudwatch_metric_alarm" "no_drops" {
   for_each = local.watched_for_drops
 

@@ -20,10 +20,10 @@ run "alarms" {
   command = plan
 
   assert {
-    condition = { for alarm in concat([aws_cloudwatch_metric_alarm.dead_letters], flatten([for several in [
+    condition = { for alarm in concat([aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.staged_of_removed], flatten([for several in [
       aws_cloudwatch_metric_alarm.oldest_message, aws_cloudwatch_metric_alarm.renewed, aws_cloudwatch_metric_alarm.staged_age, aws_cloudwatch_metric_alarm.no_drops,
       aws_cloudwatch_metric_alarm.new, aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles,
-      ] : values(several)])) : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name], [for name, value in alarm.dimensions : "${name}=${value}"],
+      ] : values(several)])) : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name], [for name, value in coalesce(alarm.dimensions, {}) : "${name}=${value}"],
       [alarm.statistic, alarm.period, alarm.evaluation_periods, alarm.comparison_operator, alarm.threshold, alarm.treat_missing_data])) } == {
       "lithify-dead-letters"           = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=lithify-dead-letters Maximum 60 1 GreaterThanThreshold 0 notBreaching"
       "lithify-oldest-message"         = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=lithify Maximum 60 5 GreaterThanThreshold 3060 notBreaching"
@@ -31,6 +31,7 @@ run "alarms" {
       "lithify-renewed-orders"         = "Lithify Renewed pipeline=orders Sum 3600 4 GreaterThanThreshold 0 notBreaching"
       "lithify-renewed-customers"      = "Lithify Renewed pipeline=customers Sum 3600 4 GreaterThanThreshold 0 notBreaching"
       "lithify-renewed-clicks"         = "Lithify Renewed pipeline=clicks Sum 3600 4 GreaterThanThreshold 0 notBreaching"
+      "lithify-staged-of-removed"      = "Lithify StagedOfRemoved Maximum 600 3 GreaterThanThreshold 0 notBreaching"
       "lithify-staged-age-orders"      = "Lithify StagedAge pipeline=orders Maximum 60 5 GreaterThanThreshold 2100 breaching"
       "lithify-staged-age-customers"   = "Lithify StagedAge pipeline=customers Maximum 60 5 GreaterThanThreshold 7200 breaching"
       "lithify-staged-age-clicks"      = "Lithify StagedAge pipeline=clicks Maximum 60 5 GreaterThanThreshold 7200 breaching"
@@ -48,7 +49,7 @@ run "alarms" {
   assert {
     condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.staged_age), values(aws_cloudwatch_composite_alarm.drops_stopped), values(aws_cloudwatch_metric_alarm.errors),
       values(aws_cloudwatch_metric_alarm.throttles), values(aws_cloudwatch_metric_alarm.oldest_message), values(aws_cloudwatch_metric_alarm.renewed),
-      [aws_cloudwatch_metric_alarm.dead_letters]) :
+      [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.staged_of_removed]) :
     alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"]) && alarm.ok_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
     error_message = "An alarm wakes nobody, or nobody hears of its end."
   }
@@ -105,7 +106,7 @@ run "no_other_alarm" {
   }
 
   assert {
-    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset(concat(["aws_cloudwatch_composite_alarm.drops_stopped"], [for name in ["dead_letters", "oldest_message", "renewed", "staged_age", "no_drops", "new", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"]))
+    condition     = toset([for name in keys(output.waits_for) : name if strcontains(name, "alarm")]) == toset(concat(["aws_cloudwatch_composite_alarm.drops_stopped"], [for name in ["dead_letters", "oldest_message", "renewed", "staged_of_removed", "staged_age", "no_drops", "new", "errors", "throttles"] : "aws_cloudwatch_metric_alarm.${name}"]))
     error_message = "There are these alarms: ${join(", ", [for name in keys(output.waits_for) : name if strcontains(name, "alarm")])}."
   }
 }
@@ -134,6 +135,10 @@ run "a_slow_schedule" {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "breaching" && alarm.period == 7200 && alarm.evaluation_periods == 5])
     error_message = "The alarm on staged runs does not follow the schedule."
   }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.staged_of_removed.period == 7200 && aws_cloudwatch_metric_alarm.staged_of_removed.evaluation_periods == 3
+    error_message = "The alarm on what removed pipelines have staged would never see two tellings in a row."
+  }
 }
 
 run "a_lone_compactor" {
@@ -157,6 +162,10 @@ run "a_schedule_by_the_clock" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.staged_age : alarm.treat_missing_data == "notBreaching"])
     error_message = "When a cron schedule is due is not known: the alarm would ring between two runs."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.staged_of_removed.period == 86400 && aws_cloudwatch_metric_alarm.staged_of_removed.evaluation_periods == 1
+    error_message = "The alarm on what removed pipelines have staged waits for runs that are not due."
   }
 }
 
