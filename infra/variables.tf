@@ -129,7 +129,7 @@ variable "compactor" {
 }
 
 variable "receive_count_max" {
-  description = "How often a message is delivered before it goes to the dead-letter queue. Throttling and a ledger that is not open yet use deliveries up too."
+  description = "How often a message is delivered before it goes to the dead-letter queue. Of a drop that waits for something that passes (denied, throttled, a closed pipeline) none does: from the sixth delivery on it is sent as a new message."
   type        = number
   default     = 12
   nullable    = false

@@ -1,7 +1,7 @@
 //! The Lambda function's flow: from S3's notifications to acknowledged messages.
 //!
 //! [`Receiver::receive`] is one invocation from top to bottom. A message is acknowledged only when each of its drops is final, accepted by
-//! another queue of ours, or gone (I-4); everything that goes wrong on the way leaves it to come again, and nothing else is needed, as
+//! a queue of ours as a new message, or gone (I-4); everything that goes wrong on the way leaves it to come again, and nothing else is needed, as
 //! doing a drop's work twice is harmless.
 //!
 //! - `event`: what Lambda hands over; `arrivals`: which drops of which pipelines the messages name; `resolve`: which pipeline a drop is of
