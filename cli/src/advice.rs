@@ -28,6 +28,26 @@ pub fn of(error: &str) -> Option<&'static str> {
              table: in this one rows could be doubled. Its rows are not concerned, readers open it as before",
         );
     }
+    of_dynamodb(error)
+}
+
+/// What the ledger's errors say where it lies in DynamoDB.
+pub const DYNAMODB: &str = "DynamoDB table '";
+
+/// By the words of the ledger for DynamoDB's answers.
+fn of_dynamodb(error: &str) -> Option<&'static str> {
+    if !error.contains(DYNAMODB) {
+        return None;
+    }
+    if error.contains("there is no such table in this account and region") {
+        return Some(
+            "name the ledger that terraform made (its output `ledger`): --ledger dynamodb://NAME; `aws dynamodb list-tables` tells \
+             what this account and region have, `aws sts get-caller-identity` which account it is",
+        );
+    }
+    if error.contains("AWS refused the request") {
+        return Some("`aws sts get-caller-identity` tells whose credentials these are; nothing is lost, run again");
+    }
     None
 }
 
@@ -43,6 +63,11 @@ mod tests {
             ("could not list a (File name too long (os error 36))", "255 bytes"),
             ("cannot open the ledger: '/t/_lithify/ledger.db': the file is damaged (x): restore it", "doubled"),
             ("cannot open x: Too many open files (os error 24)", "ulimit"),
+            (
+                "the ledger could not open: DynamoDB table 'nope': there is no such table in this account and region (x)",
+                "--ledger dynamodb://NAME",
+            ),
+            ("the ledger could not open: DynamoDB table 'l': AWS refused the request (X: y)", "credentials"),
         ] {
             assert!(of(error).is_some_and(|help| help.contains(word)), "{error}");
         }

@@ -3,6 +3,7 @@
 use auditor::{AuditError, Invariant, Subject, Verdict};
 use serde::Serialize;
 
+use crate::advice;
 use crate::args::ReconcileArgs;
 use crate::exit;
 use crate::human::{number, plain};
@@ -41,14 +42,16 @@ async fn judge(table: &str, ledger: Option<&str>) -> Result<Verdict, Failure> {
 }
 
 fn of_audit(error: &AuditError) -> Failure {
+    let text = error.to_string();
     let help = match error {
+        _ if advice::of(&text).is_some() => advice::of(&text).unwrap_or_default(),
         AuditError::Moving => "ask again when no lithify run and no other writer is at work",
         AuditError::Store(_) => {
             "a file that the log or the ledger names cannot be read: restore it, or the table to an earlier version"
         }
         _ => "nothing was changed; mend the cause and ask again",
     };
-    Failure::new(error.to_string(), help)
+    Failure::new(text, help)
 }
 
 fn text(table: &str, verdict: &Verdict) -> String {
@@ -90,4 +93,16 @@ fn text(table: &str, verdict: &Verdict) -> String {
         (false, _) => "Ledger, log and rows do not agree.\n",
     };
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_is_not_there_is_told_as_by_status() {
+        let reason = "DynamoDB table 'nope': there is no such table in this account and region (x): check it";
+        let error = || ledger::LedgerError { action: "list the pipelines", reason: reason.into(), passing: false };
+        assert_eq!(of_audit(&error().into()), crate::status::of_ledger(error()));
+    }
 }

@@ -12,8 +12,8 @@ use store::Store;
 
 use crate::args::StatusArgs;
 use crate::report::{Failure, Moment, PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
-use crate::run::{Look, Machine};
-use crate::{exit, report};
+use crate::run::{Look, Machine, S3};
+use crate::{advice, exit, report};
 
 /// How many batches are read at once: a page of a ledger in DynamoDB costs a look at all of it.
 const PAGE: usize = 1_000_000;
@@ -195,10 +195,16 @@ async fn manifest(state: &dyn Store, sealed: &Sealed) -> Result<Manifest, Failur
     Manifest::decode(&content, &sealed.digest).map_err(|e| damaged(e.to_string()))
 }
 
-fn log_lost(folder: &str) -> Failure {
+/// The table's log is gone, which the ledger knows of. On one machine the ledger goes with the state folder; on AWS it lies elsewhere.
+pub(crate) fn log_lost(table: &str) -> Failure {
+    let instead = if table.starts_with(S3) {
+        "ingest into another table, with a pipeline of another name".to_owned()
+    } else {
+        format!("remove {table}/_lithify to begin anew")
+    };
     Failure::new(
-        format!("the ledger knows commits of the table {folder}, but it has no log: {folder}/_delta_log is gone"),
-        format!("restore {folder}/_delta_log from a backup, or remove {folder}/_lithify to begin anew"),
+        format!("the ledger knows commits of the table {table}, but it has no log: {table}/_delta_log is gone"),
+        format!("restore {table}/_delta_log from a backup, or {instead}"),
     )
 }
 
@@ -217,8 +223,11 @@ pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn of_ledger(error: LedgerError) -> Failure {
     let text = error.to_string();
-    let help = crate::advice::of(&text)
-        .unwrap_or("see whether the disk is full or another program holds the ledger; nothing was changed");
+    let help = advice::of(&text).unwrap_or(if text.contains(advice::DYNAMODB) {
+        "nothing was changed; mend the cause and ask again"
+    } else {
+        "see whether the disk is full or another program holds the ledger; nothing was changed"
+    });
     Failure::new(text, help)
 }
 
@@ -300,6 +309,18 @@ mod tests {
             at: Timestamp(1),
         };
         assert_eq!(ledger.seal(batches[0], &sealed).await.unwrap(), ledger::SealOutcome::Sealed);
+    }
+
+    #[test]
+    fn nobody_looks_at_a_disk_for_a_ledger_in_dynamodb() {
+        let help = |reason: &str| {
+            of_ledger(LedgerError { action: "list the pipelines", reason: reason.to_owned(), passing: false }).help
+        };
+        let absent = help("DynamoDB table 'nope': there is no such table in this account and region (x): check it");
+        assert!(absent.contains("--ledger dynamodb://NAME"), "{absent}");
+        let other = help("DynamoDB table 'nope': DynamoDB refused the request (X, status 400: y)");
+        assert_eq!(other, "nothing was changed; mend the cause and ask again");
+        assert!(help("'/t/_lithify/ledger.db': x").contains("disk"));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! `lithify run`: from settings to a summary. The flow of one pipeline is in `pipeline`.
 
+#[cfg(feature = "aws")]
+mod absent;
 mod discover;
 mod machine;
 mod pending;
@@ -23,13 +25,13 @@ use crate::args::RunArgs;
 use crate::human::plain;
 use crate::progress::{Progress, Show};
 use crate::report::{Failure, PipelineSummary, RunSummary};
-use crate::{advice, config, exit, report};
+use crate::{advice, config, exit, report, status};
 
 pub(crate) use machine::{Machine, audit_folder};
 pub(crate) use pipeline::{PipelineRun, RunError};
 use pipeline::{Surroundings, lock};
-pub(crate) use place::Look;
 use place::Places;
+pub(crate) use place::{Look, S3};
 pub(crate) use tally::Tally;
 
 /// Who this process is in its tables' claims.
@@ -231,6 +233,9 @@ fn failure(error: &RunError) -> Failure {
         RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })) => {
             return Failure::refusal(text, "nothing was claimed or committed by this run");
         }
+        RunError::Compact(CompactError::Apart(NotOpened::TableGone { table })) if table.starts_with(S3) => {
+            return Failure { refused: true, ..status::log_lost(table) };
+        }
         RunError::Compact(CompactError::Apart(_)) => return Failure::refusal(text, "run again when that is mended"),
         _ if advice::of(&text).is_some() => advice::of(&text).unwrap_or_default(),
         RunError::Ingest(ingest::IngestError::Internal(_)) | RunError::Worker(_) => {
@@ -257,4 +262,28 @@ fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_state_folder_does_not_hold_is_not_mended_by_removing_it() {
+        let gone = |table: &str| {
+            let error = RunError::Compact(CompactError::Apart(NotOpened::TableGone { table: table.to_owned() }));
+            failure(&error)
+        };
+        let (local, remote) = (gone("/t"), gone("s3://lake/t"));
+        assert!(local.refused && local.error.contains("remove /t/_lithify to begin anew"), "{local:?}");
+        assert!(remote.refused && !format!("{remote:?}").contains("remove"), "{remote:?}");
+        assert!(remote.help.contains("restore s3://lake/t/_delta_log"), "{remote:?}");
+    }
+
+    #[test]
+    fn a_ledger_that_is_not_there_is_told_as_by_status() {
+        let reason = "DynamoDB table 'nope': there is no such table in this account and region (x): check it";
+        let error = || ledger::LedgerError { action: "be opened", reason: reason.to_owned(), passing: false };
+        assert_eq!(failure(&RunError::Ledger(error())), status::of_ledger(error()));
+    }
 }

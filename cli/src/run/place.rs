@@ -18,7 +18,7 @@ use crate::report::Failure;
 use crate::status::{no_ledger, of_lake, of_ledger};
 
 /// What an address on S3 begins with.
-const S3: &str = "s3://";
+pub(crate) const S3: &str = "s3://";
 
 /// A listing of a source.
 pub(super) type Listing<'a> = Box<dyn Iterator<Item = Result<Listed, ListError>> + 'a>;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client as S3Client;
 use drops::{DropId, DroppedObject, PipelineName, is_hidden_or_temporary};
-use lake::{DeltaLake, S3Config, S3Credentials, S3Key};
+use lake::{DeltaLake, Lake, S3Config, S3Credentials, S3Key};
 use ledger::{ClaimAge, DynamoLedger, Holder, Invocation, LedgerError};
 use runtime::aws::Clients;
 use runtime::settings::{S3Address, ledger_table};
@@ -17,6 +17,7 @@ use store::{ListError, Listed, ListedObject, S3Listing, S3Source, S3Store, Skipp
 use tokio::runtime::Handle;
 
 use super::RunError;
+use super::absent::no_table;
 use super::machine::{Machine, Table};
 use super::pipeline::lock;
 use super::place::Look;
@@ -252,10 +253,16 @@ pub(crate) async fn look(table: &str, ledger: Option<&str>) -> Result<Look, Fail
     let table = S3Address::table(table).map_err(wrong)?;
     let clients = Clients::load().await.map_err(wrong)?;
     let parts = Parts::of(&table.to_string(), &clients).map_err(wrong)?;
+    let lake = parts.lake.map_err(of_lake)?;
+    let named = format!("dynamodb://{ledger}");
+    let ledger = DynamoLedger::new(clients.dynamodb, ledger);
+    if lake.head(&[]).await.map_err(of_lake)?.is_none() {
+        return Err(no_table(&ledger, &table.to_string(), &named).await);
+    }
     Ok(Look {
-        ledger: Arc::new(DynamoLedger::new(clients.dynamodb, ledger)),
+        ledger: Arc::new(ledger),
         embedded: None,
-        lake: Arc::new(parts.lake.map_err(of_lake)?),
+        lake: Arc::new(lake),
         audit: Arc::new(parts.audit.map_err(of_lake)?),
         state: parts.state,
         table_store: parts.table_store,
