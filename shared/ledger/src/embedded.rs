@@ -107,6 +107,7 @@ impl EmbeddedLedger {
                 return Err(Failure::lasting("there is no such file: name the folder of a table that lithify made"));
             }
             let conn = connection::open(path, access, new_identity)?;
+            let place = connection::Place::of(path)?;
             let path = path.to_owned();
             Ok(match access {
                 Access::Look | Access::Still => {
@@ -116,7 +117,7 @@ impl EmbeddedLedger {
                 Access::Create | Access::Write => Self {
                     readers: Readers::new(path.clone(), Access::Write, None),
                     path,
-                    writer: Some(Writer::start(conn)?),
+                    writer: Some(Writer::start(conn, place)?),
                 },
             })
         };

@@ -5,6 +5,7 @@
 
 use std::{
     fs::File,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     thread,
@@ -94,6 +95,39 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Failure> {
          PRAGMA journal_size_limit = 67108864;",
     )?;
     Ok(conn)
+}
+
+/// A file that was opened, so that it is known whether its path still leads to it: what is written into a file that was removed or moved away
+/// would be lost, and its table would go on without it.
+pub(super) struct Place {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+impl Place {
+    /// The file that a connection was opened to a moment ago.
+    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+        let found = device_and_inode(path)?;
+        Ok(Self { path: path.to_owned(), device_and_inode: found })
+    }
+
+    /// Whether it is there as it was.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if device_and_inode(&self.path)? == self.device_and_inode {
+            return Ok(());
+        }
+        Err(Failure::lasting("another file took its place while it was open: nothing was written; start again"))
+    }
+}
+
+fn device_and_inode(path: &Path) -> Result<(u64, u64), Failure> {
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::lasting(
+            "it was removed or moved away while it was open: nothing was written; put the table's folder back as it was, and run again",
+        ),
+        _ => Failure::lasting(format!("it cannot be looked at ({error})")),
+    })?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// Whether no write waits beside the file to be folded into it.

@@ -14,7 +14,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::failure::Failure;
+use super::{connection::Place, failure::Failure};
 
 /// Most writes in one transaction.
 const GROUP_WRITES_MAX: usize = 256;
@@ -40,12 +40,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread that owns `conn`.
-    pub(super) fn start(conn: Connection) -> Result<Self, Failure> {
+    /// Starts the thread that owns `conn`, to the file at `place`.
+    pub(super) fn start(conn: Connection, place: Place) -> Result<Self, Failure> {
         let (queue, waiting) = channel();
         let thread = thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || serve(&conn, &waiting))
+            .spawn(move || serve(&conn, &place, &waiting))
             .map_err(|e| Failure::passing(format!("its writing thread cannot start: {e}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -78,11 +78,11 @@ impl Drop for Writer {
     }
 }
 
-fn serve(conn: &Connection, waiting: &Receiver<Queued>) {
+fn serve(conn: &Connection, place: &Place, waiting: &Receiver<Queued>) {
     while let Ok(first) = waiting.recv() {
         let mut group = gather(first, waiting);
         while !group.is_empty() {
-            carry_out(conn, &mut group);
+            carry_out(conn, place, &mut group);
         }
     }
 }
@@ -100,8 +100,8 @@ fn gather(first: Queued, waiting: &Receiver<Queued>) -> VecDeque<Job> {
 }
 
 /// One transaction with as much of the group as it can carry: all, unless SQLite undoes it in the middle.
-fn carry_out(conn: &Connection, group: &mut VecDeque<Job>) {
-    if let Err(failure) = run(conn, "BEGIN IMMEDIATE") {
+fn carry_out(conn: &Connection, place: &Place, group: &mut VecDeque<Job>) {
+    if let Err(failure) = place.check().and_then(|()| run(conn, "BEGIN IMMEDIATE")) {
         for job in group.drain(..) {
             job(Err(failure.clone()))(Ok(()));
         }

@@ -10,8 +10,10 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use drops::PipelineName;
+
 use super::{batch, file_in, fresh, open};
-use crate::{EmbeddedLedger, Ledger, LedgerError};
+use crate::{AbortOutcome, EmbeddedLedger, Ledger, LedgerError};
 
 #[track_caller]
 fn assert_says(result: Result<impl Sized, LedgerError>, path: &Path, words: &[&str]) {
@@ -37,6 +39,22 @@ async fn the_first_identity_stays() {
     let anew = EmbeddedLedger::open(&path, "ledger-3".to_owned()).unwrap();
     assert_eq!(anew.identity().await.unwrap(), "ledger-3");
     assert!(EmbeddedLedger::open(&folder.path().join("x"), String::new()).is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_written_into_a_file_that_was_moved_away() {
+    let folder = TempDir::new().unwrap();
+    let path = file_in(&folder);
+    let (ledger, elsewhere) = (open(&path), folder.path().join("elsewhere"));
+    let pipeline: PipelineName = "orders".parse().unwrap();
+    let write = || ledger.abort(&pipeline, batch(1));
+    fs::rename(&path, &elsewhere).unwrap();
+    assert_says(write().await, &path, &["moved away", "nothing was written", "put the table's folder back"]);
+    fs::write(&path, "").unwrap();
+    assert_says(write().await, &path, &["another file took its place"]);
+    fs::rename(&elsewhere, &path).unwrap();
+    assert_eq!(ledger.batch(batch(1)).await.unwrap(), None);
+    assert_eq!(write().await.unwrap(), AbortOutcome::Aborted);
 }
 
 #[test]
