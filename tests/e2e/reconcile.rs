@@ -49,6 +49,9 @@ fn a_table_that_is_right_is_called_right() {
     let counts = &verdict["counts"];
     assert_eq!((counts["drops"].as_u64(), counts["audit_rows"].as_u64()), (Some(90), Some(90)), "{verdict}");
     assert_eq!(counts["commits"].as_u64(), Some(3), "{verdict}");
+    assert_eq!((counts["pipelines"].as_u64(), counts["batches"].as_u64()), (Some(1), Some(3)), "{verdict}");
+    assert_eq!((counts["files"].as_u64(), counts["foreign_rows"].as_u64()), (Some(3), Some(0)), "{verdict}");
+    assert!(counts["rows"].as_u64() > Some(0) && verdict["unchecked"].as_array().unwrap().is_empty(), "{verdict}");
     let said = place.lithify(&["reconcile", place.table().to_str().unwrap()]).expect(&[exit::FINAL]);
     assert!(said.stdout.contains("Nothing is lost and nothing is doubled."), "{}", said.stdout);
 }

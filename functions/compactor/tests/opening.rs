@@ -7,6 +7,7 @@ mod place;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_schema::{DataType, Field, Schema};
 use compactor::{
     CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger, Until, Upkeep, UpkeepOutcome,
     first_columns,
@@ -110,6 +111,52 @@ async fn the_table_is_fixed_and_one_that_an_earlier_build_left_out_is_entered() 
     of_old().ensure_open(&TableSchema::default()).await.unwrap();
     assert_eq!(place.ledger.settings(&old).await.unwrap(), Some(all));
     assert!(of_old().is_fixed().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_pipeline_of_a_table_reads_no_other_does() {
+    let place = Place::new();
+    let schema = TableSchema::default();
+    let reads = |name: &str, source: &str| {
+        let (name, source) = (name.parse().unwrap(), source.to_owned());
+        with(&place, |settings| (settings.pipeline, settings.source) = (name, source))
+    };
+    reads("first", "source/orders").ensure_open(&schema).await.unwrap();
+    for source in ["source/orders", "source/orders/2026", "source"] {
+        let error = reads("second", source).ensure_open(&schema).await.unwrap_err();
+        assert!(matches!(&error, CompactError::Apart(NotOpened::SourceOfAnother { .. })), "{source}: {error}");
+        assert!(place.ledger.settings(&"second".parse().unwrap()).await.unwrap().is_none(), "{source}");
+    }
+    reads("second", "source/orders-2").ensure_open(&schema).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_others_become_the_newest_version_of_the_schema_once() {
+    let place = Place::new();
+    let compactor = with(&place, |_| {});
+    let table = |names: &[&str]| {
+        let field = |name: &&str| Field::new(*name, DataType::Int64, true);
+        Schema::new(names.iter().map(field).collect::<Vec<_>>())
+    };
+    let known = async || {
+        let (number, text) = place.ledger.newest_schema("table").await.unwrap().unwrap();
+        let schema: TableSchema = serde_json::from_str(&text).unwrap();
+        (number, schema.fields.into_iter().map(|field| field.name).collect::<Vec<_>>())
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    compactor.adopt(&table(&["a", "b"])).await.unwrap();
+    assert_eq!(known().await, (1, names(&["a", "b"])));
+    // Another order is nothing new, nor is a table that does not have all of them yet.
+    for same in [&["a", "b"][..], &["b", "a"], &["b"]] {
+        compactor.adopt(&table(same)).await.unwrap();
+        assert_eq!(known().await.0, 1, "{same:?}");
+    }
+    compactor.adopt(&table(&["theirs", "b"])).await.unwrap();
+    assert_eq!(known().await, (2, names(&["theirs", "b", "a"])));
+    // A column of another type, as many as before.
+    let fields = vec![Field::new("theirs", DataType::Utf8, true), Field::new("b", DataType::Int64, true)];
+    compactor.adopt(&Schema::new(fields)).await.unwrap();
+    assert_eq!(known().await, (3, names(&["theirs", "b", "a"])));
 }
 
 #[tokio::test(flavor = "multi_thread")]

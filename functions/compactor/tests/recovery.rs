@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
 use compactor::{CompactError, NotOpened, Opened, Outcome, Trigger};
+use decode::schema::TableSchema;
 use drops::Timestamp;
 use lake::{Foreign, Lake, TableMetadata};
 use ledger::Ledger;
@@ -86,6 +87,64 @@ async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
     assert_eq!(commits(&place).await, 0);
     place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_others_stand_on_is_settled_at_its_own_version() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.audit.fault(Fault::FailBefore, u64::MAX);
+    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    place.audit.fault(Fault::FailBefore, 0);
+    for _ in 0..2 {
+        place.lake.inner.append_foreign(Foreign::default()).unwrap();
+    }
+    assert!(matches!(place.compactor().open().await.unwrap(), Opened::Table { version: 3, .. }));
+    // The version at which the batches are marked carries their intent.
+    place.audit_of(5).await;
+    assert_eq!(commits(&place).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_table_that_is_ahead_is_of_another_table() {
+    let (ours, other) = (Place::new(), Place::new());
+    other.drop_files(0..5).await;
+    other.ingest().await;
+    assert_eq!(commits(&other).await, 1);
+    ours.drop_files(0..5).await;
+    ours.ingest().await;
+    ours.lake.fault(Fault::FailBefore, u64::MAX);
+    assert!(ours.compactor().compact(Trigger::Now).await.is_err());
+    ours.lake.fault(Fault::FailBefore, 0);
+    let mixed = ours.compactor_with(|parts| parts.audit = other.audit.clone());
+    // Made by the one that has the right audit table, the table has no commit yet.
+    let _ = ours.compactor().ensure_open(&TableSchema::default()).await.unwrap();
+    let refused = mixed.open().await.unwrap_err();
+    assert!(
+        matches!(refused, CompactError::Apart(NotOpened::AuditOfAnother { audit: Some(1), log: None, .. })),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_in_the_place_of_another_is_not_opened() {
+    let (ours, other) = (Place::new(), Place::new());
+    for place in [&ours, &other] {
+        let _ = place.compactor().ensure_open(&TableSchema::default()).await.unwrap();
+    }
+    let mixed = ours.compactor_with(|parts| parts.lake = other.lake.clone());
+    let refused = mixed.open().await.unwrap_err();
+    assert!(matches!(refused, CompactError::Apart(NotOpened::OtherTable { .. })), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_lost_before_the_first_commit_is_noticed() {
+    let place = Place::new();
+    let _ = place.compactor().ensure_open(&TableSchema::default()).await.unwrap();
+    let place = place.with_new_ledger();
+    let error = place.compactor().open().await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::LedgerLost { .. })), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -261,3 +261,21 @@ async fn no_time_means_no_work_and_no_trace() {
     assert_eq!(place.state.list("upkeep/").await.unwrap(), []);
     assert_eq!(place.upkeep().await.files_merged, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_rewrite_that_is_refused_are_taken_back_unless_it_may_have_been_sent_before() {
+    for (fault, may_land) in [(Fault::Refuse, false), (Fault::FailThenRefuse, true)] {
+        let mut place = Place::new();
+        place.small_files = 4;
+        place.commit_often(4, 1).await;
+        place.lake.fault(fault, u64::MAX);
+        let merged = place.zombie().upkeep(Upkeep::Merge, &Until::never()).await;
+        let landed = matches!(&merged, Ok(UpkeepOutcome::Done(report)) if report.files_merged > 0);
+        assert!(!landed && merged.is_err() == may_land, "{fault:?}: {merged:?}");
+        assert_eq!(place.unnamed("table", &place.lake).is_empty(), !may_land, "{fault:?}");
+        place.lake.fault(fault, 0);
+        assert_eq!(place.rows().await, expected(4));
+        assert_eq!(place.upkeep().await.files_merged, 4);
+        assert_eq!(place.rows().await, expected(4));
+    }
+}

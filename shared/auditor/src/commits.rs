@@ -99,3 +99,52 @@ fn check_pipeline(log: &Log, pipeline: &PipelineHistory, verdict: &mut Verdict) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use runs::Manifest;
+
+    use super::*;
+    use crate::history::{Landed, SealedBatch};
+
+    fn batch(n: u64, version: Option<u64>) -> (BatchId, SealedBatch) {
+        let id = BatchId::from_parts(n, 1);
+        let manifest = Manifest::new(id, "p".parse().unwrap(), 1, Vec::new(), Vec::new(), None).unwrap();
+        (id, SealedBatch { manifest, version })
+    }
+
+    /// What is found where intent 1 names batch 1, which is marked at this version, and the log has these versions' numbers.
+    fn found(marked: Option<u64>, settled: Option<u64>, log: &[(u64, u64)], from: u64) -> Vec<Invariant> {
+        let (id, sealed) = batch(1, marked);
+        let landed = vec![Landed { number: 1, batches: vec![id] }];
+        let batches = [(id, sealed)].into();
+        let pipeline = PipelineHistory { name: "p".parse().unwrap(), batches, landed, settled };
+        let txns = log.iter().map(|(version, number)| (*version, [("lithify/p".to_owned(), *number)].into())).collect();
+        let mut verdict = Verdict::default();
+        check_pipeline(&Log { txns, from }, &pipeline, &mut verdict);
+        assert_eq!(verdict.counts.commits, log.len() as u64);
+        verdict.findings.iter().map(|finding| finding.invariant).collect()
+    }
+
+    #[test]
+    fn a_batch_is_committed_where_the_log_has_its_intent() {
+        assert_eq!(found(Some(5), Some(1), &[(5, 1)], 0), []);
+        assert_eq!(found(Some(4), Some(1), &[(5, 1)], 0), [Invariant::CommittedByIntent]);
+        assert_eq!(found(Some(5), Some(1), &[(5, 1), (6, 1)], 0), [Invariant::RunOnce, Invariant::CommittedByIntent]);
+    }
+
+    #[test]
+    fn an_intent_that_no_commit_carries_is_found_unless_the_log_was_cleaned_up_there() {
+        for (from, expected) in
+            [(0, vec![Invariant::CommittedByIntent]), (5, vec![Invariant::CommittedByIntent]), (6, vec![])]
+        {
+            assert_eq!(found(Some(5), Some(1), &[], from), expected, "from {from}");
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_marked() {
+        assert_eq!(found(None, None, &[(5, 1)], 0), []);
+        assert_eq!(found(None, Some(1), &[(5, 1)], 0), [Invariant::RunOnce]);
+    }
+}

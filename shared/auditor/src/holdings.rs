@@ -79,3 +79,59 @@ fn one_holder_each(holders: &HashMap<DropId, Vec<(BatchId, bool)>>, verdict: &mu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use drops::Timestamp;
+    use runs::{HeldDrop, Manifest};
+
+    use super::*;
+    use crate::history::{Landed, PipelineHistory, SealedBatch};
+
+    fn held(key: &str, fate: Fate, rows: u64, quarantined_records: u64) -> HeldDrop {
+        HeldDrop {
+            bucket: "b".into(),
+            key: key.into(),
+            version: None,
+            etag: "e".into(),
+            size: 1,
+            modified: Timestamp(0),
+            arrived: None,
+            fate,
+            records: rows + quarantined_records,
+            rows,
+            rescued_rows: 0,
+            quarantined_records,
+        }
+    }
+
+    fn sealed(id: BatchId, held: Vec<HeldDrop>, version: Option<u64>) -> (BatchId, SealedBatch) {
+        let manifest = Manifest::new(id, "p".parse().unwrap(), 1, held, Vec::new(), None).unwrap();
+        (id, SealedBatch { manifest, version })
+    }
+
+    #[test]
+    fn what_is_marked_or_has_landed_is_in_the_table_and_nothing_else() {
+        let id = |n| BatchId::from_parts(n, 1);
+        let unreadable = Fate::Quarantined { reason: "r".into() };
+        let batches = [
+            sealed(id(1), vec![held("marked", Fate::Ingested, 3, 2), held("bad", unreadable, 0, 0)], Some(1)),
+            sealed(id(2), vec![held("landed", Fate::Ingested, 4, 0)], None),
+            sealed(id(3), vec![held("staged", Fate::Ingested, 5, 0)], None),
+        ];
+        let landed = vec![Landed { number: 1, batches: vec![id(1)] }, Landed { number: 2, batches: vec![id(2)] }];
+        let name: drops::PipelineName = "p".parse().unwrap();
+        let pipeline = PipelineHistory { name: name.clone(), batches: batches.into(), landed, settled: Some(1) };
+        let lost = DropId { pipeline: name, bucket: "b".into(), key: "lost".into(), version: None };
+        let mut verdict = Verdict::default();
+        let holdings = Holdings::of(&History { pipelines: vec![pipeline] }, std::slice::from_ref(&lost), &mut verdict);
+        let of = |key: &str| {
+            let expected = &holdings.files[&format!("s3://b/{key}")]["e"];
+            (expected.rows, expected.records, expected.copies, expected.staged)
+        };
+        assert_eq!((of("marked"), of("landed")), ((3, 5, 1, false), (4, 4, 1, false)));
+        assert_eq!((of("bad"), of("staged")), ((0, 0, 0, false), (0, 0, 0, true)));
+        let found: Vec<_> = verdict.findings.iter().map(|one| (one.invariant, one.object.clone())).collect();
+        assert_eq!(found, [(Invariant::AcknowledgedIsFinal, lost.to_string())]);
+    }
+}

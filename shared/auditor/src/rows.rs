@@ -129,3 +129,86 @@ impl SeenFile {
         Err("it is in the table more than once".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use drops::BatchId;
+
+    use super::*;
+    use crate::Finding;
+
+    fn rows(rows: &[(Option<&str>, Option<&str>, Option<i64>)]) -> RecordBatch {
+        let files: StringArray = rows.iter().map(|row| row.0).collect();
+        let versions: StringArray = rows.iter().map(|row| row.1).collect();
+        let ordinals: Int64Array = rows.iter().map(|row| row.2).collect();
+        let columns: [(&str, ArrayRef); 3] =
+            [(SOURCE_FILE, Arc::new(files)), (SOURCE_VERSION, Arc::new(versions)), (SOURCE_ROW, Arc::new(ordinals))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    /// A file of so many records that are all rows, held once.
+    fn holding(file: &str, records: u64) -> Holdings {
+        let batch = Some(BatchId::from_parts(1, 1));
+        let expected = Expected { rows: records, records, copies: 1, batch, ..Expected::default() };
+        Holdings { files: [(file.to_owned(), [("v".to_owned(), expected)].into())].into() }
+    }
+
+    fn judged(holdings: &Holdings, batch: &RecordBatch) -> Verdict {
+        let (mut seen, mut verdict) = (Seen::default(), Verdict::default());
+        seen.take(batch, holdings, "part", &mut verdict);
+        seen.compare(holdings, &mut verdict);
+        verdict
+    }
+
+    fn found(verdict: &Verdict) -> Vec<(&str, &str)> {
+        verdict.findings.iter().map(|Finding { object, what, .. }| (object.as_str(), what.as_str())).collect()
+    }
+
+    #[test]
+    fn a_row_that_is_doubled_in_the_place_of_another_is_found() {
+        let holdings = holding("f", 100);
+        let all = |twice: i64, lost: i64| {
+            let ordinals = (0..100).map(|n| if n == lost { twice } else { n });
+            rows(&ordinals.map(|n| (Some("f"), Some("v"), Some(n))).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&judged(&holdings, &all(7, 7))), []);
+        for (twice, lost) in [(0, 1), (7, 70), (99, 0)] {
+            let verdict = judged(&holdings, &all(twice, lost));
+            let object = format!("f row {twice}");
+            assert_eq!(found(&verdict), [(object.as_str(), "it is in the table more than once (in part)")]);
+        }
+    }
+
+    #[test]
+    fn an_ordinal_that_its_file_has_not_is_found() {
+        let holdings = holding("f", 2);
+        for ordinal in [2, -1] {
+            let verdict =
+                judged(&holdings, &rows(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(ordinal))]));
+            assert_eq!(found(&verdict).len(), 1, "{ordinal}: {:?}", found(&verdict));
+        }
+    }
+
+    #[test]
+    fn rows_of_what_is_not_in_the_table_are_found_once_for_all() {
+        let mut holdings = holding("f", 0);
+        holdings.files.get_mut("f").unwrap().get_mut("v").unwrap().copies = 0;
+        let verdict = judged(&holdings, &rows(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(1))]));
+        assert_eq!(found(&verdict).len(), 1);
+        let verdict = judged(&Holdings::default(), &rows(&[(Some("f"), Some("v"), Some(0))]));
+        assert_eq!(found(&verdict).len(), 1);
+    }
+
+    #[test]
+    fn rows_that_do_not_say_their_origin_are_others() {
+        let others = rows(&[(None, Some("v"), Some(0)), (Some("f"), None, Some(0)), (Some("f"), Some("v"), None)]);
+        let verdict = judged(&Holdings::default(), &others);
+        assert!(verdict.holds());
+        assert_eq!((verdict.counts.rows, verdict.counts.foreign_rows), (3, 3));
+        let without = others.project(&[0]).unwrap();
+        assert_eq!(judged(&Holdings::default(), &without).counts.foreign_rows, 3);
+    }
+}

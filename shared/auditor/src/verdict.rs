@@ -126,3 +126,21 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_kept_up_to_a_number_of_each_invariant_and_all_are_counted() {
+        let mut verdict = Verdict::default();
+        assert!(verdict.holds());
+        for at in 0..KEPT + 5 {
+            verdict.find(Invariant::RowsOnce, at.to_string(), "what");
+        }
+        verdict.find(Invariant::Balance, "the last", "what");
+        assert_eq!((verdict.findings.len(), verdict.found), (KEPT + 1, KEPT as u64 + 6));
+        assert_eq!(verdict.findings.last().map(|last| last.invariant), Some(Invariant::Balance));
+        assert!(!verdict.holds());
+    }
+}

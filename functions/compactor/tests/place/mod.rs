@@ -37,6 +37,10 @@ pub enum Fault {
     LoseAnswer,
     /// It does not land, and the answer is an error.
     FailBefore,
+    /// It does not land, and is refused for good.
+    Refuse,
+    /// The first answer is an error; who asks again is refused for good.
+    FailThenRefuse,
 }
 
 /// A log in memory whose commits can be made to fail.
@@ -81,6 +85,13 @@ impl Lake for FaultyLake {
         let lost = || LakeError::Passing { table: "t".into(), action: "commit", reason: "the answer was lost".into() };
         if fault == Some(Fault::FailBefore) {
             return Err(lost());
+        }
+        if fault == Some(Fault::FailThenRefuse) {
+            *self.fault.lock().unwrap() = Some(Fault::Refuse);
+            return Err(lost());
+        }
+        if fault == Some(Fault::Refuse) {
+            return Err(LakeError::Unwritable { table: "t".into(), version, reason: "the table refuses it".into() });
         }
         let outcome = self.inner.commit(version, commit).await?;
         if outcome == CommitOutcome::Landed {

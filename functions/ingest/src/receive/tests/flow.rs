@@ -1,13 +1,15 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use drops::Timestamp;
 use drops::notification::{Notification, forward};
-use ledger::{Ledger, PipelineSettings};
+use ledger::{EmbeddedLedger, Ledger, PipelineSettings};
 use runtime::Clock;
 use store::Store;
 
+use super::super::lanes::Lanes;
 use super::world::*;
 
 #[tokio::test]
@@ -455,4 +457,32 @@ async fn a_drop_that_outlasts_the_time_goes_to_the_other_function() {
     world.sent.messages.lock().unwrap().clear();
     assert_eq!(world.deliver().await, 0);
     assert_eq!(world.held().await.1, 27_001);
+}
+
+#[tokio::test]
+async fn a_size_that_was_not_told_is_asked() {
+    let mut world = World::new().await;
+    let told = world.put("orders/large.json", "{\"a\":1}\n".repeat(20_000));
+    world.notify(&Notification { size: None, ..told });
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.held().await.2, world.counted("LargeDrops")), (0, 1), "it is large");
+}
+
+#[tokio::test]
+async fn a_ledger_that_turns_into_another_is_noticed() {
+    let mut world = World::new().await;
+    world.drop("orders/a.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    let name = "orders".parse().unwrap();
+    let fixed = world.ledger.settings(&name).await.unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let other = EmbeddedLedger::open(&folder.path().join("ledger.db"), "ledger-2".into()).unwrap();
+    other.fix_settings(&name, &fixed).await.unwrap();
+    let current = world.current();
+    let mut lanes = Lanes::new(world.ledger.clone(), current.queues.clone(), current.lanes.clone());
+    assert_eq!(lanes.closed(&lanes.lanes[0], world.clock.as_ref()).await.unwrap(), None);
+    lanes.ledger = Arc::new(other);
+    world.clock.pass(MINUTE * 2);
+    let why = lanes.closed(&lanes.lanes[0], world.clock.as_ref()).await.unwrap();
+    assert!(why.is_some_and(|why| why.contains("another ledger")));
 }

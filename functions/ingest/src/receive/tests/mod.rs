@@ -7,5 +7,6 @@ mod flow;
 mod identity;
 mod keys;
 mod patience;
+mod runs;
 mod secrets;
 mod world;

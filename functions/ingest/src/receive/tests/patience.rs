@@ -1,8 +1,10 @@
 //! Time that is lacking, requests that hang, and neighbours that die: none of it is held against a drop that is well.
 
 use drops::Timestamp;
+use ledger::{BatchRecord, Ledger};
 use runtime::Clock;
 
+use super::super::RENEWED_AT;
 use super::world::*;
 
 #[tokio::test]
@@ -17,6 +19,10 @@ async fn a_drop_whose_reading_hangs_is_given_up_and_never_quarantined() {
         let mut told = world.told();
         told.deadline = Timestamp(world.clock.now().0 + 5_200_000);
         assert_eq!(world.deliver_until(told).await, 1);
+        // Whoever comes next need not wait until the claim is old.
+        let claims = world.ledger.claims(&[drop_id("orders/hangs.json")]).await.unwrap();
+        let record = world.ledger.batch(claims[0].as_ref().unwrap().batch).await.unwrap();
+        assert_eq!(record, Some(BatchRecord::GivenUp));
         world.clock.pass(CLAIM_TIME + MINUTE);
     }
     assert_eq!(world.quarantined("orders/hangs.json").await, None);
@@ -88,4 +94,27 @@ async fn many_deadly_drops_make_no_dead_letters_of_their_neighbours() {
         let deadly = at % 4 == 0;
         assert_eq!(world.quarantined(&format!("orders/{at:02}.json")).await, Some(deadly), "{at}");
     }
+}
+
+#[tokio::test]
+async fn of_two_suspects_the_one_with_few_receives_left_waits() {
+    let mut world = World::new().await;
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    world.deliver().await;
+    for key in ["orders/a.json", "orders/b.json"] {
+        world.drop(key, r#"{"a":2}"#);
+    }
+    world.change("orders/a.json", |object| object.deadly = true);
+    assert_eq!(world.deliver().await, 2, "they die together");
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    world.queue[1].2 = RENEWED_AT;
+    assert_eq!(world.deliver().await, 2, "the first dies alone");
+    assert_eq!(world.renewed, 1, "the second comes as a new message");
+    // One that is alone is run, however often it came: nobody else's receives are used up.
+    world.change("orders/b.json", |object| object.deadly = false);
+    world.queue.retain(|(_, body, _)| body.contains("orders/b.json"));
+    world.queue[0].2 = RENEWED_AT;
+    world.clock.pass(CLAIM_TIME + MINUTE);
+    assert_eq!((world.deliver().await, world.renewed), (0, 1));
+    assert_eq!(world.quarantined("orders/b.json").await, Some(false));
 }

@@ -246,6 +246,10 @@ impl World {
     }
 
     pub(super) async fn with(pipelines: &str) -> Self {
+        Self::with_budget(pipelines, Budget::of(None)).await
+    }
+
+    pub(super) async fn with_budget(pipelines: &str, budget: Budget) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock::default());
         let bucket = Arc::new(Bucket { clock: clock.clone(), ..Bucket::default() });
@@ -253,7 +257,6 @@ impl World {
         let sent = Arc::new(Sent::default());
         let settings = Arc::new(Settings(Mutex::new(Err("not read".into()))));
         let receiver = |is_large| {
-            let budget = Budget::of(None);
             let own = ReceiverSettings { claim_time: CLAIM_TIME, is_large, budget };
             Receiver::new(settings.clone(), sent.clone(), clock.clone(), Arc::new(SystemEntropy), own)
         };
@@ -457,8 +460,7 @@ impl World {
         let lanes = self.current();
         let told = Call { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
         let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told, self.bucket.clone());
-        let id = DropId { pipeline: "orders".parse().unwrap(), bucket: BUCKET.into(), key: key.into(), version: None };
-        let object = DroppedObject { id, etag: String::new(), size: 0, modified: Timestamp(0) };
+        let object = DroppedObject { id: drop_id(key), etag: String::new(), size: 0, modified: Timestamp(0) };
         let claim = self.ledger.claims(std::slice::from_ref(&object.id)).await.unwrap().remove(0)?;
         let sealed = self.ledger.batch(claim.batch).await.unwrap()?;
         sealed.sealed()?;
@@ -492,6 +494,11 @@ impl World {
         }
         (held, rows, manifests.len())
     }
+}
+
+/// The drop of a key, in a pipeline that ignores overwrites.
+pub(super) fn drop_id(key: &str) -> DropId {
+    DropId { pipeline: "orders".parse().unwrap(), bucket: BUCKET.into(), key: key.into(), version: None }
 }
 
 pub(super) fn sqs_event(messages: &[(String, String, u32)]) -> String {
