@@ -106,7 +106,8 @@ mod tests {
     }
 
     fn sealed(id: BatchId, held: Vec<HeldDrop>, version: Option<u64>) -> (BatchId, SealedBatch) {
-        let manifest = Manifest::new(id, "p".parse().unwrap(), 1, held, Vec::new(), None).unwrap();
+        let pipeline = "p".parse().unwrap();
+        let manifest = Manifest { batch: id, pipeline, schema_version: 1, held, runs: Vec::new(), quarantine: None };
         (id, SealedBatch { manifest, version })
     }
 

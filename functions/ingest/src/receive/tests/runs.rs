@@ -66,6 +66,7 @@ async fn a_batch_of_more_rows_than_fit_has_several_runs_and_each_row_once() {
 async fn columns_that_come_late_in_a_drop_are_columns_and_its_rows_are_counted_once() {
     let mut world = small().await;
     world.drop("orders/0.json", "{\"a\":1}\n".repeat(5));
+    assert_eq!(world.deliver().await, 0);
     // What cannot be a number is rescued, before the column comes and after it.
     let misfit = "{\"a\":\"x\"}\n";
     let (before, after) = ("{\"a\":1}\n".repeat(250), "{\"a\":1,\"late\":{\"b\":1,\"c\":2,\"d\":3}}\n".repeat(40));
