@@ -67,22 +67,22 @@ async fn columns_that_come_late_in_a_drop_are_columns_and_its_rows_are_counted_o
     let mut world = small().await;
     world.drop("orders/0.json", "{\"a\":1}\n".repeat(5));
     assert_eq!(world.deliver().await, 0);
-    // What cannot be a number is rescued, before the column comes and after it.
+    // What cannot be a number is rescued, before the drop's first run is full and after the column comes.
     let misfit = "{\"a\":\"x\"}\n";
-    let (before, after) = ("{\"a\":1}\n".repeat(250), "{\"a\":1,\"late\":{\"b\":1,\"c\":2,\"d\":3}}\n".repeat(40));
-    world.drop("orders/1.json", format!("{before}{misfit}{after}{misfit}not a record\n"));
+    let (before, after) = ("{\"a\":1}\n".repeat(900), "{\"a\":1,\"late\":{\"b\":1,\"c\":2,\"d\":3}}\n".repeat(40));
+    world.drop("orders/1.json", format!("{misfit}{before}{after}{misfit}not a record\n"));
     world.drop("orders/2.json", "{\"a\":1}\n".repeat(5));
     assert_eq!(world.deliver().await, 0);
     let manifests = world.manifests().await;
     let held = manifests.iter().flat_map(|manifest| &manifest.held).find(|drop| drop.key == "orders/1.json").unwrap();
-    assert_eq!((held.records, held.rows, held.rescued_rows, held.quarantined_records), (293, 292, 2, 1));
+    assert_eq!((held.records, held.rows, held.rescued_rows, held.quarantined_records), (943, 942, 2, 1));
     let mut seen = 0;
     for manifest in &manifests {
         let newest = manifest.runs.iter().map(|run| run.schema_version).max().unwrap();
         assert_eq!(manifest.schema_version, newest);
         for (file, rows) in rows(&world, manifest, "late").await {
             if file.ends_with("1.json") {
-                let expected = (0..292).map(|row| (row, (251..291).contains(&row)));
+                let expected = (0..942).map(|row| (row, (901..941).contains(&row)));
                 assert_eq!(rows, expected.collect::<Vec<_>>());
                 seen += 1;
             } else {
