@@ -70,6 +70,8 @@ async fn columns_that_come_late_in_a_drop_are_columns_and_its_rows_are_counted_o
     // What cannot be a number is rescued, before the drop's first run is full and after the column comes.
     let misfit = "{\"a\":\"x\"}\n";
     let (before, after) = ("{\"a\":1}\n".repeat(900), "{\"a\":1,\"late\":{\"b\":1,\"c\":2,\"d\":3}}\n".repeat(40));
+    // A drop before it has some too, and shares its run.
+    world.drop("orders/05.json", format!("{misfit}{}", "{\"a\":1}\n".repeat(4)));
     world.drop("orders/1.json", format!("{misfit}{before}{after}{misfit}not a record\n"));
     world.drop("orders/2.json", "{\"a\":1}\n".repeat(5));
     assert_eq!(world.deliver().await, 0);
