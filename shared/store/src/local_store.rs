@@ -55,10 +55,19 @@ impl LocalStore {
         if is_address(address) { Ok(self.root.join(address)) } else { Err(StoreError::Address(address.to_owned())) }
     }
 
+    /// An address as errors name it.
+    fn shown(&self, address: &str) -> String {
+        self.root.join(address).display().to_string()
+    }
+
     fn begin(&self, address: &str) -> Result<LocalWriter, StoreError> {
         let path = self.path(address)?;
         let folder = path.parent().unwrap_or(&self.root).to_owned();
-        let failed = |action| move |source| StoreError::Io { action, address: address.to_owned(), source };
+        let shown = self.shown(address);
+        let failed = |action| {
+            let address = shown.clone();
+            move |source| StoreError::Io { action, address, source }
+        };
         let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&folder) || !folder.is_dir() {
             create_folder(&folder).map_err(failed("make the folder of"))?;
@@ -68,7 +77,7 @@ impl LocalStore {
         let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!(".unfinished-{}-{number}.tmp", self.owner));
         let file = File::create(&temporary).map_err(failed("create"))?;
-        Ok(LocalWriter { file, temporary, path, folder, address: address.to_owned(), written: 0, finished: false })
+        Ok(LocalWriter { file, temporary, path, folder, written: 0, finished: false })
     }
 }
 
@@ -103,7 +112,6 @@ struct LocalWriter {
     temporary: PathBuf,
     path: PathBuf,
     folder: PathBuf,
-    address: String,
     written: u64,
     finished: bool,
 }
@@ -123,7 +131,7 @@ impl Write for LocalWriter {
 impl ObjectWriter for LocalWriter {
     fn finish(mut self: Box<Self>) -> Result<u64, StoreError> {
         let failed = |action| {
-            let address = self.address.clone();
+            let address = self.path.display().to_string();
             move |source| StoreError::Io { action, address, source }
         };
         self.file.sync_all().map_err(failed("sync"))?;
@@ -160,8 +168,7 @@ impl RandomRead for LocalRead {
     }
 }
 
-fn missing_or(action: &'static str, address: &str) -> impl FnOnce(io::Error) -> StoreError {
-    let address = address.to_owned();
+fn missing_or(action: &'static str, address: String) -> impl FnOnce(io::Error) -> StoreError {
     move |source| match source.kind() {
         io::ErrorKind::NotFound => StoreError::Missing(address),
         _ => StoreError::Io { action, address, source },
@@ -172,18 +179,18 @@ fn missing_or(action: &'static str, address: &str) -> impl FnOnce(io::Error) -> 
 impl Store for LocalStore {
     async fn put(&self, address: &str, content: Bytes) -> Result<(), StoreError> {
         let mut writer = Box::new(self.begin(address)?);
-        let failed = |source| StoreError::Io { action: "write", address: address.to_owned(), source };
+        let failed = |source| StoreError::Io { action: "write", address: self.shown(address), source };
         writer.write_all(&content).map_err(failed)?;
         writer.finish().map(|_| ())
     }
 
     async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
-        fs::read(self.path(address)?).map(Bytes::from).map_err(missing_or("read", address))
+        fs::read(self.path(address)?).map(Bytes::from).map_err(missing_or("read", self.shown(address)))
     }
 
     async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
-        let file = File::open(self.path(address)?).map_err(missing_or("open", address))?;
-        let size = file.metadata().map_err(missing_or("look at", address))?.len();
+        let file = File::open(self.path(address)?).map_err(missing_or("open", self.shown(address)))?;
+        let size = file.metadata().map_err(missing_or("look at", self.shown(address)))?.len();
         Ok(Arc::new(LocalRead { file, size }))
     }
 
@@ -193,7 +200,7 @@ impl Store for LocalStore {
 
     async fn delete(&self, address: &str) -> Result<(), StoreError> {
         match fs::remove_file(self.path(address)?) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(missing_or("delete", address)(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(missing_or("delete", self.shown(address))(e)),
             _ => Ok(()),
         }
     }
@@ -206,10 +213,10 @@ impl Store for LocalStore {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(missing_or("list", &prefix)(e)),
+                Err(e) => return Err(missing_or("list", self.shown(&prefix))(e)),
             };
             for entry in entries {
-                let entry = entry.map_err(missing_or("list", &prefix))?;
+                let entry = entry.map_err(missing_or("list", self.shown(&prefix)))?;
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 if name.starts_with('.') || !name.starts_with(begin) {
                     continue;
@@ -218,7 +225,7 @@ impl Store for LocalStore {
                     Ok(m) if m.is_dir() => folders.push((entry.path(), format!("{prefix}{name}/"), "")),
                     Ok(m) => found.push((format!("{prefix}{name}"), m.len())),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(missing_or("look at", &prefix)(e)),
+                    Err(e) => return Err(missing_or("look at", self.shown(&prefix))(e)),
                 }
             }
         }
