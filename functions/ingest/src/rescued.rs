@@ -1,12 +1,15 @@
 //! Values beside their columns: which columns they were rescued from, in words, so that the user is told each by name.
 
 use decode::infer::Conflict;
-use decode::rows::{Misfit, MisfitCause};
+use decode::rows::{Misfit, MisfitCause, NoColumn};
 use decode::schema::{Type, type_name};
 
 /// A column that values were rescued from, as something to settle; `file` is the drop of the example.
 pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
-    let Misfit { column, cause, example, .. } = misfit;
+    let Misfit { column, cause, mut example, .. } = misfit;
+    if example.is_empty() {
+        example = "the empty text".to_owned();
+    }
     let read = || "read them from _rescued_data".to_owned();
     let (reason, remedy) = match cause {
         MisfitCause::Empty => (
@@ -36,15 +39,32 @@ pub(crate) fn conflict(misfit: Misfit, file: &str) -> Conflict {
             ),
             format!("{}, or have the field renamed", read()),
         ),
-        MisfitCause::NoColumn => (
-            format!(
-                "{example} in {file} and the like have no column and are in _rescued_data: the value has no type yet, the name is \
-                 another column's but for case or forbidden characters, or the table has as many columns as it may"
-            ),
-            format!("{}, or have the field renamed", read()),
-        ),
+        MisfitCause::NoColumn(why) => {
+            let (because, remedy) = no_column(why, &column);
+            (format!("{example} in {file} and the like have no column and are in _rescued_data: {because}"), remedy)
+        }
     };
     Conflict { column, reason, remedy }
+}
+
+/// Why a name has no column, and what settles it.
+fn no_column(why: NoColumn, column: &str) -> (String, String) {
+    match why {
+        NoColumn::NoType => (
+            "nothing in them has a type yet".to_owned(),
+            format!(
+                "the column comes with the first value that has one, or in a new table with schema_hints = \"{column} string\""
+            ),
+        ),
+        NoColumn::Taken(other) => (
+            format!("the column {other} has that name, but for case or characters that no column's name can have"),
+            "read them from _rescued_data, or have one of the fields renamed".to_owned(),
+        ),
+        NoColumn::Limit => (
+            "the table has as many columns as it may, or the field nests deeper than a column may".to_owned(),
+            "read them from _rescued_data, or ingest into a new table with a parent hinted as string".to_owned(),
+        ),
+    }
 }
 
 /// The hints with which a column would hold a value that it does not: for a real in a column of integers there are two.
@@ -80,6 +100,10 @@ mod tests {
         let empty = told(MisfitCause::Empty);
         assert!(empty.reason.contains("as in x.json, cannot be a partition's value"), "{empty:?}");
         assert!(told(MisfitCause::Twice).reason.contains("stands twice"));
-        assert!(told(MisfitCause::NoColumn).remedy.contains("renamed"));
+        let typeless = told(MisfitCause::NoColumn(NoColumn::NoType));
+        assert!(typeless.reason.contains("has a type yet") && !typeless.remedy.contains("renamed"), "{typeless:?}");
+        let taken = told(MisfitCause::NoColumn(NoColumn::Taken("b_c".to_owned())));
+        assert!(taken.reason.contains("the column b_c has that name") && taken.remedy.contains("renamed"), "{taken:?}");
+        assert!(told(MisfitCause::NoColumn(NoColumn::Limit)).reason.contains("as many columns as it may"));
     }
 }

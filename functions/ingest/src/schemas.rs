@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use decode::hints::Hints;
+use decode::hints::{Hints, quoted};
 use decode::infer::{Conflict, Observed};
 use decode::limits::OverLimit;
 use decode::rows::{MAX_MISFITS_NAMED, column_hash};
@@ -289,7 +289,7 @@ fn collect(
 ) {
     use decode::schema::Type;
     for field in after {
-        let path = format!("{prefix}{}", field.name);
+        let path = format!("{prefix}{}", quoted(&field.name));
         match before.iter().find(|b| b.name == field.name) {
             None => added.push((path, field.data_type.to_string())),
             Some(known) => {

@@ -150,9 +150,10 @@ impl<'b, R: Read> Inflate<'b, R> {
                 return Ok(!self.input_ended);
             }
             None if !given => {
+                let what =
+                    if is_markup(first) { "markup (an error page?)" } else { "neither that nor text: it is damaged" };
                 return Err(DropFault::Unreadable(format!(
-                    "the name says that it is compressed with {compression}, but its first bytes are neither that nor text: it is \
-                     damaged"
+                    "the name says that it is compressed with {compression}, but its first bytes are {what}"
                 )));
             }
             _ => {
@@ -295,6 +296,11 @@ fn is_text(first: &[u8]) -> bool {
     };
     let text = whole.trim_start_matches('\u{feff}').trim_start();
     !text.starts_with('<') && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+/// Whether content begins as HTML or XML does.
+fn is_markup(first: &[u8]) -> bool {
+    first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start().starts_with(b"<")
 }
 
 /// Whether all there is of a drop is the beginning of a compression's magic number: an empty file is no whole one either.

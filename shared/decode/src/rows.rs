@@ -30,7 +30,7 @@ use fields::FieldColumns;
 use fit_csv::Fit;
 use fit_json::{Aside, Record};
 use misfits::{Gathered, Path};
-pub use misfits::{MAX_MISFITS_NAMED, Misfit, MisfitCause, Misfits, column_hash};
+pub use misfits::{MAX_MISFITS_NAMED, Misfit, MisfitCause, Misfits, NoColumn, column_hash};
 
 use crate::infer::Observed;
 use crate::json::{Kind, Tape, write_string};
@@ -282,7 +282,9 @@ impl Rows {
         write_string(field.text, &mut self.remainder);
         let cause = || match self.header.columns[position] {
             HeaderColumn::Twin => MisfitCause::Twice,
-            HeaderColumn::Stranger => MisfitCause::NoColumn,
+            HeaderColumn::Stranger => {
+                MisfitCause::NoColumn(self.columns.taken_by(name).map_or(NoColumn::Limit, NoColumn::Taken))
+            }
             HeaderColumn::Column(index) => match self.columns.fields.get(index).map(|field| &field.column) {
                 Some(columns::Column::Text(_)) => MisfitCause::Empty,
                 _ => MisfitCause::Type(self.schema.fields.get(index).map_or(Type::String, |f| f.data_type.clone())),

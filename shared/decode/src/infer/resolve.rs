@@ -1,6 +1,6 @@
 //! Deciding the columns: the old schema first, then what was seen, then what is only hinted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::seen::{Fields, Kinds, Seen};
 use super::{Conflict, Observed, Resolved};
@@ -17,6 +17,15 @@ pub(super) fn resolve(observed: &Observed, hints: &Hints, old: Option<&TableSche
     let fields = resolver.fields(Some(&observed.fields), &hints.fields, old);
     resolver.limits(observed);
     Resolved { schema: TableSchema { fields }, conflicts: resolver.conflicts }
+}
+
+/// The names that are taken in a struct or at the top, without case, and the column that each is of.
+type Taken = HashMap<String, String>;
+
+fn take(taken: &mut Taken, names: [&str; 2], column: &str) {
+    for name in names {
+        taken.entry(names::folded(name)).or_insert_with(|| column.to_owned());
+    }
 }
 
 /// The columns of these fields, nested ones counted.
@@ -47,10 +56,10 @@ struct Resolver {
 impl Resolver {
     /// The fields of a struct, or the columns of the table: those of `old`, then new ones.
     fn fields(&mut self, seen: Option<&Fields>, hints: &[HintField], old: &[Field]) -> Vec<Field> {
-        let mut taken: HashSet<String> = HashSet::new();
+        let mut taken = Taken::new();
         let mut fields = Vec::with_capacity(old.len());
         for field in old {
-            taken.extend([names::folded(&field.name), names::folded(&field.source_name)]);
+            take(&mut taken, [&field.name, &field.source_name], &field.name);
             let hint = hints::find(hints, &field.source_name).or_else(|| hints::find(hints, &field.name));
             let seen = seen.and_then(|seen| seen.get(&field.source_name));
             let data_type = self.at(&field.name, |this| this.extend(&field.data_type, seen, hint));
@@ -62,7 +71,7 @@ impl Resolver {
         }
         for field in hints {
             // Those that were seen, or are there, have their hint already.
-            if !taken.contains(&names::folded(&names::column_name(&field.name))) {
+            if !taken.contains_key(&names::folded(&names::column_name(&field.name))) {
                 fields.extend(self.new_field(&field.name, None, Some(&field.hint), &mut taken));
             }
         }
@@ -75,14 +84,16 @@ impl Resolver {
         source_name: &str,
         seen: Option<&Seen>,
         hint: Option<&Hint>,
-        taken: &mut HashSet<String>,
+        taken: &mut Taken,
     ) -> Option<Field> {
         let name = names::column_name(source_name);
         let folded = [names::folded(&name), names::folded(source_name)];
-        let row_column = self.path.is_empty() && (names::is_row_column(&name) || names::is_row_column(source_name));
-        if row_column || folded.iter().any(|name| taken.contains(name)) {
+        let of_rows =
+            || names::ROW_COLUMNS.into_iter().find(|own| self.path.is_empty() && folded.contains(&(*own).to_owned()));
+        let taken_by = folded.iter().find_map(|name| taken.get(name).map(String::as_str)).or_else(of_rows);
+        if let Some(other) = taken_by {
             if hint.is_some() || seen.is_some_and(Seen::has_type) {
-                self.name_is_taken(source_name, row_column);
+                self.name_is_taken(source_name, other);
             }
             return None;
         }
@@ -106,7 +117,7 @@ impl Resolver {
             }
             return None;
         };
-        taken.extend(folded);
+        take(taken, [&name, source_name], &name);
         Some(Field { name, source_name: source_name.to_owned(), data_type })
     }
 
@@ -214,12 +225,13 @@ impl Resolver {
         self.conflicts.push(Conflict { column, reason: reason.to_owned(), remedy });
     }
 
-    fn name_is_taken(&mut self, source_name: &str, row_column: bool) {
+    fn name_is_taken(&mut self, source_name: &str, other: &str) {
         let column = self.at(source_name, |this| this.path.join("."));
-        let what = if row_column { "a column of every table" } else { "another column" };
+        let whose = if names::is_row_column(other) { "which is in every table" } else { "which is another field's" };
         let reason = format!(
-            "has the name of {what}, or differs from it only by case or by characters that no column's name can have: its \
-             values are kept in `{}`",
+            "has the name of the column {}, {whose}, but for case or characters that no column's name can have: its values are kept \
+             in `{}`",
+            hints::quoted(other),
             names::RESCUED_DATA
         );
         self.conflicts.push(Conflict { column, reason, remedy: "rename one of them at the source".to_owned() });

@@ -110,6 +110,16 @@ impl FieldColumns {
         !refused
     }
 
+    /// The column that has this name but for case or characters that no column's name has.
+    pub(super) fn taken_by(&self, name: &str) -> Option<String> {
+        let column = names::column_name(name);
+        let folded = [names::folded(&column), names::folded(name)];
+        let has = |own: &str| folded.contains(&names::folded(own));
+        let own = self.fields.iter().find(|field| has(&field.name) || has(&field.source_name));
+        let of_rows = || names::ROW_COLUMNS.into_iter().find(|own| self.top && has(own));
+        own.map(|field| field.name.to_string()).or_else(|| of_rows().map(str::to_owned))
+    }
+
     /// Whether something was seen that has a type, has no column and is not refused.
     pub(super) fn lacks(&self, seen: &Fields) -> bool {
         seen.iter().any(|(name, seen)| match self.find(name, 0).and_then(|index| self.fields.get(index)) {

@@ -45,11 +45,22 @@ pub enum MisfitCause {
     /// The column has this type.
     Type(Type),
     /// There is no such column.
-    NoColumn,
+    NoColumn(NoColumn),
     /// The record has the name twice: the first one is the column.
     Twice,
     /// The empty text, in a column that takes none.
     Empty,
+}
+
+/// Why a name has no column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoColumn {
+    /// The value has no type yet: nothing but nulls and empty lists and objects is in it.
+    NoType,
+    /// This column has the name, but for case or characters that no column's name has.
+    Taken(String),
+    /// The table takes no further column, or none that nests so deep.
+    Limit,
 }
 
 /// The columns that values of the rows in memory were rescued from.
@@ -238,7 +249,11 @@ impl Walk<'_, '_> {
                 } else {
                     self.into.note(&path, self.row, || {
                         let twice = column.is_some() && has_before(record, index, member);
-                        let cause = if twice { MisfitCause::Twice } else { cause_of(record, value, column) };
+                        let cause = match column {
+                            _ if twice => MisfitCause::Twice,
+                            None => MisfitCause::NoColumn(why_no_column(record, value, columns.taken_by(meaning))),
+                            column => cause_of(record, value, column),
+                        };
                         (cause, record.nodes[value].raw(record.text))
                     });
                 }
@@ -278,12 +293,41 @@ impl Walk<'_, '_> {
 
 fn cause_of(record: Record<'_>, index: usize, column: Option<(&Column, &Type)>) -> MisfitCause {
     match column {
-        None => MisfitCause::NoColumn,
+        // What is below a value without a column is not looked at.
+        None => MisfitCause::NoColumn(why_no_column(record, index, None)),
         Some((Column::Text(texts), _)) if texts.never_empty && record.nodes[index].inner(record.text).is_empty() => {
             MisfitCause::Empty
         }
         Some((_, data_type)) => MisfitCause::Type(data_type.clone()),
     }
+}
+
+fn why_no_column(record: Record<'_>, index: usize, taken_by: Option<String>) -> NoColumn {
+    match taken_by {
+        Some(column) => NoColumn::Taken(column),
+        None if has_no_type(record, index) => NoColumn::NoType,
+        None => NoColumn::Limit,
+    }
+}
+
+/// Whether the value at node `index` holds nothing but nulls, lists and objects. It nests no deeper than a record may.
+fn has_no_type(record: Record<'_>, index: usize) -> bool {
+    let node = record.nodes[index];
+    // Of an object's members every value stands behind its name.
+    let behind = match node.kind {
+        Kind::Null => return true,
+        Kind::Array => 0,
+        Kind::Object => 1,
+        _ => return false,
+    };
+    let mut at = index + 1;
+    while at < node.next as usize {
+        if !has_no_type(record, at + behind) {
+            return false;
+        }
+        at = record.nodes[at + behind].next as usize;
+    }
+    true
 }
 
 /// Whether the object at node `index` has a member of the same name before this one.

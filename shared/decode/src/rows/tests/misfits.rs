@@ -45,8 +45,32 @@ fn each_cause_is_told() {
     let mut other = Rows::new(schema("n bigint"));
     other.append_json(r#"{"n":1,"\u006e":2}"#).unwrap();
     let causes = |rows: &mut Rows| -> Vec<_> { rows.take_misfits().named.into_iter().map(|m| m.cause).collect() };
-    assert_eq!(causes(&mut rows), [MisfitCause::Type(Type::Long), MisfitCause::Empty, MisfitCause::NoColumn]);
+    assert_eq!(
+        causes(&mut rows),
+        [MisfitCause::Type(Type::Long), MisfitCause::Empty, MisfitCause::NoColumn(NoColumn::NoType)]
+    );
     assert_eq!(causes(&mut other), [MisfitCause::Twice]);
+}
+
+#[test]
+fn why_there_is_no_column_is_told() {
+    let mut rows = rows("n bigint, `a b` string, s struct<x: bigint>");
+    rows.append_json(
+        r#"{"e":{"l":[{},[null]],"":null},"N":1,"a_b":2,"A B":3,"_SOURCE_row":4,"s":{"X":5},"new":{"k":6}}"#,
+    )
+    .unwrap();
+    let taken = |column: &str| NoColumn::Taken(column.to_owned());
+    let found: Vec<_> = rows.take_misfits().named.into_iter().map(|m| (m.column, m.cause)).collect();
+    let expected = [
+        ("e", NoColumn::NoType),
+        ("N", taken("n")),
+        ("a_b", taken("a_b")),
+        ("`A B`", taken("a_b")),
+        ("_SOURCE_row", taken("_source_row")),
+        ("s.X", taken("x")),
+        ("new", NoColumn::Limit),
+    ];
+    assert_eq!(found, expected.map(|(column, why)| (column.to_owned(), MisfitCause::NoColumn(why))));
 }
 
 #[test]
