@@ -74,7 +74,7 @@ pub struct ReconcileArgs {
 
 /// `lithify run`.
 #[derive(Debug, Default, Args)]
-#[command(after_help = help::RUN, override_usage = help::RUN_USAGE)]
+#[command(after_help = help::RUN, override_usage = help::RUN_USAGE, allow_negative_numbers = true)]
 pub struct RunArgs {
     /// The folder that drops arrive in, with all folders below it, or s3://BUCKET/PREFIX/.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -175,7 +175,7 @@ pub fn parse() -> Cli {
         Err(error) => {
             if error.use_stderr() && words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
             {
-                let failure = Failure::new(first_line(&error), "see `lithify --help`");
+                let failure = Failure::new(words::first_paragraph(&error), "see `lithify --help`");
                 // A closed standard output changes nothing: the exit code says the same.
                 let _ = show_failure_object(&failure, exit::WRONG_SETTINGS, &mut std::io::stdout());
             }
@@ -184,19 +184,16 @@ pub fn parse() -> Cli {
     }
 }
 
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
-}
-
 /// Reads a command line whose first word is the program's name. Where words of `run` are wrong and settings as well, all of them are in
 /// [`RunArgs::faults`] and in what the settings' check says; an error of its own is what is wrong with the words alone.
 pub fn try_parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let (parsed, faults) = words::parse_leniently(words);
-    let mut cli = parsed?;
+    let mut cli = parsed.map_err(|error| words::with_faults(words, error, &faults))?;
     let Command::Run(run) = &mut cli.command else {
-        return Cli::try_parse_from(words);
+        return Cli::try_parse_from(words).map_err(|error| match faults.len() {
+            0 | 1 => error,
+            _ => words::all_at_once(words, faults.iter().map(ToString::to_string).collect()),
+        });
     };
     let refused = Cli::try_parse_from(words).err().or_else(|| words::refuse(run));
     run.faults = faults;
@@ -320,10 +317,23 @@ mod tests {
         begin("lithify run / /t --quiet=yes --workers 0", &["--quiet: takes no value", "--workers: "]);
         begin("lithify run / --memory 1B", &["--memory: ", "table: is missing"]);
         begin("lithify run /nowhere /t --wathc", &["--wathc: there is no such flag", "SOURCE: there is no folder"]);
+        begin("lithify run / /t -qx --workers", &["-x: there is no such flag", "--workers: needs a value"]);
+        begin("lithify run / /t --workers -3 --memory -1GiB", &["--workers: ", "-1GiB: is no flag", "--memory: needs"]);
         begin(
             "lithify run / --config /nowhere/x.toml --workers 0",
             &["SOURCE: cannot be used with --config", "--workers: ", "--config: cannot read"],
         );
+    }
+
+    #[test]
+    fn wrong_words_of_other_commands_are_told_together() {
+        let both = refused("lithify status /t --wat --ledgre dynamodb://x");
+        assert!(both.contains("--wat: there is no such flag") && both.contains("'--ledger'"), "{both}");
+        assert!(both.contains("Usage: lithify status"), "{both}");
+        let missing = refused("lithify reconcile --wat");
+        assert!(missing.contains("--wat: there is no such flag") && missing.contains("<TABLE>"), "{missing}");
+        let one = try_parse(&words("lithify status --json")).expect_err("no table");
+        assert_eq!(words::first_paragraph(&one), "the following required arguments were not provided: <TABLE>");
     }
 
     #[test]

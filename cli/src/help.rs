@@ -55,7 +55,7 @@ Examples:
   lithify status tables/orders
   lithify status tables/orders --json | jq '.pipelines[].waiting'
 
-Exit codes: 0, or 1 if the table or its ledger cannot be read.";
+Exit codes: 0, 1 if the table or its ledger cannot be read, 2 if the words are wrong.";
 
 /// The end of `lithify reconcile --help`.
 pub const RECONCILE: &str = "\
@@ -66,7 +66,7 @@ Examples:
 It reads the table's columns _source_file, _source_version and _source_row whole, and writes nothing.
 Judge a table at rest: while a run goes on, it says so and gives no verdict.
 
-Exit codes: 0 if every invariant holds, 1 if one is broken or the table cannot be read.";
+Exit codes: 0 if every invariant holds, 1 if one is broken or the table cannot be read, 2 if the words are wrong.";
 
 /// The end of `lithify completions --help`.
 pub const COMPLETIONS: &str = "\

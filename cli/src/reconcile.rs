@@ -7,7 +7,7 @@ use crate::advice;
 use crate::args::ReconcileArgs;
 use crate::exit;
 use crate::human::{number, plain};
-use crate::report::{Failure, show_failure, show_object, show_text};
+use crate::report::{self, Failure, show_failure, show_object, show_text};
 use crate::run::Look;
 
 /// How many findings of each invariant people are shown; `--json` has more.
@@ -25,6 +25,12 @@ struct Report<'a> {
 
 /// Carries `lithify reconcile` out; returns the exit code.
 pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
+    let faults = Look::faults(&args.table, args.ledger.as_deref());
+    if !faults.is_empty() {
+        // A closed standard output changes nothing: the exit code says the same.
+        let _ = report::show_setting_errors(&faults, json);
+        return exit::WRONG_SETTINGS;
+    }
     let verdict = match judge(&args.table, args.ledger.as_deref()).await {
         Ok(verdict) => verdict,
         Err(failure) => return show_failure(&failure, json).map_or(exit::FAILED, |()| exit::FAILED),

@@ -20,6 +20,12 @@ const PAGE: usize = 1_000_000;
 
 /// Carries `lithify status` out; returns the exit code.
 pub(crate) async fn command(args: &StatusArgs, json: bool) -> u8 {
+    let faults = Look::faults(&args.table, args.ledger.as_deref());
+    if !faults.is_empty() {
+        // A closed standard output changes nothing: the exit code says the same.
+        let _ = report::show_setting_errors(&faults, json);
+        return exit::WRONG_SETTINGS;
+    }
     let printed = match status(&args.table, args.ledger.as_deref()).await {
         Ok(report) => report::show_status(&report, json).map(|()| exit::FINAL),
         Err(failure) => report::show_failure(&failure, json).map(|()| exit::FAILED),

@@ -57,6 +57,35 @@ pub(super) fn refuse(run: &mut RunArgs) -> Option<clap::Error> {
     })
 }
 
+/// An error of words that nothing could be made of, with what was wrong with those that were set aside.
+pub(super) fn with_faults(words: &[OsString], error: clap::Error, faults: &[SettingError]) -> clap::Error {
+    if faults.is_empty() || !error.use_stderr() {
+        return error;
+    }
+    let told = faults.iter().map(ToString::to_string).chain([first_paragraph(&error)]);
+    all_at_once(words, told.collect())
+}
+
+/// Several things that are wrong with the words of a command, as one error with its usage.
+pub(super) fn all_at_once(words: &[OsString], told: Vec<String>) -> clap::Error {
+    let mut command = Cli::command();
+    command.build();
+    let problem = format!("{} words are wrong or missing:\n  {}", told.len(), told.join("\n  "));
+    let name = words.iter().skip(1).filter_map(|word| word.to_str()).find(|word| !word.starts_with('-'));
+    match name.and_then(|name| command.find_subcommand_mut(name)) {
+        Some(command) => command.error(ErrorKind::UnknownArgument, problem),
+        None => command.error(ErrorKind::UnknownArgument, problem),
+    }
+}
+
+/// What an error says before its usage, on one line: what is missing stands on lines of its own.
+pub(super) fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let line = lines.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
 /// Whether a setting's error says no more than what the words' own error does.
 pub(super) fn is_told(error: &SettingError, run: &RunArgs) -> bool {
     let missing = error.origin == Origin::Absent && matches!(error.setting.as_str(), "source" | "table");
@@ -70,7 +99,7 @@ pub(crate) const BESIDE_FILE: &str = "config";
 fn without_fault(words: &[OsString], error: &clap::Error) -> Option<(Vec<OsString>, SettingError)> {
     let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return None };
     let flag = about.split([' ', '=']).next().filter(|flag| flag.starts_with('-')).unwrap_or(about);
-    let at = position(words, flag, error.kind())?;
+    let Some(at) = position(words, flag, error.kind()) else { return without_letter(words, flag) };
     let without = |count: usize| -> Vec<OsString> {
         words.iter().enumerate().filter(|(i, _)| !(at..at + count).contains(i)).map(|(_, word)| word.clone()).collect()
     };
@@ -92,6 +121,30 @@ fn without_fault(words: &[OsString], error: &clap::Error) -> Option<(Vec<OsStrin
         _ => return None,
     };
     Some((rest, SettingError::new(&Origin::Flag(flag.to_owned()), flag.trim_start_matches('-'), problem)))
+}
+
+/// The words without a letter that no flag has, of several behind one hyphen; without the whole word where it is a negative number.
+fn without_letter(words: &[OsString], flag: &str) -> Option<(Vec<OsString>, SettingError)> {
+    let letter = flag.strip_prefix('-').filter(|letter| letter.chars().count() == 1)?;
+    let is = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
+    let at = words.iter().position(|word| word.to_str().as_ref().is_some_and(is))?;
+    let word = words[at].to_str()?;
+    let mut rest = words.to_vec();
+    let fault = |about: &str, problem: &str| {
+        SettingError::new(&Origin::Flag(about.to_owned()), about.trim_start_matches('-'), problem.to_owned())
+    };
+    if word[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        let fault = fault(word, "is no flag; sizes, durations and numbers are never negative");
+        rest.remove(at);
+        return Some((rest, fault));
+    }
+    let left = word.replacen(letter, "", 1);
+    if left == "-" {
+        rest.remove(at);
+    } else {
+        rest[at] = OsString::from(left);
+    }
+    Some((rest, fault(flag, "there is no such flag")))
 }
 
 /// Where a flag stands: of one that stands twice the last.

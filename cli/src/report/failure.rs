@@ -114,8 +114,7 @@ impl WrongSettings {
             format_version: FORMAT_VERSION,
             exit_code: exit::WRONG_SETTINGS,
             error,
-            help: "nothing was touched; mend them and run it again, `lithify run --help` explains each setting"
-                .to_owned(),
+            help: "nothing was touched; mend them and run it again, `lithify COMMAND --help` explains each".to_owned(),
             settings: settings.collect(),
             lines: errors.iter().map(ToString::to_string).collect(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lake::{DeltaLake, Lake};
 use ledger::{EmbeddedLedger, Holder, Ledger};
-use runtime::settings::{Pipeline, Settings};
+use runtime::settings::{self, Origin, Pipeline, S3Address, SettingError, Settings};
 use store::{ListError, Listed, LocalSource, LocalStore, Source, Store};
 
 use super::RunError;
@@ -180,6 +180,21 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// Everything that is wrong with the words that name a table and its ledger.
+    pub(crate) fn faults(table: &str, ledger: Option<&str>) -> Vec<SettingError> {
+        let on_s3 = table.starts_with(S3);
+        let of_ledger = match ledger {
+            None if on_s3 => Some("a table on S3 has its ledger elsewhere: name it, dynamodb://NAME".to_owned()),
+            Some(_) if !on_s3 => Some("is for tables on S3; one in a folder keeps its own: leave it out".to_owned()),
+            _ => None,
+        };
+        let malformed = ledger.and_then(|ledger| settings::ledger_table(ledger).err());
+        let of_table = if on_s3 { S3Address::table(table).err() } else { None };
+        let fault = |flag: &str, problem| SettingError::new(&Origin::Flag(flag.to_owned()), flag, problem);
+        let of_table = of_table.map(|problem| fault("TABLE", problem));
+        of_table.into_iter().chain(malformed.or(of_ledger).map(|problem| fault("--ledger", problem))).collect()
+    }
+
     /// Opens a table for looking. `ledger` is that of a table on S3, `dynamodb://NAME`.
     pub(crate) async fn at(table: &str, ledger: Option<&str>) -> Result<Self, Failure> {
         if table.starts_with(S3) {
