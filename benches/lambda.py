@@ -33,6 +33,17 @@ SETTINGS = "settings/lithify.json"
 PREFIX = "orders/"
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Of the loopback interface. A function that is stopped breaks its connections off: that is no error."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Runtime:
     """A Lambda Runtime API for one process of one function: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html."""
 
@@ -77,8 +88,7 @@ class Runtime:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         own = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_address[1]}",
@@ -173,10 +183,6 @@ class Counter:
 
             def log_message(self, *_):
                 pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
 
         self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
