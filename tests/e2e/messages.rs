@@ -34,6 +34,46 @@ fn wrong_flags_settings_and_columns_are_told_together() {
 }
 
 #[test]
+fn a_cluster_key_may_be_a_column_that_a_hint_names_and_the_table_lacks_yet() {
+    let place = Place::new("hinted-key");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    end_to_end::drops::put(&place.source(), "b.json", b"{\"id\":2}\n");
+    let hinted = ["--cluster-by", "day", "--schema-hints", "day date"];
+    place.run(&["--cluster-by", "day"]).expect(&[exit::SETTINGS]).tells(&["no such column", "day string"]);
+    place.run(&hinted).expect(&[exit::FINAL]);
+    end_to_end::drops::put(&place.source(), "c.json", b"{\"id\":3,\"day\":\"2026-11-23\"}\n");
+    place.run(&hinted).expect(&[exit::FINAL]);
+    end_to_end::drops::put(&place.source(), "d.json", b"{\"id\":4}\n");
+    place.run(&["--cluster-by", "day"]).expect(&[exit::FINAL]);
+    let list = ["--schema-hints", "tags array<string>", "--cluster-by", "tags"];
+    place.run(&list).expect(&[exit::SETTINGS]).tells(&["have no order"]);
+}
+
+#[test]
+fn drops_in_quarantine_are_told_of_when_there_is_nothing_new() {
+    let place = Place::new("known-quarantined");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    end_to_end::drops::put(&place.source(), "b.csv.gz", b"<html><body>no</body></html>");
+    let quarantined = place.run(&[]).expect(&[exit::QUARANTINED]);
+    assert!(quarantined.stdout.contains("markup (an error page?)"), "{}", quarantined.stdout);
+    let (source, table) = (place.source(), place.table());
+    let ended = place.lithify(&["run", source.to_str().unwrap(), table.to_str().unwrap()]).expect(&[exit::FINAL]);
+    assert!(ended.stdout.contains("Nothing new: 2 drops known already, 1 of them in quarantine."), "{}", ended.stdout);
+}
+
+#[test]
+fn words_that_name_no_ledger_are_told_before_anything_is_looked_at() {
+    let place = Place::new("ledger-words");
+    for command in ["status", "reconcile"] {
+        let wrong = place.lithify(&[command, "/nowhere", "--ledger", "zz"]);
+        wrong.expect(&[exit::SETTINGS]).tells(&["--ledger", "write dynamodb://NAME"]);
+        let local = place.lithify(&[command, "/nowhere", "--ledger", "dynamodb://ledger"]);
+        local.expect(&[exit::SETTINGS]).tells(&["--ledger", "one in a folder keeps its own"]);
+    }
+}
+
+#[test]
 fn a_level_of_the_log_that_is_none_is_a_wrong_setting() {
     let place = Place::new("log-level");
     let mut command = Command::new(place::binary());

@@ -155,6 +155,46 @@ fn an_interrupt_while_the_source_is_away_ends_as_any_other() {
 }
 
 #[test]
+fn an_audit_table_that_is_removed_is_told_of_at_once_and_in_the_summary() {
+    let place = Place::new("watch-audit-removed");
+    let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");
+    put("a.json");
+    let (source, table) = (place.source(), place.table());
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.arg("run").args([&source, &table]).args(["--settle-time", "0s"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("audit-log"));
+    reaches(&place, &mut watcher, 1);
+    std::fs::remove_dir_all(place.path("table_drops")).unwrap();
+    put("b.json");
+    reaches(&place, &mut watcher, 2);
+    watcher.interrupt();
+    let ended = watcher.wait(SOON).expect(&[exit::INTERRUPTED]);
+    let told = "lacks the accounting of pipeline default, all that was committed before";
+    assert_eq!((ended.stderr.matches(told).count(), ended.stdout.matches(told).count()), (1, 1), "{}", ended.stderr);
+}
+
+#[test]
+fn a_drop_that_is_repaired_while_watching_is_not_in_the_summarys_quarantine() {
+    let place = Place::new("watch-repaired");
+    let put = |content: &[u8]| end_to_end::drops::put(&place.source(), "a.json.gz", content);
+    put(b"\x1f\x8b\x08\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    let (source, table) = (place.source(), place.table());
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.arg("run").args([&source, &table]).args(["--settle-time", "0s"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("repaired-log"));
+    let began = Instant::now();
+    while !std::fs::read_to_string(place.path("repaired-log.stderr")).unwrap().contains("quarantined: a.json.gz") {
+        assert!(began.elapsed() < SOON && watcher.lives());
+        thread::sleep(Duration::from_millis(100));
+    }
+    put(b"{\"id\":1}\n");
+    reaches(&place, &mut watcher, 1);
+    watcher.interrupt();
+    let ended = watcher.wait(SOON).expect(&[exit::INTERRUPTED]);
+    assert!(!ended.stdout.contains("Quarantined drops:"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_pipeline_that_fails_at_its_start_is_named_while_the_others_are_watched() {
     let place = Place::new("watch-one-fails");
     let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");

@@ -74,9 +74,11 @@ pub(super) fn text(counts: &Snapshot, speed: Speed) -> String {
         text += &format!("{}: ", counts.phase);
     }
     let more = if counts.listed { "" } else { "+" };
-    text += &format!("{} of {}{more} drops, ", number(counts.done_drops), number(counts.found_drops));
+    let drops = if counts.found_drops == 1 { "drop" } else { "drops" };
+    text += &format!("{} of {}{more} {drops}, ", number(counts.done_drops), number(counts.found_drops));
     text += &format!("{}, {} ", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
-    text += &format!("({} drops/s, {}/s)", number(speed.drops.round() as u64), bytes(speed.bytes.round() as u64));
+    let drops = count(speed.drops.round() as u64, "drop", "drops");
+    text += &format!("({drops}/s, {}/s)", bytes(speed.bytes.round() as u64));
     text + &rest_text(counts) + &left_text(counts, speed)
 }
 

@@ -61,13 +61,22 @@ fn can_draw(kind: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct Messages {
     bar: ProgressBar,
+    /// The pipeline that they are of, where there are several.
+    about: Option<Arc<str>>,
 }
 
 impl Messages {
     /// Prints `warning: ...`. Control characters in it are shown as escapes.
     pub fn warn(&self, text: &str) {
         let yellow = AnsiColor::Yellow.on_default().bold();
-        self.line(&format!("{yellow}warning:{yellow:#} {}", plain(text)));
+        let about = self.about.as_ref().map(|about| format!("pipeline {about}: ")).unwrap_or_default();
+        self.line(&format!("{yellow}warning:{yellow:#} {about}{}", plain(text)));
+    }
+
+    /// The same place, for warnings that are of this pipeline.
+    #[must_use]
+    pub fn about(&self, pipeline: &str) -> Self {
+        Self { bar: self.bar.clone(), about: Some(pipeline.into()) }
     }
 
     /// Prints a line. The text is the caller's own: foreign parts of it go through [`plain`] first.
@@ -104,7 +113,7 @@ impl Progress {
             Show::Bar => bar(),
             Show::Lines | Show::Nothing => ProgressBar::hidden(),
         };
-        let messages = Messages { bar };
+        let messages = Messages { bar, about: None };
         let (stop, stopped) = channel();
         let mut painter = Painter {
             show,

@@ -45,7 +45,9 @@ pub struct Tally {
     pub drops_ingested: u64,
     /// Drops that were final before.
     pub drops_known: u64,
-    /// Drops that this run quarantined whole, as they can never be read.
+    /// Those of them that are in quarantine: a file that is mended, or touched, is read again.
+    pub drops_known_quarantined: u64,
+    /// Drops that this run quarantined whole, as they can never be read; those that were repaired while it watched are not among them.
     pub drops_quarantined: u64,
     /// Drops whose file changed after it was ingested: ignored, and named in `changed`.
     pub drops_changed: u64,
@@ -74,6 +76,8 @@ pub struct Tally {
     pub source_bytes: u64,
     /// Bytes of the table files that this run's commits added.
     pub table_bytes: u64,
+    /// Drops that this run's commits carry, whichever run staged them.
+    pub drops_committed: u64,
     /// Table files that this run's commits added.
     pub files_written: u64,
     /// Commits to the table.
@@ -120,6 +124,8 @@ pub struct PipelineSummary {
     pub further_conflicts: u64,
     /// Whether those are only the least that there are: more cannot be told apart.
     pub further_conflicts_at_least: bool,
+    /// What the user should know, and what stopped nothing.
+    pub warnings: Vec<String>,
     /// What another process was doing that this run waited for; null if it waited for none.
     pub waited_for: Option<String>,
     /// Why the pipeline failed; null if it did not.
@@ -282,6 +288,7 @@ impl AddAssign for Tally {
         let Self {
             drops_ingested,
             drops_known,
+            drops_known_quarantined,
             drops_quarantined,
             drops_changed,
             drops_left_out,
@@ -296,6 +303,7 @@ impl AddAssign for Tally {
             quarantined_records,
             source_bytes,
             table_bytes,
+            drops_committed,
             files_written,
             commits,
             files_merged,
@@ -303,6 +311,7 @@ impl AddAssign for Tally {
         } = other;
         self.drops_ingested += drops_ingested;
         self.drops_known += drops_known;
+        self.drops_known_quarantined += drops_known_quarantined;
         self.drops_quarantined += drops_quarantined;
         self.drops_changed += drops_changed;
         self.drops_left_out += drops_left_out;
@@ -317,6 +326,7 @@ impl AddAssign for Tally {
         self.quarantined_records += quarantined_records;
         self.source_bytes += source_bytes;
         self.table_bytes += table_bytes;
+        self.drops_committed += drops_committed;
         self.files_written += files_written;
         self.commits += commits;
         self.files_merged += files_merged;

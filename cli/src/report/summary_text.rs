@@ -18,6 +18,7 @@ pub(super) fn text(summary: &RunSummary) -> String {
     for pipeline in &summary.pipelines {
         text += &heading(pipeline);
         let mut grid = tally(&pipeline.tally, pipeline.waiting_until);
+        uncommitted(&mut grid, pipeline);
         if !several {
             timing(&mut grid, summary, time);
         }
@@ -48,7 +49,11 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
     let written = if tally.table_bytes > 0 { format!("{} written", bytes(tally.table_bytes)) } else { String::new() };
     let mut always = |label: &str, value: u64, note: String| grid.row(label, number(value), note);
     always("drops ingested", tally.drops_ingested, read);
-    always("drops already known", tally.drops_known, String::new());
+    let quarantined = match tally.drops_known_quarantined {
+        0 => String::new(),
+        some => format!("{} of them in quarantine: a file that is mended, or touched, is read again", number(some)),
+    };
+    always("drops already known", tally.drops_known, quarantined);
     always("drops quarantined", tally.drops_quarantined, String::new());
     let waiting = match waiting_until {
         Some(until) => format!("too young to be read (--settle-time); the last rests at {until}, for a run after that"),
@@ -81,11 +86,20 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
     grid
 }
 
+/// What a run that failed has read and not committed.
+fn uncommitted(grid: &mut Grid, pipeline: &PipelineSummary) {
+    let Tally { drops_ingested, drops_quarantined, drops_committed, .. } = pipeline.tally;
+    let staged = (drops_ingested + drops_quarantined).saturating_sub(drops_committed);
+    if pipeline.failure.is_some() && staged > 0 {
+        grid.row("drops not committed", number(staged), "read and staged, in no table yet: the next run commits them");
+    }
+}
+
 fn timing(grid: &mut Grid, summary: &RunSummary, time: Duration) {
     let total = &summary.total;
     let (drops, rows) = (per_second(total.drops_ingested, time), per_second(total.rows, time));
     let speed = if total.drops_ingested > 0 {
-        format!("{} drops/s, {} rows/s", number(drops), number(rows))
+        format!("{}/s, {}/s", count(drops, "drop", "drops"), count(rows, "row", "rows"))
     } else {
         String::new()
     };
@@ -134,6 +148,7 @@ fn details(pipeline: &PipelineSummary) -> String {
         let columns = if pipeline.further_conflicts == 1 { "column" } else { "columns" };
         text += &format!("    and {least}{} more {columns}\n", number(pipeline.further_conflicts));
     }
+    text += &list_up_to(usize::MAX, "Warnings", pipeline.warnings.len() as u64, pipeline.warnings.iter().cloned());
     if let Some(other) = &pipeline.waited_for {
         text += &format!("  Waited for another process: {}\n", plain(other));
     }
@@ -215,7 +230,11 @@ fn last_line(summary: &RunSummary) -> String {
         if total.drops_known == 0 {
             return "Nothing to ingest: no drops were found.\n".to_owned();
         }
-        return format!("Nothing new: {} known already.\n", drops(total.drops_known));
+        let quarantined = match total.drops_known_quarantined {
+            0 => String::new(),
+            some => format!(", {} of them in quarantine", number(some)),
+        };
+        return format!("Nothing new: {} known already{quarantined}.\n", drops(total.drops_known));
     }
     "Everything is final.\n".to_owned()
 }

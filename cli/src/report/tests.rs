@@ -231,6 +231,18 @@ fn names_of_files_steer_no_terminal() {
 }
 
 #[test]
+fn what_a_failed_run_read_and_did_not_commit_is_told() {
+    let mut one = PipelineSummary::new("a", "/s", "/t");
+    one.tally = Tally { drops_ingested: 5, drops_quarantined: 1, drops_committed: 4, ..Tally::default() };
+    let text = |one: &PipelineSummary| summary_text::text(&RunSummary::new(vec![one.clone()], Duration::ZERO));
+    assert!(!text(&one).contains("not committed"), "another process may have committed them");
+    one.failure = Some(Failure::new("the disk is full", "free some space"));
+    assert!(text(&one).contains("drops not committed          2   read and staged"), "{}", text(&one));
+    one.warnings.push("the audit table was lost".to_owned());
+    assert!(text(&one).contains("  Warnings:\n    the audit table was lost\n"), "{}", text(&one));
+}
+
+#[test]
 fn the_json_of_a_run_keeps_its_fields() {
     let mut summary = RunSummary::new(vec![busy()], Duration::from_millis(2_500));
     summary.pipelines[0].add_left_out("l.json", "denied");
@@ -243,11 +255,11 @@ fn the_json_of_a_run_keeps_its_fields() {
     let mut paths: Vec<String> = Vec::new();
     fields("", &value, &mut paths);
     let top = "exit_code failure format_version interrupted peak_memory_bytes pipelines seconds total";
-    let tally = "commits drops_changed drops_elsewhere drops_gone drops_ingested drops_known drops_left_out drops_quarantined \
+    let tally = "commits drops_changed drops_committed drops_elsewhere drops_gone drops_ingested drops_known drops_known_quarantined drops_left_out drops_quarantined \
                  drops_waiting files_hidden files_merged files_merged_into files_of_unknown_format files_written no_files quarantined_records rescued_rows rows \
                  source_bytes table_bytes";
     let pipeline = "changed columns_added conflicts failure further_conflicts further_conflicts_at_least left_out name named_at_most quarantined_drops \
-                    quarantined_records skipped_by_extension source table table_version tally waited_for waiting_until";
+                    quarantined_records skipped_by_extension source table table_version tally waited_for waiting_until warnings";
     let below = |prefix: &str| -> Vec<&str> {
         let own = paths.iter().filter_map(|path| path.strip_prefix(prefix));
         let mut own: Vec<&str> = own.filter(|rest| !rest.is_empty() && !rest.contains('.')).collect();

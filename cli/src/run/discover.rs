@@ -86,11 +86,11 @@ impl<'a> Discovery<'a> {
         let standings = handle.block_on(self.run.ingest.standings(&objects))?;
         for ((object, plan), standing) in objects.into_iter().zip(plans).zip(standings) {
             match standing {
-                Standing::Final { changed, .. } => {
+                Standing::Final { quarantined, changed } => {
                     if changed {
                         self.run.tell_of(&object.id.key, "changed after it was ingested, ignored");
                     }
-                    self.run.tally().known(&object, changed);
+                    self.run.tally().known(&object, quarantined, changed);
                 }
                 Standing::Busy { holder } => self.run.wait_for(object, &holder),
                 Standing::Open(_) if self.run.is_young(&object) => self.run.wait_until_settled(object),

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "aws")]
 mod absent;
+mod budget;
 mod discover;
+mod error;
 mod machine;
 mod pending;
 mod pipeline;
@@ -27,8 +29,9 @@ use crate::progress::{Progress, Show};
 use crate::report::{Failure, PipelineSummary, RunSummary};
 use crate::{advice, config, exit, report, status};
 
+pub(crate) use error::RunError;
 pub(crate) use machine::{Machine, audit_folder};
-pub(crate) use pipeline::{PipelineRun, RunError};
+pub(crate) use pipeline::PipelineRun;
 use pipeline::{Surroundings, lock};
 use place::Places;
 pub(crate) use place::{Look, S3};
@@ -162,7 +165,10 @@ async fn open(
         workers: settings.workers,
         memory: settings.memory,
         counts: progress.counts().clone(),
-        messages: progress.messages().clone(),
+        messages: match settings.pipelines.len() {
+            1 => progress.messages().clone(),
+            _ => progress.messages().about(pipeline.name.as_str()),
+        },
         stop: stop.clone(),
     };
     Ok(Arc::new(PipelineRun::open(pipeline.clone(), around).await?))

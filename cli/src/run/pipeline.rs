@@ -1,69 +1,30 @@
 //! One pipeline on one machine: passes over its source, with workers that ingest and a task that compacts.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use compactor::{
-    CompactError, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, NotOpened, Opened, Outcome, Trigger,
-    Until, Upkeep, UpkeepOutcome, UpkeepSettings,
+    Coming, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Opened, Outcome, Trigger, Until, Upkeep,
+    UpkeepOutcome, UpkeepSettings, first_columns,
 };
 use drops::{DroppedObject, Timestamp};
-use ingest::{BatchOutcome, Candidate, Ingest, IngestError, IngestSettings, Schemas};
-use lake::LakeError;
-use ledger::{LedgerError, LivenessError};
+use ingest::{BatchOutcome, Candidate, Ingest, IngestSettings, Schemas};
 use runs::data_schema;
 use runtime::Clock;
 use runtime::settings::Pipeline;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::Tally;
+use super::budget::Budget;
 use super::discover::Discovery;
 use super::machine::{Machine, Table};
 use super::pending::{Pending, Verdict};
 use super::place::SourcePlace;
+use super::{RunError, Tally};
 use crate::progress::{Counts, Messages};
 use crate::report::PipelineSummary;
-
-/// What stops a run.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    /// See [`IngestError`].
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    /// See [`CompactError`].
-    #[error(transparent)]
-    Compact(#[from] CompactError),
-    /// See [`LedgerError`].
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// See [`LakeError`].
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    /// See [`LivenessError`].
-    #[error(transparent)]
-    Lock(#[from] LivenessError),
-    /// A folder that cannot be used.
-    #[error("cannot use the folder {folder}: {reason}")]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// A worker ended in a way that it should not.
-    #[error("this is a defect of Lithify, please report it: a worker stopped: {0}")]
-    Worker(String),
-}
-
-impl From<NotOpened> for RunError {
-    fn from(error: NotOpened) -> Self {
-        Self::Compact(error.into())
-    }
-}
 
 /// How many drops that were read alone, and ended their process each time, make a drop deadly. Three, where people press
 /// Ctrl-C and pull plugs.
@@ -124,8 +85,8 @@ impl PipelineRun {
     /// Opens a pipeline: its ledger and its table must belong together, and what an earlier process left unsettled is settled.
     pub(crate) async fn open(settings: Pipeline, around: Surroundings<'_>) -> Result<Self, RunError> {
         let Surroundings { machine, table, source, workers, memory, counts, messages, stop } = around;
-        let workers = workers.min(in_memory(memory / WORKER_MEMORY)).max(1);
         let budget = Budget::of(memory, workers);
+        let workers = budget.workers;
         let write = compactor::write_settings(&settings);
         let ledger_table = table.name.clone();
         let schemas = Arc::new(Schemas::new(table.ledger.clone(), ledger_table.clone(), settings.schema_hints.clone()));
@@ -173,7 +134,7 @@ impl PipelineRun {
                 checkpoint_interval: CHECKPOINT_INTERVAL,
                 append_existing: settings.append_existing,
                 identity_holds_version: false,
-                key_columns_may_come: false,
+                coming: Coming::Hinted(first_columns(&settings.schema_hints, &[])),
                 commit_bytes: u64::MAX,
                 lease: LOCAL_LEASE,
                 leftover_age: LOCAL_LEFTOVER_AGE,
@@ -206,7 +167,9 @@ impl PipelineRun {
             pending: Mutex::default(),
             settings,
         };
-        if let Opened::Table { version, schema } = run.compactor.open().await? {
+        let opened = run.compactor.open().await;
+        run.tell_warnings();
+        if let Opened::Table { version, schema } = opened? {
             run.tally().table_version(version);
             run.schemas.adopt(&data_schema(&schema)).await?;
             run.schemas.check_hints().await?;
@@ -296,6 +259,7 @@ impl PipelineRun {
             if self.is_stopped() {
                 return Ok(());
             }
+            let retaken: Vec<_> = batch.iter().filter(|one| one.right.quarantined.is_some()).cloned().collect();
             let mut outcome = handle.block_on(self.ingest.batch(slot, batch, &|| self.is_stopped()))?;
             if let Some(sealed) = &outcome.sealed {
                 self.counts.done(sealed.drops, sealed.source_bytes, sealed.rows);
@@ -304,6 +268,7 @@ impl PipelineRun {
             if self.watching.load(Ordering::Relaxed) {
                 self.tell_quarantined(&outcome);
             }
+            self.tally_repaired(retaken, &outcome);
             self.tally().batch(&mut outcome, &self.state);
             for (candidate, why) in outcome.left_out {
                 let (key, size) = (candidate.object.id.key.clone(), candidate.object.size);
@@ -321,6 +286,18 @@ impl PipelineRun {
         }
     }
 
+    /// Takes drops that were quarantined before and are ingested now out of what this run has quarantined.
+    fn tally_repaired(&self, retaken: Vec<Candidate>, outcome: &BatchOutcome) {
+        for one in retaken {
+            let key = &one.object.id.key;
+            let left_out = outcome.left_out.iter().any(|(left, _)| left.object.id.key == *key);
+            let again = outcome.quarantined.iter().any(|entry| entry.record.is_none() && entry.source_file == *key);
+            if outcome.sealed.is_some() && !left_out && !again {
+                self.tally().repaired(key);
+            }
+        }
+    }
+
     /// While watching there is no summary to wait for.
     fn tell_quarantined(&self, outcome: &BatchOutcome) {
         for entry in &outcome.quarantined {
@@ -329,8 +306,19 @@ impl PipelineRun {
         }
     }
 
+    /// What the compactor found that stops nothing goes into the summary; while watching it is told at once as well.
+    fn tell_warnings(&self) {
+        for warning in self.compactor.take_warnings() {
+            if self.watching.load(Ordering::Relaxed) {
+                self.messages.warn(&warning);
+            }
+            self.tally().warn(warning);
+        }
+    }
+
     pub(crate) fn begin_watching(&self) {
         self.watching.store(true, Ordering::Relaxed);
+        self.tally().warnings().iter().for_each(|warning| self.messages.warn(warning));
         lock(&self.pending).be_patient();
     }
 
@@ -366,7 +354,9 @@ impl PipelineRun {
             if trigger == Trigger::Now {
                 self.counts.set_phase("committing");
             }
-            match self.compactor.compact(trigger).await? {
+            let outcome = self.compactor.compact(trigger).await;
+            self.tell_warnings();
+            match outcome? {
                 Outcome::Done { commits, schema, .. } => {
                     self.tally().commits(&commits);
                     let (first, last) = (commits.first().map(|c| c.version), commits.last().map(|c| c.version));
@@ -504,33 +494,6 @@ impl PipelineRun {
         std::mem::replace(&mut *self.tally(), Tally::new(empty)).into_summary()
     }
 }
-
-/// How the process's memory is shared out.
-struct Budget {
-    /// Bytes of decoded rows that a worker holds.
-    run: usize,
-    /// Bytes that a merge takes.
-    merge: usize,
-}
-
-impl Budget {
-    fn of(memory: u64, workers: usize) -> Self {
-        let merge = memory / 5;
-        // Columns that grow, a chunk of content and the encoding of a run take about six times the rows that are held.
-        let run = memory.saturating_sub(BASE_MEMORY).saturating_sub(merge) / (6 * workers.max(1) as u64);
-        Self { run: in_memory(run.clamp(1 << 20, 48 << 20)), merge: in_memory(merge) }
-    }
-}
-
-fn in_memory(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// What one worker may take at worst, with a record of the largest size that is read: less memory means fewer workers.
-const WORKER_MEMORY: u64 = 192 << 20;
-
-/// What the process takes before it reads anything: code, the ledger's cache, listings.
-const BASE_MEMORY: u64 = 80 << 20;
 
 fn joined(result: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {
     result.unwrap_or_else(|e| Err(RunError::Worker(e.to_string())))

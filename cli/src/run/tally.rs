@@ -22,6 +22,8 @@ pub(crate) struct Tally {
     waited_for: BTreeSet<String>,
     /// Drops that were left out, with the reason: each is one, however often it was tried.
     left_out: BTreeMap<String, String>,
+    /// Drops that this run quarantined whole, as far as their batches name them.
+    quarantined: BTreeSet<String>,
     /// Drops that changed after they were ingested.
     changed: BTreeSet<String>,
     /// Drops that are too young to be read.
@@ -39,6 +41,7 @@ impl Tally {
             unlisted: Vec::new(),
             waited_for: BTreeSet::new(),
             left_out: BTreeMap::new(),
+            quarantined: BTreeSet::new(),
             changed: BTreeSet::new(),
             waiting: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -57,8 +60,10 @@ impl Tally {
         self.unlisted.clear();
     }
 
-    pub(crate) fn known(&mut self, object: &DroppedObject, changed: bool) {
-        self.summary.tally.drops_known += u64::from(self.counts_known);
+    pub(crate) fn known(&mut self, object: &DroppedObject, quarantined: bool, changed: bool) {
+        let tally = &mut self.summary.tally;
+        tally.drops_known += u64::from(self.counts_known);
+        tally.drops_known_quarantined += u64::from(self.counts_known && quarantined);
         if changed {
             self.changed.insert(object.id.key.clone());
         }
@@ -145,10 +150,21 @@ impl Tally {
         }
     }
 
+    /// A drop that was in quarantine is ingested: if this very run had put it there, it has not.
+    pub(crate) fn repaired(&mut self, key: &str) {
+        if self.quarantined.remove(key) {
+            self.summary.tally.drops_quarantined -= 1;
+            self.summary.quarantined_drops.retain(|drop| drop.file != key);
+        }
+    }
+
     fn quarantined(&mut self, entry: QuarantineEntry, kept_in: &str) {
         let QuarantineEntry { source_file: file, record, reason, .. } = entry;
         match record {
-            None => self.summary.name_quarantined_drop(QuarantinedDrop { file, reason }),
+            None => {
+                self.quarantined.insert(file.clone());
+                self.summary.name_quarantined_drop(QuarantinedDrop { file, reason });
+            }
             Some(record) => {
                 let (line, row, kept_in) = (Some(record.line), record.row, kept_in.to_owned());
                 self.summary.name_quarantined_record(QuarantinedRecord { file, line, row, reason, kept_in });
@@ -164,6 +180,7 @@ impl Tally {
     pub(crate) fn commits(&mut self, commits: &[CommitReport]) {
         for commit in commits {
             self.summary.tally.commits += 1;
+            self.summary.tally.drops_committed += commit.drops;
             self.summary.tally.rescued_rows += commit.rescued_rows;
             self.summary.tally.files_written += commit.files;
             self.summary.tally.table_bytes += commit.bytes;
@@ -180,6 +197,16 @@ impl Tally {
         if self.summary.conflicts.len() < MAX_MISFITS_NAMED && !self.summary.conflicts.iter().any(known) {
             self.summary.conflicts.push(rescued_in_merge(column));
         }
+    }
+
+    /// What the user should know.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.summary.warnings.push(warning);
+    }
+
+    /// What was warned of.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.summary.warnings
     }
 
     /// Small files became large ones.
@@ -283,15 +310,15 @@ mod tests {
     fn each_drop_counts_once_however_often_it_was_looked_at() {
         let mut tally = Tally::new(PipelineSummary::new("p", "/s", "/t"));
         tally.begin_listing();
-        tally.known(&object("known"), false);
+        tally.known(&object("known"), false, false);
         tally.first_listing_done();
         for _ in 0..3 {
             tally.left_out("grows", "it changed while it was read");
             tally.left_out("read at last", "denied");
-            tally.known(&object("known"), true);
+            tally.known(&object("known"), false, true);
         }
         tally.tried_again("read at last");
-        tally.known(&object("read at last"), false);
+        tally.known(&object("read at last"), false, false);
         let summary = tally.into_summary();
         assert_eq!((summary.tally.drops_left_out, summary.tally.drops_changed, summary.tally.drops_known), (1, 1, 1));
         assert_eq!((summary.left_out.len(), summary.changed.len()), (1, 1));

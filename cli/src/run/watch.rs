@@ -11,7 +11,8 @@ use drops::is_hidden_or_temporary;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-use super::pipeline::{PipelineRun, RunError, lock};
+use super::RunError;
+use super::pipeline::{PipelineRun, lock};
 
 /// Notifications come in bursts: how long to gather them.
 const GATHER: Duration = Duration::from_millis(200);

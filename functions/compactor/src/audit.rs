@@ -66,6 +66,8 @@ impl Compactor {
                 }
                 return Ok(());
             }
+            // Every intent before was settled: its drops are in the audit table, unless that was lost since.
+            self.warn_of_gap(holds, intent.predecessor);
             if let Some(refusal) = head.as_ref().and_then(|head| head.refusal.as_ref()) {
                 return Err(CompactError::Internal(format!("the audit table cannot be written: {refusal}")));
             }

@@ -5,10 +5,12 @@
 
 mod adopt;
 mod audit;
+mod audit_gap;
 mod choose;
 mod commit;
 pub mod function;
 mod merge;
+mod not_opened;
 mod open;
 mod recover;
 mod removed;
@@ -16,21 +18,26 @@ mod schema;
 mod settle;
 mod until;
 mod upkeep;
+mod warnings;
 mod wiring;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
+use decode::schema::TableSchema;
 use drops::{PipelineName, Timestamp};
 use lake::{Head, Lake, LakeError};
 use ledger::{Intent, Lease, LeaseOutcome, Ledger, LedgerError, Liveness, StagedTotals};
 use runs::{RescuedColumn, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
+use warnings::Warnings;
 
 pub use audit::audit_schema;
-pub use open::{NotOpened, Opened, first_columns, not_an_audit_table};
+pub use audit_gap::not_an_audit_table;
+pub use not_opened::NotOpened;
+pub use open::{Opened, first_columns};
 pub use removed::Removed;
 pub use until::Until;
 pub use upkeep::{UPKEEP_APP_ID, Upkeep, UpkeepOutcome, UpkeepReport, UpkeepSettings};
@@ -121,9 +128,8 @@ pub struct CompactorSettings {
     pub append_existing: bool,
     /// Whether the object's version is part of a drop's identity. Fixed when the pipeline is opened for the first time.
     pub identity_holds_version: bool,
-    /// Whether columns of the cluster key may be missing from the table, to come with the data: until then they count as null. Where a
-    /// table is made from a sample of its drops, a column that is missing is a slip.
-    pub key_columns_may_come: bool,
+    /// Which columns of the cluster key may be missing from the table, to come with the data: until then they count as null.
+    pub coming: Coming,
     /// Bytes of runs that one commit takes, about, however many wait: what is lost if it cannot be finished.
     pub commit_bytes: u64,
     /// How long the lease is asked for; it is renewed at every step. Where death cannot be seen, as long as the process may live.
@@ -132,6 +138,15 @@ pub struct CompactorSettings {
     pub leftover_age: Duration,
     /// When small files of the table are merged.
     pub upkeep: UpkeepSettings,
+}
+
+/// Columns that come with the data.
+#[derive(Clone, Debug)]
+pub enum Coming {
+    /// Any, where a table is made before there are drops.
+    Any,
+    /// Those that hints type. Where a table is made from a sample of its drops, any other that is missing is a slip.
+    Hinted(TableSchema),
 }
 
 /// How long a lease is asked for where the death of its owner is seen at once.
@@ -169,6 +184,7 @@ pub struct Parts {
 pub struct Compactor {
     parts: Parts,
     settings: CompactorSettings,
+    warnings: Warnings,
 }
 
 /// When to commit what is staged.
@@ -224,7 +240,7 @@ pub enum Outcome {
 impl Compactor {
     /// Puts the parts together.
     pub fn new(parts: Parts, settings: CompactorSettings) -> Self {
-        Self { parts, settings }
+        Self { parts, settings, warnings: Warnings::default() }
     }
 
     /// The application id of this pipeline's `txn`s.

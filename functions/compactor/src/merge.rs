@@ -142,10 +142,15 @@ impl Compactor {
         match merging.await.map_err(|e| failed(e.to_string()))? {
             Ok(merged) => Ok(Some(merged)),
             Err(runs::RunsError::Stopped) => Ok(None),
+            // The store says where that is, or only which file.
             Err(runs::RunsError::Store(StoreError::Missing(address))) => {
+                let known = address.starts_with(&self.settings.table_address);
+                let address = if known { address } else { self.place_of(&address) };
                 Err(CompactError::Damaged { address, reason: "it is not there".to_owned() })
             }
-            Err(runs::RunsError::Damaged { address, reason }) => Err(CompactError::Damaged { address, reason }),
+            Err(runs::RunsError::Damaged { address, reason }) => {
+                Err(CompactError::Damaged { address: self.place_of(&address), reason })
+            }
             Err(error) => Err(failed(error.to_string())),
         }
     }

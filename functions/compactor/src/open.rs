@@ -10,189 +10,13 @@ use arrow_schema::{Schema, SchemaRef};
 use decode::hints::Hints;
 use decode::infer::Observed;
 use decode::schema::{Field, TableSchema, Type, type_name};
-use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
 use ledger::PipelineSettings;
 use runs::{ClusterKey, Order, data_schema, row_column_fields, table_schema};
 
-use crate::audit::audit_schema;
-use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor};
-
-/// Why a pipeline must not be run; each says what to do. Nothing was claimed or committed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum NotOpened {
-    /// The table is ours and the ledger is new.
-    #[error(
-        "the table {table} holds commits of Lithify, but its ledger is new: the one it was made with was lost; \
-         restore {state} from a backup, or ingest into another table (rows would be doubled here)"
-    )]
-    LedgerLost {
-        /// The table.
-        table: String,
-        /// Where the ledger should be.
-        state: String,
-    },
-    /// The table is not ours.
-    #[error("the table {table} was not made by Lithify; to append to it, say so with --append-existing")]
-    Foreign {
-        /// The table.
-        table: String,
-    },
-    /// The table is an audit table.
-    #[error(
-        "the table {table} is an audit table, the accounting of the drops of another table: ingest into a table of another name"
-    )]
-    IsAudit {
-        /// The table.
-        table: String,
-    },
-    /// What stands where the audit table belongs is none.
-    #[error(
-        "the table {audit_table} stands where the audit table belongs, and is none: {reason}; move it away, or ingest into a table of \
-         another name"
-    )]
-    AuditForeign {
-        /// The table that stands there.
-        audit_table: String,
-        /// What tells it from an audit table.
-        reason: String,
-    },
-    /// The ledger is not, and the table is gone.
-    #[error(
-        "the ledger knows commits of a table that is not at {table} any more (it has no _delta_log); restore {table}/_delta_log from a \
-         backup, and {table}/_lithify as well if that is gone; or remove {table}/_lithify to begin anew"
-    )]
-    TableGone {
-        /// The table.
-        table: String,
-    },
-    /// Another table stands in its place.
-    #[error(
-        "the table {table} has id {found}, but pipeline {pipeline} was made for table id {fixed}: it was replaced; restore it, or use another table"
-    )]
-    OtherTable {
-        /// The table.
-        table: String,
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The id of the table that stands there.
-        found: String,
-        /// The id in the ledger.
-        fixed: String,
-    },
-    /// The ledger is another than the one that the pipeline was made with.
-    #[error(
-        "pipeline {pipeline} was made with another ledger: this one was restored or copied; restore ledger and table to the same moment"
-    )]
-    OtherLedger {
-        /// The pipeline.
-        pipeline: PipelineName,
-    },
-    /// What tells drops apart cannot change: drops that were ingested would be others.
-    #[error(
-        "pipeline {pipeline} of table {table} {} overwritten objects since it was made, and the settings say the opposite (overwrites); \
-         that cannot change: set it back, or ingest into a new table (lithify run always ignores overwritten objects)",
-        if *fixed { "ingests" } else { "ignores" }
-    )]
-    OtherIdentity {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The table.
-        table: String,
-        /// Whether the ledger says that versions are part of the identity.
-        fixed: bool,
-    },
-    /// The pipeline reads another source.
-    #[error(
-        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; give the new source a pipeline of its own: --name NAME"
-    )]
-    OtherSource {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The table.
-        table: String,
-        /// The source in the ledger.
-        fixed: String,
-        /// The source that was asked for.
-        asked: String,
-    },
-    /// The pipeline writes into another table.
-    #[error(
-        "pipeline {pipeline} writes into {fixed} since it was made, and the settings say {asked}; what it has ingested belongs to {fixed}, so \
-         that cannot change: set it back to {fixed}, and give what is to go into {asked} a pipeline of a new name"
-    )]
-    OtherTableNamed {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The table in the ledger.
-        fixed: String,
-        /// The table that the settings name.
-        asked: String,
-    },
-    /// The audit table has commits that the table has not.
-    #[error(
-        "the audit table {audit_table} has the accounting of pipeline {pipeline} up to intent {}, the table's log says {}: it belongs to \
-         another table, or the table was restored; move it away, or restore both to the same moment",
-        show(*audit), show(*log)
-    )]
-    AuditOfAnother {
-        /// The audit table.
-        audit_table: String,
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The `txn` in the audit table.
-        audit: Option<u64>,
-        /// The `txn` in the table's log.
-        log: Option<u64>,
-    },
-    /// Another pipeline of the table reads the same files.
-    #[error(
-        "pipeline {other} of table {table} reads {source_of_other} already: each of its rows would be there twice; \
-         run it as --name {other}, or ingest into another table"
-    )]
-    SourceOfAnother {
-        /// The table.
-        table: String,
-        /// The other pipeline.
-        other: PipelineName,
-        /// Its source.
-        source_of_other: String,
-    },
-    /// Ledger and log do not meet.
-    #[error(
-        "the log of the table says that pipeline {pipeline} has committed up to intent {}, its ledger says {}: one of them was lost or restored; \
-         restore the table and its ledger to the same moment",
-        show(*log), show(*ledger)
-    )]
-    Apart {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The `txn` in the log.
-        log: Option<u64>,
-        /// `head` in the ledger.
-        ledger: Option<u64>,
-    },
-    /// The table has something that we must not write to.
-    #[error("the table {table} cannot be written: {reason}")]
-    Refused {
-        /// The table.
-        table: String,
-        /// Why.
-        reason: String,
-    },
-    /// Settings and table do not fit.
-    #[error("the settings do not fit the table {table}: {}", problems.join("; "))]
-    Settings {
-        /// The table.
-        table: String,
-        /// Everything that does not fit.
-        problems: Vec<String>,
-    },
-}
-
-fn show(number: Option<u64>) -> String {
-    number.map_or_else(|| "none".to_owned(), |n| n.to_string())
-}
+use crate::audit_gap::not_an_audit_table;
+use crate::schema::widen;
+use crate::{APP_PREFIX, CREATED_BY, Coming, CompactError, Compactor, NotOpened};
 
 /// A pipeline whose ledger and table belong together, everything of the past settled.
 #[derive(Clone, Debug)]
@@ -356,45 +180,6 @@ impl Compactor {
         }
     }
 
-    fn audit_address(&self) -> String {
-        format!("{}_drops", self.settings.table_address)
-    }
-
-    /// Up to which intent the audit table has the accounting. What stands in its place and is none is not written to.
-    async fn audit_txn(&self) -> Result<Option<u64>, CompactError> {
-        let Some(head) = self.parts.audit.head(&[&self.app_id()]).await? else { return Ok(None) };
-        match not_an_audit_table(&head) {
-            Some(reason) => Err(NotOpened::AuditForeign { audit_table: self.audit_address(), reason }.into()),
-            None => Ok(self.txn(&head)),
-        }
-    }
-
-    /// The audit table follows the table: it is never ahead of it, and what it lacks of what was settled was lost.
-    async fn check_audit(&self, audit: Option<u64>, txn: Option<u64>) -> Result<(), CompactError> {
-        let pipeline = self.settings.pipeline.clone();
-        if audit > txn {
-            let audit_table = self.audit_address();
-            return Err(NotOpened::AuditOfAnother { audit_table, pipeline, audit, log: txn }.into());
-        }
-        let settled = self.parts.ledger.head(&pipeline).await?;
-        // Another process may have settled since: what is settled now must be in the audit table now.
-        if audit < settled {
-            let audit = self.audit_txn().await?;
-            let lacks = match audit {
-                None => "all".to_owned(),
-                Some(number) => format!("what is above intent {number}"),
-            };
-            if audit < settled {
-                tracing::warn!(
-                    "the audit table {} lacks the accounting of pipeline {pipeline}, {lacks}: it was lost or restored; \
-                     restore it to the table's moment, the rows themselves are not concerned",
-                    self.audit_address()
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// A new pipeline must not read what another of the table reads.
     async fn check_others(&self) -> Result<(), CompactError> {
         let ours = Path::new(&self.settings.source);
@@ -479,8 +264,11 @@ impl Compactor {
 
     fn faults_of_columns(&self, schema: &SchemaRef) -> Vec<String> {
         let order = &self.settings.write.order;
-        let checked = if self.settings.key_columns_may_come { of_known_columns(order, schema) } else { order.clone() };
-        checked.check(schema).err().unwrap_or_default()
+        let checked = match &self.settings.coming {
+            Coming::Any => of_known_columns(order, schema).check(schema),
+            Coming::Hinted(columns) => order.check(&widen(schema, &table_schema(columns))),
+        };
+        checked.err().unwrap_or_default()
     }
 }
 
@@ -508,18 +296,6 @@ fn of_known_columns(order: &Order, schema: &Schema) -> Order {
         ClusterKey::ZOrder(columns) => ClusterKey::ZOrder(known(columns)),
     };
     Order { partition_columns: order.partition_columns.clone(), cluster_key }
-}
-
-/// What tells a table from an audit table of ours; none if it is one.
-pub fn not_an_audit_table(head: &Head) -> Option<String> {
-    if !head.configuration.contains_key(CREATED_BY) {
-        return Some("it was not made by Lithify".to_owned());
-    }
-    let columns = audit_schema();
-    let lacking = columns.fields().iter().find(|field| {
-        head.schema.field_with_name(field.name()).map_or(true, |found| found.data_type() != field.data_type())
-    })?;
-    Some(format!("it has no column {} of type {}", lacking.name(), type_name(lacking.data_type())))
 }
 
 /// A version 4 UUID (RFC 9562) of these random bits: what Delta uses as a table's id.

@@ -22,15 +22,20 @@ impl Compactor {
     async fn batches_of(&self, intent: &Intent) -> Result<Vec<BatchId>, CompactError> {
         let content = self.named(&intent.list).await?;
         let list = IntentList::decode(&content, &intent.digest)
-            .map_err(|e| CompactError::Damaged { address: intent.list.clone(), reason: e.to_string() })?;
+            .map_err(|e| CompactError::Damaged { address: self.place_of(&intent.list), reason: e.to_string() })?;
         Ok(list.batches)
+    }
+
+    /// A file of the state folder as the user finds it.
+    pub(crate) fn place_of(&self, address: &str) -> String {
+        format!("{}/_lithify/{address}", self.settings.table_address)
     }
 
     /// A file that the ledger names.
     async fn named(&self, address: &str) -> Result<Bytes, CompactError> {
         match self.parts.state.get(address).await {
             Err(StoreError::Missing(_)) => {
-                Err(CompactError::Damaged { address: address.to_owned(), reason: "it is not there".to_owned() })
+                Err(CompactError::Damaged { address: self.place_of(address), reason: "it is not there".to_owned() })
             }
             read => Ok(read?),
         }
@@ -44,7 +49,7 @@ impl Compactor {
             sealed.ok_or_else(|| CompactError::Internal(format!("an intent names batch {id}, which is not sealed")))?;
         let content = self.named(&sealed.manifest).await?;
         Manifest::decode(&content, &sealed.digest)
-            .map_err(|e| CompactError::Damaged { address: sealed.manifest.clone(), reason: e.to_string() })
+            .map_err(|e| CompactError::Damaged { address: self.place_of(&sealed.manifest), reason: e.to_string() })
     }
 
     /// The rows are in the table; the runs are not needed. What is left if this fails costs space only.

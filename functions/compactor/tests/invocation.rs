@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compactor::function::{Answer, Job, Opened, Request, State, invoke};
-use compactor::{CompactorSettings, Until, first_columns};
+use compactor::{Coming, CompactorSettings, Until, first_columns};
 use decode::hints::Hints;
 use lake::{Foreign, Lake};
 use ledger::Ledger;
@@ -22,7 +22,7 @@ use store::Store;
 
 /// A pipeline as the function has it, with a delay after which its batches are due.
 fn job(place: &Place, opened: &Opened, delay: Duration) -> Job {
-    let settings = CompactorSettings { key_columns_may_come: true, longest_delay: delay, ..place.settings() };
+    let settings = CompactorSettings { coming: Coming::Any, longest_delay: delay, ..place.settings() };
     Job {
         pipeline: "p".to_owned(),
         table: "table".to_owned(),
@@ -154,7 +154,7 @@ fn second(place: &Place, opened: &Opened) -> Job {
     let settings = CompactorSettings {
         pipeline: "q".parse().unwrap(),
         source: "elsewhere".to_owned(),
-        key_columns_may_come: true,
+        coming: Coming::Any,
         ..place.settings()
     };
     let compactor = place.compactor_of_settings(settings);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use compactor::{
-    CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger, Until, Upkeep, UpkeepOutcome,
-    first_columns,
+    Coming, CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger, Until, Upkeep,
+    UpkeepOutcome, first_columns,
 };
 use decode::hints::Hints;
 use decode::schema::TableSchema;
@@ -29,7 +29,7 @@ fn names(schema: &arrow_schema::Schema) -> Vec<&str> {
 }
 
 fn with(place: &Place, change: impl FnOnce(&mut CompactorSettings)) -> Compactor {
-    let mut settings = CompactorSettings { key_columns_may_come: true, ..place.settings() };
+    let mut settings = CompactorSettings { coming: Coming::Any, ..place.settings() };
     change(&mut settings);
     place.compactor_of_settings(settings)
 }

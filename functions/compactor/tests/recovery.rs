@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
-use compactor::{CompactError, NotOpened, Opened, Outcome, Trigger};
+use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger};
 use decode::schema::TableSchema;
 use drops::Timestamp;
 use lake::{Foreign, Lake, TableMetadata};
 use ledger::Ledger;
-use place::{Fault, Place};
+use place::{Fault, FaultyLake, Place};
 
 async fn commits(place: &Place) -> usize {
-    match place.compactor().compact(Trigger::Now).await.unwrap() {
+    commits_of(&place.compactor()).await
+}
+
+async fn commits_of(compactor: &Compactor) -> usize {
+    match compactor.compact(Trigger::Now).await.unwrap() {
         Outcome::Done { commits, .. } => commits.len(),
         Outcome::Busy { holder } => panic!("{holder} holds the lease"),
     }
@@ -104,6 +108,35 @@ async fn a_commit_that_others_stand_on_is_settled_at_its_own_version() {
     // The version at which the batches are marked carries their intent.
     place.audit_of(5).await;
     assert_eq!(commits(&place).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_table_that_was_lost_is_told_of_when_opening_and_when_committing() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    let before = place.compactor();
+    assert_eq!(commits_of(&before).await, 1);
+    assert_eq!(before.take_warnings(), [""; 0]);
+
+    let lost = Arc::new(FaultyLake::new());
+    let with_lost = || place.compactor_with(|parts| parts.audit = lost.clone());
+    let opening = with_lost();
+    let _ = opening.open().await.unwrap();
+    let _ = opening.open().await.unwrap();
+    let told = opening.take_warnings();
+    assert!(matches!(&told[..], [one] if one.contains("lacks the accounting of pipeline p, all that")), "{told:?}");
+
+    // One that was open before, as while watching.
+    let committing = with_lost();
+    place.drop_files(5..9).await;
+    place.ingest().await;
+    assert_eq!(commits_of(&committing).await, 1);
+    assert_eq!(committing.take_warnings(), told);
+    place.drop_files(9..10).await;
+    place.ingest().await;
+    assert_eq!(commits_of(&committing).await, 1);
+    assert_eq!(committing.take_warnings(), [""; 0], "told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

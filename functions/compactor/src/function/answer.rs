@@ -88,6 +88,8 @@ pub struct PipelineAnswer {
     pub waiting: Waiting,
     /// What upkeep did, if it was done.
     pub upkeep: Option<UpkeepAnswer>,
+    /// What should be known and stopped nothing.
+    pub warnings: Vec<String>,
     /// Why it failed, if it did.
     pub error: Option<String>,
     /// From each drop's arrival to its commit, of some drops.
@@ -154,6 +156,7 @@ impl PipelineAnswer {
             commits: Vec::new(),
             waiting: Waiting::default(),
             upkeep: None,
+            warnings: Vec::new(),
             error: None,
             event_to_commit_milliseconds: Vec::new(),
         }
@@ -206,6 +209,9 @@ impl PipelineAnswer {
         let (pipeline, state, commits) = (&self.pipeline, self.state, self.commits.len());
         let (waiting, oldest_seconds) = (self.waiting.drops, self.waiting.oldest_seconds);
         let version = self.commits.last().map(|commit| commit.version);
+        for warning in &self.warnings {
+            tracing::warn!(pipeline, "{warning}");
+        }
         match state {
             State::NothingDue => tracing::debug!(pipeline, ?state, waiting, oldest_seconds),
             _ => tracing::info!(pipeline, ?state, commits, version, waiting, oldest_seconds, "done"),

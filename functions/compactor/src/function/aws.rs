@@ -13,7 +13,7 @@ use store::{S3Store, Store, StoreError};
 use tokio::runtime::Handle;
 
 use super::{Job, Opened};
-use crate::{Compactor, CompactorSettings, Parts, UpkeepSettings, first_columns, write_settings};
+use crate::{Coming, Compactor, CompactorSettings, Parts, UpkeepSettings, first_columns, write_settings};
 
 /// Why the function cannot work at all. It is tried again with the next invocation.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,7 @@ impl Context {
             checkpoint_interval: CHECKPOINT_INTERVAL,
             append_existing: pipeline.append_existing,
             identity_holds_version: pipeline.overwrites == Overwrites::Ingest,
-            key_columns_may_come: true,
+            coming: Coming::Any,
             commit_bytes: COMMIT_BYTES.max(pipeline.target_file_size),
             // Nobody sees an invocation die: its lease lasts as long as it may.
             lease: left,

@@ -67,6 +67,7 @@ pub async fn invoke(
             tracing::error!(pipeline = job.pipeline, error, "the pipeline was not compacted");
             told.fail(error);
         }
+        told.warnings = job.compactor.take_warnings();
         told.log();
         told.measure(metrics);
         answer.pipelines.push(told);

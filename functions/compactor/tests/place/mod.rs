@@ -17,11 +17,12 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use compactor::{
-    Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep,
+    Coming, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep,
     UpkeepOutcome, UpkeepReport, UpkeepSettings,
 };
 use decode::format::{Compression, Format, Packing};
 use decode::hints::Hints;
+use decode::schema::TableSchema;
 use drops::{BatchId, PipelineName, Timestamp};
 use ingest::{Candidate, Ingest, IngestSettings, Schemas, Standing};
 use lake::{Commit, CommitOutcome, CommitSummary, Foreign, Head, Lake, LakeError, LiveFile, MemoryLake, TableMetadata};
@@ -54,7 +55,7 @@ pub struct FaultyLake {
 }
 
 impl FaultyLake {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (commits, left) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { inner: MemoryLake::new(), commits, fault: Mutex::default(), left, foreign: Mutex::default() }
     }
@@ -410,7 +411,7 @@ impl Place {
             checkpoint_interval: 10,
             append_existing: false,
             identity_holds_version: false,
-            key_columns_may_come: false,
+            coming: Coming::Hinted(TableSchema::default()),
             commit_bytes: u64::MAX,
             lease: LOCAL_LEASE,
             leftover_age: LOCAL_LEFTOVER_AGE,

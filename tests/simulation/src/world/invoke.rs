@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use compactor::function::{Answer, Job, Opened, Request, invoke};
-use compactor::{Compactor, CompactorSettings, Parts, Until, UpkeepSettings, first_columns, write_settings};
+use compactor::{Coming, Compactor, CompactorSettings, Parts, Until, UpkeepSettings, first_columns, write_settings};
 use drops::Timestamp;
 use ingest::receive::{Budget, Call, Receiver, ReceiverSettings};
 use ledger::ClaimAge;
@@ -141,7 +141,7 @@ pub fn compactor_settings(world: &World, pipeline: &Pipeline) -> CompactorSettin
         checkpoint_interval: 4,
         append_existing: pipeline.append_existing,
         identity_holds_version: pipeline.overwrites == Overwrites::Ingest,
-        key_columns_may_come: true,
+        coming: Coming::Any,
         commit_bytes: 2 << 30,
         lease: COMPACTOR_TIME,
         leftover_age: Duration::from_secs(24 * 3600),
