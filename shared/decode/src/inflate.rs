@@ -218,7 +218,13 @@ impl<'b, R: Read> Inflate<'b, R> {
                 (Stage::Zstd, _, Some(zstd)) => zstd.step(input, self.input_ended, into),
                 _ => return Ok(false),
             };
+            let within = if self.inflated == 0 { by_first_bytes(&into[before..]) } else { None };
             self.inflated += (into.len() - before) as u64;
+            if let Some(within) = within {
+                return Err(DropFault::Unreadable(format!(
+                    "it is compressed twice: within is a stream of {within}; have the file sent compressed once"
+                )));
+            }
             let step = step.map_err(|damage| self.unreadable(damage))?;
             self.at += step.used;
             self.check_limits()?;

@@ -207,6 +207,15 @@ fn the_content_overrules_the_name_and_never_the_settings() {
 }
 
 #[test]
+fn what_is_compressed_twice_is_called_that() {
+    let inner = gzip(&lines(100));
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let reason = unreadable(read(&pack(&inner, compression), compression));
+        assert!(reason.contains("compressed twice: within is a stream of gzip"), "{reason}");
+    }
+}
+
+#[test]
 fn a_damaged_header_is_no_text() {
     let packed = gzip(&lines(3));
     let named = |bytes: &[u8]| read_with(&mut Buffers::new(), bytes, Packing::named(Compression::Gzip), 4000);
