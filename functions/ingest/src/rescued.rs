@@ -56,6 +56,10 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
                 "the column comes with the first value that has one, or in a new table with schema_hints = \"{column} string\""
             ),
         ),
+        NoColumn::Taken(other) if other == column => (
+            format!("every table has a column {other} of its own"),
+            "read them from _rescued_data, or have the field renamed".to_owned(),
+        ),
         NoColumn::Taken(other) => (
             format!("the column {other} has that name, but for case or characters that no column's name can have"),
             "read them from _rescued_data, or have one of the fields renamed".to_owned(),

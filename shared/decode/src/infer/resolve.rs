@@ -227,13 +227,15 @@ impl Resolver {
 
     fn name_is_taken(&mut self, source_name: &str, other: &str) {
         let column = self.at(source_name, |this| this.path.join("."));
-        let whose = if names::is_row_column(other) { "which is in every table" } else { "which is another field's" };
-        let reason = format!(
-            "has the name of the column {}, {whose}, but for case or characters that no column's name can have: its values are kept \
-             in `{}`",
-            hints::quoted(other),
-            names::RESCUED_DATA
-        );
+        let kept = format!("its values are kept in `{}`", names::RESCUED_DATA);
+        let other = hints::quoted(other);
+        let reason = if other == column {
+            format!("is the name of a column that every table has: {kept}")
+        } else {
+            format!(
+                "has the name of the column {other}, but for case or characters that no column's name can have: {kept}"
+            )
+        };
         self.conflicts.push(Conflict { column, reason, remedy: "rename one of them at the source".to_owned() });
     }
 

@@ -197,7 +197,11 @@ impl Seen {
     pub(crate) fn in_words(&self) -> String {
         let words = self.kinds.each().map(|(kind, word)| {
             let example = self.examples.iter().find(|(of, _)| *of == kind);
-            example.map_or_else(|| word.to_owned(), |(_, value)| format!("{word} ({value})"))
+            match example {
+                None => word.to_owned(),
+                Some((_, value)) if value.is_empty() => format!("{word} (the empty text)"),
+                Some((_, value)) => format!("{word} ({value})"),
+            }
         });
         words.collect::<Vec<_>>().join(", ")
     }

@@ -94,6 +94,12 @@ impl Order {
         if self.partition_columns.len() >= schema.fields().len() {
             faults.push("a table needs a column that is no partition column".into());
         }
+        // What there is to choose from is said once.
+        let has = format!(" (it has {})", key_columns(schema));
+        let last = faults.iter().rposition(|fault| fault.contains(&has));
+        for fault in faults.iter_mut().take(last.unwrap_or_default()) {
+            *fault = fault.replace(&has, "");
+        }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
@@ -139,6 +145,10 @@ fn no_such_column(name: &str, schema: &Schema) -> String {
         );
     }
     let has = key_columns(schema);
+    // Two columns never differ by case alone: a hint would not bring this one.
+    if let Some(same) = known.iter().find(|known| known.to_lowercase() == name.to_lowercase()) {
+        return format!("the table has no such column, did you mean '{same}'? (it has {has})");
+    }
     // A name of a letter or two is like any other.
     let meant = if name.chars().count() > 2 { did_you_mean(name, &known) } else { String::new() };
     format!(
