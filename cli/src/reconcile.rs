@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::advice;
 use crate::args::ReconcileArgs;
 use crate::exit;
-use crate::human::{number, plain};
-use crate::report::{self, Failure, show_failure, show_object, show_text};
+use crate::human::{count, number, plain};
+use crate::report::{Failure, show_failure, show_object, show_text};
 use crate::run::Look;
 
 /// How many findings of each invariant people are shown; `--json` has more.
@@ -17,6 +17,7 @@ const SHOWN: usize = 20;
 #[derive(Serialize)]
 struct Report<'a> {
     format_version: u32,
+    exit_code: u8,
     table: &'a str,
     holds: bool,
     #[serde(flatten)]
@@ -25,19 +26,14 @@ struct Report<'a> {
 
 /// Carries `lithify reconcile` out; returns the exit code.
 pub(crate) async fn command(args: &ReconcileArgs, json: bool) -> u8 {
-    let faults = Look::faults(&args.table, args.ledger.as_deref());
-    if !faults.is_empty() {
-        // A closed standard output changes nothing: the exit code says the same.
-        let _ = report::show_setting_errors(&faults, json);
-        return exit::WRONG_SETTINGS;
-    }
     let verdict = match judge(&args.table, args.ledger.as_deref()).await {
         Ok(verdict) => verdict,
         Err(failure) => return show_failure(&failure, json).map_or(exit::FAILED, |()| exit::FAILED),
     };
-    let report = Report { format_version: 1, table: &args.table, holds: verdict.holds(), verdict: &verdict };
-    let printed = if json { show_object(&report) } else { show_text(&text(&args.table, &verdict)) };
     let code = if verdict.holds() { exit::FINAL } else { exit::FAILED };
+    let report =
+        Report { format_version: 1, exit_code: code, table: &args.table, holds: verdict.holds(), verdict: &verdict };
+    let printed = if json { show_object(&report) } else { show_text(&text(&args.table, &verdict)) };
     printed.map_or(exit::FAILED, |()| code)
 }
 
@@ -89,6 +85,13 @@ fn text(table: &str, verdict: &Verdict) -> String {
         if found.len() > SHOWN {
             text += &format!("      and {} more\n", number((found.len() - SHOWN) as u64));
         }
+    }
+    if !verdict.holds() && counts.foreign_commits > 0 {
+        let commits = count(counts.foreign_commits, "commit", "commits");
+        text += &format!(
+            "  {commits} of other writers changed the table's files: what they deleted or wrote twice counts above as lost or doubled; \
+             the table's history names them\n"
+        );
     }
     for unchecked in &verdict.unchecked {
         text += &format!("  not checked: {}\n", plain(unchecked));

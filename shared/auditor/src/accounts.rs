@@ -113,7 +113,10 @@ fn compare(pipeline: &PipelineHistory, told: &mut HashMap<Key, Account>, verdict
                     // The rows of a commit that is not settled yet may be there or not.
                     None if !settled => {}
                     None => {
-                        let what = format!("intent {} is settled, and the audit table lacks this drop", intent.number);
+                        let what = format!(
+                            "intent {} of pipeline {} is settled, and the audit table lacks this drop",
+                            intent.number, pipeline.name
+                        );
                         verdict.find(Invariant::Balance, held.source_file(), what);
                     }
                 }

@@ -29,7 +29,11 @@ impl Log {
         if let Some(head) = subject.lake.head(&[]).await? {
             for version in (0..=head.version).rev() {
                 match subject.lake.read_commit(version).await {
-                    Ok(Some(commit)) => drop(txns.insert(version, commit.txns)),
+                    Ok(Some(commit)) => {
+                        let ours = commit.txns.keys().any(|app_id| app_id.starts_with("lithify"));
+                        verdict.counts.foreign_commits += u64::from(!ours && !commit.files.is_empty());
+                        txns.insert(version, commit.txns);
+                    }
                     // Cleaned up: what is older cannot be seen any more.
                     Ok(None) | Err(LakeError::Unreadable { .. }) => {
                         from = version + 1;

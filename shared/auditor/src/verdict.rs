@@ -92,6 +92,8 @@ pub struct Counts {
     pub rows: u64,
     /// Rows that did not come from drops of ours: others wrote them.
     pub foreign_rows: u64,
+    /// Commits of other writers that added or removed files, of those that the log still has.
+    pub foreign_commits: u64,
     /// Rows of the audit table.
     pub audit_rows: u64,
 }
