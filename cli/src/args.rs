@@ -12,7 +12,8 @@ use runtime::settings::SettingError;
 
 use crate::{
     exit, help,
-    report::{Failure, show_failure_object},
+    report::{Failure, show_failure_object, show_setting_errors},
+    run::Look,
 };
 
 mod words;
@@ -170,13 +171,18 @@ impl TypedValueParser for OneOf {
 /// with `--json` with an object on standard output as well.
 pub fn parse() -> Cli {
     let words: Vec<OsString> = std::env::args_os().collect();
+    let json = || words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
     match try_parse(&words) {
         Ok(cli) => cli,
-        Err(error) => {
-            if error.use_stderr() && words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
-            {
+        Err(Refused::Words(errors)) => {
+            // A closed standard output changes nothing: the exit code says the same.
+            let _ = show_setting_errors(&errors, json());
+            std::process::exit(i32::from(exit::WRONG_SETTINGS))
+        }
+        Err(Refused::Usage(error)) => {
+            if error.use_stderr() && json() {
                 let failure = Failure::new(words::first_paragraph(&error), "see `lithify --help`");
-                // A closed standard output changes nothing: the exit code says the same.
+                // As above.
                 let _ = show_failure_object(&failure, exit::WRONG_SETTINGS, &mut std::io::stdout());
             }
             error.exit()
@@ -184,22 +190,41 @@ pub fn parse() -> Cli {
     }
 }
 
-/// Reads a command line whose first word is the program's name. Where words of `run` are wrong and settings as well, all of them are in
-/// [`RunArgs::faults`] and in what the settings' check says; an error of its own is what is wrong with the words alone.
-pub fn try_parse(words: &[OsString]) -> Result<Cli, clap::Error> {
-    let (parsed, faults) = words::parse_leniently(words);
-    let mut cli = parsed.map_err(|error| words::with_faults(words, error, &faults))?;
-    let Command::Run(run) = &mut cli.command else {
-        return Cli::try_parse_from(words).map_err(|error| match faults.len() {
-            0 | 1 => error,
-            _ => words::all_at_once(words, faults.iter().map(ToString::to_string).collect()),
-        });
+/// Why a command line is not carried out.
+#[derive(Debug)]
+pub enum Refused {
+    /// Help, the version, or one thing that is wrong with the command as a whole, with its usage.
+    Usage(clap::Error),
+    /// Words that nothing can be made of, and what else is wrong.
+    Words(Vec<SettingError>),
+}
+
+/// Reads a command line whose first word is the program's name. Wrong words of `run` are in [`RunArgs::faults`], so that they are told together
+/// with wrong settings; those of other commands are an error.
+pub fn try_parse(words: &[OsString]) -> Result<Cli, Refused> {
+    let (parsed, mut faults) = words::parse_leniently(words);
+    let mut cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) if faults.is_empty() => return Err(Refused::Usage(error)),
+        Err(error) => {
+            faults.extend(words::faults_of(&error));
+            return Err(Refused::Words(faults));
+        }
     };
-    let refused = Cli::try_parse_from(words).err().or_else(|| words::refuse(run));
-    run.faults = faults;
-    let Some(refused) = refused else { return Ok(cli) };
-    let alone = crate::config::errors_of(run).iter().all(|error| words::is_told(error, run));
-    if alone && run.faults.len() < 2 { Err(refused) } else { Ok(cli) }
+    match &mut cli.command {
+        Command::Run(run) => {
+            let refused = words::refuse(run).filter(|_| faults.is_empty());
+            run.faults = faults;
+            let Some(refused) = refused else { return Ok(cli) };
+            let alone = crate::config::errors_of(run).iter().all(|error| words::is_told(error, run));
+            return if alone { Err(Refused::Usage(refused)) } else { Ok(cli) };
+        }
+        Command::Status(StatusArgs { table, ledger }) | Command::Reconcile(ReconcileArgs { table, ledger }) => {
+            faults.extend(Look::faults(table, ledger.as_deref()));
+        }
+        Command::Completions { .. } => {}
+    }
+    if faults.is_empty() { Ok(cli) } else { Err(Refused::Words(faults)) }
 }
 
 // Clap's own usage errors must exit with the code that the help promises.
@@ -224,10 +249,14 @@ mod tests {
 
     /// The message of a usage error.
     fn refused(line: &str) -> String {
-        let error = try_parse(&words(line)).expect_err("wrong");
-        assert_eq!(error.exit_code(), i32::from(exit::WRONG_SETTINGS), "{line}");
-        assert!(error.use_stderr(), "{line}");
-        error.to_string()
+        match try_parse(&words(line)).expect_err("wrong") {
+            Refused::Usage(error) => {
+                assert_eq!(error.exit_code(), i32::from(exit::WRONG_SETTINGS), "{line}");
+                assert!(error.use_stderr(), "{line}");
+                error.to_string()
+            }
+            Refused::Words(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
+        }
     }
 
     #[test]
@@ -281,10 +310,8 @@ mod tests {
             let line = format!("lithify run {}", words.replace("FILE", file));
             assert!(refused(&line).contains("cannot be used with"), "{line}");
         }
-        assert!(
-            refused("lithify run / /t --tarket-file-size 1GiB").contains("--target-file-size"),
-            "suggests the right flag"
-        );
+        let unknown = faults("lithify run / /t --tarket-file-size 1GiB");
+        assert!(matches!(&unknown[..], [one] if one.contains("did you mean '--target-file-size'?")), "{unknown:?}");
     }
 
     /// What is wrong with words and settings together, where that is more than one thing.
@@ -315,9 +342,16 @@ mod tests {
         begin("lithify run / /t --every x --memory", &["--memory: needs a value", "--every: "]);
         begin("lithify run / /t --workers 0 --memory 1GiB --memory 2GiB", &["--memory: stands twice", "--workers: "]);
         begin("lithify run / /t --quiet=yes --workers 0", &["--quiet: takes no value", "--workers: "]);
-        begin("lithify run / --memory 1B", &["--memory: ", "table: is missing"]);
+        begin("lithify run / --memory 1B", &["--memory: ", "TABLE: is missing"]);
         begin("lithify run /nowhere /t --wathc", &["--wathc: there is no such flag", "SOURCE: there is no folder"]);
-        begin("lithify run / /t -qx --workers", &["-x: there is no such flag", "--workers: needs a value"]);
+        begin("lithify run / /t -qx --workers", &["-qx: there is no such flag", "--workers: needs a value"]);
+        begin(
+            "lithify run / /t -watch -every 5x",
+            &["-watch: there is no such flag, did you mean '--watch'?", "-every: ", "--every: "],
+        );
+        begin("lithify run / --zz", &["--zz: there is no such flag", "TABLE: is missing"]);
+        begin("lithify rum / /t --zz", &["rum: there is no such command, did you mean 'run'?", "--zz: there is no"]);
+        begin("lithify run --zz", &["--zz: there is no such flag", "SOURCE: is missing", "TABLE: is missing"]);
         begin("lithify run / /t --workers -3 --memory -1GiB", &["--workers: ", "-1GiB: is no flag", "--memory: needs"]);
         begin(
             "lithify run / --config /nowhere/x.toml --workers 0",
@@ -327,12 +361,25 @@ mod tests {
 
     #[test]
     fn wrong_words_of_other_commands_are_told_together() {
-        let both = refused("lithify status /t --wat --ledgre dynamodb://x");
-        assert!(both.contains("--wat: there is no such flag") && both.contains("'--ledger'"), "{both}");
-        assert!(both.contains("Usage: lithify status"), "{both}");
-        let missing = refused("lithify reconcile --wat");
-        assert!(missing.contains("--wat: there is no such flag") && missing.contains("<TABLE>"), "{missing}");
-        let one = try_parse(&words("lithify status --json")).expect_err("no table");
+        for (line, told) in [
+            (
+                "status /t --wat --ledgre dynamodb://x",
+                &["--wat: there is no such flag", "'--ledger'", "--ledger: 'x'"][..],
+            ),
+            ("reconcile --wat", &["--wat: there is no such flag", "TABLE: is missing"]),
+            ("status t x y --ledger foo --bad", &["x: is one word", "y: is one word", "--bad: ", "--ledger: 'foo'"]),
+            ("status --json --json t", &["--json: stands twice"]),
+            ("--json --json status t", &["--json: stands twice"]),
+            ("--zz", &["--zz: there is no such flag", "COMMAND: is missing"]),
+            ("completions bsh --x", &["--x: there is no such flag", "SHELL: 'bsh' is none of bash"]),
+            ("status", &["<TABLE>"]),
+        ] {
+            let found = refused(&format!("lithify {line}"));
+            assert!(told.iter().all(|told| found.contains(told)), "{line}: {found}");
+        }
+        let Refused::Usage(one) = try_parse(&words("lithify status --json")).expect_err("no table") else {
+            panic!("one thing is missing")
+        };
         assert_eq!(words::first_paragraph(&one), "the following required arguments were not provided: <TABLE>");
     }
 
@@ -345,7 +392,10 @@ mod tests {
 
     #[test]
     fn help_has_examples_and_exit_codes() {
-        let help = |line: &str| try_parse(&words(line)).expect_err("help").to_string();
+        let help = |line: &str| match try_parse(&words(line)).expect_err("help") {
+            Refused::Usage(help) => help.to_string(),
+            Refused::Words(errors) => panic!("{errors:?}"),
+        };
         let top = help("lithify --help");
         for code in [
             "0  everything is final",

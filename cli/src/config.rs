@@ -56,8 +56,9 @@ fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> R
     let around = Surroundings { processors, s3: cfg!(feature = "aws"), look };
     match raw(args) {
         Ok(mut raw) => {
+            faults.extend(raw.pipelines.iter().filter_map(|pipeline| within_another(pipeline.table.as_ref()?, look)));
             raw.faults.extend(faults);
-            settings::check(&raw, &around)
+            settings::check(&raw, &around).map_err(|errors| as_arguments(args, errors))
         }
         // Without the file, what the flags say is judged all the same; what they leave to it is not missing.
         Err(errors) => {
@@ -66,6 +67,41 @@ fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> R
             Err(flags.chain(errors).collect())
         }
     }
+}
+
+/// Where a setting of the pipeline at this place stands, if the user gave it.
+pub fn origin_of(args: &RunArgs, pipeline: usize, setting: &str) -> Option<Origin> {
+    let raw = raw(args).ok()?;
+    let (own, shared) = (raw.pipelines.get(pipeline)?, &raw.shared);
+    let given = |one: &RawPipeline| match setting {
+        "cluster_by" => one.cluster_by.as_ref().or(one.z_order_by.as_ref()).map(|given| given.origin.clone()),
+        "partition_columns" => one.partition_columns.as_ref().map(|given| given.origin.clone()),
+        _ => None,
+    };
+    given(own).or_else(|| given(shared))
+}
+
+/// A table in the folder of another: a full vacuum of that one deletes whatever its log does not name.
+fn within_another(table: &Given<String>, look: &dyn Fn(&str) -> Place) -> Option<SettingError> {
+    let (Place::Folder(path) | Place::Vacant(path)) = look(&table.value) else { return None };
+    let outer = Path::new(&path).ancestors().skip(1).find(|above| above.join("_delta_log").is_dir())?;
+    let problem = format!(
+        "{} lies within the Delta table {}, where a full vacuum deletes what is not that table's own: name a folder outside of it",
+        table.value,
+        outer.display()
+    );
+    Some(SettingError::new(&table.origin, "table", problem))
+}
+
+/// Where there is no file, source and table are the words of the command line.
+fn as_arguments(args: &RunArgs, errors: Vec<SettingError>) -> Vec<SettingError> {
+    let named = |error: SettingError| match (error.setting.as_str(), &error.origin) {
+        ("source" | "table", Origin::Absent) if args.config.is_none() => {
+            SettingError { origin: Origin::Flag(error.setting.to_uppercase()), ..error }
+        }
+        _ => error,
+    };
+    errors.into_iter().map(named).collect()
 }
 
 /// What is given beside a settings file and stands in the file already.
@@ -128,6 +164,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         settle_time: by_flag("--settle-time", &args.settle_time),
         append_existing: args.append_existing.then(|| Given::by_flag("--append-existing", true)),
         overwrites: None,
+        unread: Vec::new(),
     }
 }
 

@@ -51,6 +51,19 @@ fn a_cluster_key_may_be_a_column_that_a_hint_names_and_the_table_lacks_yet() {
 }
 
 #[test]
+fn a_table_within_another_is_refused() {
+    let place = Place::new("within");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    let source = place.source();
+    for inner in ["inner", "_lithify", "deep/er"] {
+        let table = place.table().join(inner);
+        let words = ["run", source.to_str().unwrap(), table.to_str().unwrap()];
+        place.lithify(&words).expect(&[exit::SETTINGS]).tells(&["TABLE", "lies within the Delta table"]);
+    }
+}
+
+#[test]
 fn drops_in_quarantine_are_told_of_when_there_is_nothing_new() {
     let place = Place::new("known-quarantined");
     end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");

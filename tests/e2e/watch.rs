@@ -174,6 +174,33 @@ fn an_audit_table_that_is_removed_is_told_of_at_once_and_in_the_summary() {
 }
 
 #[test]
+fn what_landed_and_could_not_be_settled_counts_as_committed() {
+    let place = Place::new("watch-unsettled");
+    let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");
+    put("a.json");
+    let (source, table) = (place.source(), place.table());
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.arg("run").args([&source, &table]).args(["--settle-time", "0s", "--json"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("unsettled-log"));
+    reaches(&place, &mut watcher, 1);
+    // Rights hold back nobody who has all of them: what is no folder does.
+    let (log, away) = (place.path("table_drops/_delta_log"), place.path("away"));
+    std::fs::rename(&log, &away).unwrap();
+    std::fs::write(&log, "").unwrap();
+    put("b.json");
+    let failed = watcher.wait(SOON).expect(&[exit::FAILED]);
+    let total = failed.json()["total"].clone();
+    assert_eq!((&total["commits"], &total["drops_committed"]), (&2.into(), &2.into()), "{total}");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::rename(&away, &log).unwrap();
+    let status = || place.lithify(&["status", table.to_str().unwrap(), "--json"]).expect(&[exit::FINAL]).json();
+    assert_eq!(status()["pipelines"][0]["unsettled"], 2, "{}", status());
+    place.run(&[]).expect(&[exit::FINAL]);
+    let after = status();
+    assert_eq!((&after["pipelines"][0]["unsettled"], &after["exit_code"]), (&serde_json::Value::Null, &0.into()));
+}
+
+#[test]
 fn a_drop_that_is_repaired_while_watching_is_not_in_the_summarys_quarantine() {
     let place = Place::new("watch-repaired");
     let put = |content: &[u8]| end_to_end::drops::put(&place.source(), "a.json.gz", content);
@@ -213,6 +240,43 @@ fn a_pipeline_that_fails_at_its_start_is_named_while_the_others_are_watched() {
     assert!(told.contains("pipeline bad is not watched: "), "{told}");
     watcher.interrupt();
     watcher.wait(SOON).expect(&[exit::FAILED]);
+}
+
+#[test]
+fn a_pipeline_that_fails_while_watching_is_the_one_that_is_named_and_the_others_go_on() {
+    let place = Place::new("watch-middle-fails");
+    let put = |name: &str| end_to_end::drops::put(&place.source(), name, b"{\"id\":1}\n");
+    ["a/a.json", "b/b.json", "c/c.json"].iter().for_each(|name| put(name));
+    let config = place.path("lithify.toml");
+    let pipelines = "[[pipeline]]\nname = \"a\"\nsource = \"source/a\"\ntable = \"ta\"\ncluster_by = [\"nope\"]\n\
+                     [[pipeline]]\nname = \"b\"\nsource = \"source/b\"\ntable = \"tb\"\n\
+                     [[pipeline]]\nname = \"c\"\nsource = \"source/c\"\ntable = \"table\"\n";
+    std::fs::write(&config, pipelines).unwrap();
+    let mut command = std::process::Command::new(end_to_end::place::binary());
+    command.args(["run", "--config", config.to_str().unwrap(), "--settle-time", "0s", "--json"]).args(FLAGS);
+    let mut watcher = Process::start(command, &place.path("watch-log"));
+    reaches(&place, &mut watcher, 1);
+    std::fs::rename(place.path("tb/_lithify"), place.path("away")).unwrap();
+    put("b/b2.json");
+    put("c/c2.json");
+    reaches(&place, &mut watcher, 2);
+    put("c/c3.json");
+    reaches(&place, &mut watcher, 3);
+    let told = std::fs::read_to_string(place.path("watch-log.stderr")).unwrap();
+    assert!(
+        told.contains("pipeline a is not watched: ") && told.contains("lithify.toml:5: cluster key nope"),
+        "{told}"
+    );
+    assert!(told.contains("pipeline b is not watched: ") && !told.contains("pipeline c is not"), "{told}");
+    watcher.interrupt();
+    let summary = watcher.wait(SOON).expect(&[exit::FAILED]).json();
+    let named: Vec<_> = summary["pipelines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["name"].clone(), one["failure"].is_null()))
+        .collect();
+    assert_eq!(named, [("a".into(), false), ("b".into(), false), ("c".into(), true)], "{summary}");
 }
 
 /// Waits until readers see so many rows.

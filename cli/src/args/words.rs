@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
+use decode::suggest::did_you_mean;
 use runtime::settings::{Origin, SettingError};
 
 use super::{Cli, RunArgs};
@@ -57,25 +58,34 @@ pub(super) fn refuse(run: &mut RunArgs) -> Option<clap::Error> {
     })
 }
 
-/// An error of words that nothing could be made of, with what was wrong with those that were set aside.
-pub(super) fn with_faults(words: &[OsString], error: clap::Error, faults: &[SettingError]) -> clap::Error {
-    if faults.is_empty() || !error.use_stderr() {
-        return error;
+/// What is wrong by an error that no word can be set aside for.
+pub(super) fn faults_of(error: &clap::Error) -> Vec<SettingError> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    };
+    let bare = |name: &String| name.trim_matches(['<', '>', '[', ']']).to_owned();
+    let arguments: Vec<_> = text(ContextKind::InvalidArg).iter().map(bare).collect();
+    match error.kind() {
+        // Help was asked for, beside words that are wrong.
+        _ if !error.use_stderr() => Vec::new(),
+        ErrorKind::MissingRequiredArgument => {
+            arguments.iter().map(|name| fault(name, "is missing".to_owned())).collect()
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            vec![fault("COMMAND", "is missing: run, status, reconcile or completions".to_owned())]
+        }
+        ErrorKind::InvalidValue => {
+            let (value, valid) = (text(ContextKind::InvalidValue).join(" "), text(ContextKind::ValidValue).join(", "));
+            arguments.iter().map(|name| fault(name, format!("'{value}' is none of {valid}"))).collect()
+        }
+        _ => vec![fault("COMMAND", first_paragraph(error))],
     }
-    let told = faults.iter().map(ToString::to_string).chain([first_paragraph(&error)]);
-    all_at_once(words, told.collect())
 }
 
-/// Several things that are wrong with the words of a command, as one error with its usage.
-pub(super) fn all_at_once(words: &[OsString], told: Vec<String>) -> clap::Error {
-    let mut command = Cli::command();
-    command.build();
-    let problem = format!("{} words are wrong or missing:\n  {}", told.len(), told.join("\n  "));
-    let name = words.iter().skip(1).filter_map(|word| word.to_str()).find(|word| !word.starts_with('-'));
-    match name.and_then(|name| command.find_subcommand_mut(name)) {
-        Some(command) => command.error(ErrorKind::UnknownArgument, problem),
-        None => command.error(ErrorKind::UnknownArgument, problem),
-    }
+fn fault(about: &str, problem: String) -> SettingError {
+    SettingError::new(&Origin::Flag(about.to_owned()), about.trim_start_matches('-'), problem)
 }
 
 /// What an error says before its usage, on one line: what is missing stands on lines of its own.
@@ -88,7 +98,7 @@ pub(super) fn first_paragraph(error: &clap::Error) -> String {
 
 /// Whether a setting's error says no more than what the words' own error does.
 pub(super) fn is_told(error: &SettingError, run: &RunArgs) -> bool {
-    let missing = error.origin == Origin::Absent && matches!(error.setting.as_str(), "source" | "table");
+    let missing = matches!(error.setting.as_str(), "source" | "table") && error.problem.starts_with("is missing");
     missing || run.faults.contains(error) || error.setting == BESIDE_FILE
 }
 
@@ -97,54 +107,85 @@ pub(crate) const BESIDE_FILE: &str = "config";
 
 /// The words without the one that this error is about, and what is wrong with that.
 fn without_fault(words: &[OsString], error: &clap::Error) -> Option<(Vec<OsString>, SettingError)> {
+    if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    {
+        return without_command(words, name);
+    }
     let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return None };
     let flag = about.split([' ', '=']).next().filter(|flag| flag.starts_with('-')).unwrap_or(about);
-    let Some(at) = position(words, flag, error.kind()) else { return without_letter(words, flag) };
+    let Some(at) = position(words, flag, error.kind()) else { return without_letters(words, flag) };
     let without = |count: usize| -> Vec<OsString> {
         words.iter().enumerate().filter(|(i, _)| !(at..at + count).contains(i)).map(|(_, word)| word.clone()).collect()
     };
     let next_is_value = words.get(at + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
-    let has_value = next_is_value && !words[at].to_string_lossy().contains('=');
+    let has_value = next_is_value && flag.starts_with('-') && !words[at].to_string_lossy().contains('=');
     let (rest, problem) = match error.kind() {
         ErrorKind::UnknownArgument => {
             let meant = match error.get(ContextKind::SuggestedArg) {
                 Some(ContextValue::String(meant)) => Some(meant.as_str()),
                 _ => None,
             };
-            let what = if flag.starts_with('-') { "there is no such flag" } else { "is one word too many" };
+            let what = if flag.starts_with('-') { NO_SUCH_FLAG } else { "is one word too many" };
             let hint = meant.map(|meant| format!(", did you mean '{meant}'?")).unwrap_or_default();
             (without_unknown(words, at, flag, meant, has_value), format!("{what}{hint}"))
         }
-        ErrorKind::InvalidValue => (without(1), "needs a value".to_owned()),
-        ErrorKind::ArgumentConflict => (without(1 + usize::from(has_value)), "stands twice".to_owned()),
+        ErrorKind::InvalidValue if flag.starts_with('-') => (without(1), "needs a value".to_owned()),
+        ErrorKind::ArgumentConflict => {
+            (without(1 + usize::from(has_value && takes_value(flag))), "stands twice".to_owned())
+        }
         ErrorKind::TooManyValues => (without(1), "takes no value".to_owned()),
         _ => return None,
     };
-    Some((rest, SettingError::new(&Origin::Flag(flag.to_owned()), flag.trim_start_matches('-'), problem)))
+    Some((rest, fault(flag, problem)))
 }
 
-/// The words without a letter that no flag has, of several behind one hyphen; without the whole word where it is a negative number.
-fn without_letter(words: &[OsString], flag: &str) -> Option<(Vec<OsString>, SettingError)> {
+const NO_SUCH_FLAG: &str = "there is no such flag";
+
+/// The words with `run` in the place of a command that there is none of: it takes all flags that there are.
+fn without_command(words: &[OsString], name: &str) -> Option<(Vec<OsString>, SettingError)> {
+    let at = words.iter().position(|word| word == name)?;
+    let commands = ["run", "status", "reconcile", "completions"];
+    let meant = did_you_mean(name, &commands);
+    let mut rest = words.to_vec();
+    rest[at] = OsString::from(commands.into_iter().find(|command| meant.contains(command)).unwrap_or("run"));
+    Some((rest, fault(name, format!("there is no such command{meant}"))))
+}
+
+/// The words without one that has several letters behind a single hyphen and is no bundle of flags: with the flag in its place that has all of
+/// these letters for its name, where there is one.
+fn without_letters(words: &[OsString], flag: &str) -> Option<(Vec<OsString>, SettingError)> {
     let letter = flag.strip_prefix('-').filter(|letter| letter.chars().count() == 1)?;
     let is = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
     let at = words.iter().position(|word| word.to_str().as_ref().is_some_and(is))?;
     let word = words[at].to_str()?;
     let mut rest = words.to_vec();
-    let fault = |about: &str, problem: &str| {
-        SettingError::new(&Origin::Flag(about.to_owned()), about.trim_start_matches('-'), problem.to_owned())
-    };
-    if word[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        let fault = fault(word, "is no flag; sizes, durations and numbers are never negative");
-        rest.remove(at);
-        return Some((rest, fault));
+    let meant = format!("-{word}");
+    if is_flag(&meant) {
+        rest[at] = OsString::from(&meant);
+        return Some((rest, fault(word, format!("{NO_SUCH_FLAG}, did you mean '{meant}'?"))));
     }
-    let left = word.replacen(letter, "", 1);
-    if left == "-" {
-        rest.remove(at);
-    } else {
-        rest[at] = OsString::from(left);
-    }
-    Some((rest, fault(flag, "there is no such flag")))
+    rest.remove(at);
+    let number = word[1..].starts_with(|c: char| c.is_ascii_digit());
+    let what = if number { "is no flag; sizes, durations and numbers are never negative" } else { NO_SUCH_FLAG };
+    Some((rest, fault(word, what.to_owned())))
+}
+
+/// The flags of all commands.
+fn flags() -> Vec<clap::Arg> {
+    let mut command = Cli::command();
+    command.build();
+    let own = command.get_arguments().cloned();
+    own.chain(command.get_subcommands().flat_map(|command| command.get_arguments().cloned())).collect()
+}
+
+fn is_flag(word: &str) -> bool {
+    flags().iter().any(|flag| flag.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long)))
+}
+
+fn takes_value(word: &str) -> bool {
+    let is = |flag: &clap::Arg| flag.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
+    flags().iter().any(|flag| is(flag) && flag.get_action().takes_values())
 }
 
 /// Where a flag stands: of one that stands twice the last.

@@ -72,6 +72,13 @@ impl Counts {
         self.quarantined.fetch_add(count, Relaxed);
     }
 
+    /// Takes back that a drop is quarantined: it was repaired.
+    pub fn repaired(&self) {
+        let less = |count: u64| Some(count.saturating_sub(1));
+        // It is never refused.
+        let _ = self.quarantined.fetch_update(Relaxed, Relaxed, less);
+    }
+
     /// Says how many drops are staged and not yet committed.
     pub fn set_staged(&self, drops: u64) {
         self.staged_drops.store(drops, Relaxed);

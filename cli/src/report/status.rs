@@ -3,12 +3,15 @@
 use serde::Serialize;
 
 use super::{moment::Moment, summary::FORMAT_VERSION};
+use crate::exit;
 
 /// What ledger and table hold at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     /// See [`FORMAT_VERSION`].
     pub format_version: u32,
+    /// The process's exit code: 0.
+    pub exit_code: u8,
     /// When it was read.
     pub at: Moment,
     /// The table.
@@ -58,6 +61,8 @@ pub struct PipelineStatus {
     pub waiting: Waiting,
     /// The number of the last settled intent; null before the first.
     pub head: Option<u64>,
+    /// The number of the newest intent that is in the table and not settled yet, so that drops of it count as staged; null where all are settled.
+    pub unsettled: Option<u64>,
     /// The table's version that this pipeline committed last; null before the first.
     pub last_version: Option<u64>,
     /// When that was committed; null where it is not known.
@@ -115,7 +120,7 @@ const BOUNDS: [u64; 5] = [1 << 20, 8 << 20, 32 << 20, 128 << 20, 512 << 20];
 impl StatusReport {
     /// A report of what was read at this moment.
     pub fn new(at: Moment, table: TableStatus, pipelines: Vec<PipelineStatus>) -> Self {
-        Self { format_version: FORMAT_VERSION, at, table, pipelines }
+        Self { format_version: FORMAT_VERSION, exit_code: exit::FINAL, at, table, pipelines }
     }
 }
 

@@ -22,8 +22,13 @@ pub(super) fn text(report: &StatusReport) -> String {
     }
     grid.row("rows", table.rows.map_or_else(|| "not known".to_owned(), number), "");
     grid.row("live files", number(table.files.files), bytes(table.files.bytes));
-    if let Some(version) = table.audit_version {
-        grid.row("audit table", "", format!("version {}", number(version)));
+    let has_commits = report.pipelines.iter().any(|pipeline| pipeline.head.is_some());
+    match table.audit_version {
+        Some(version) => grid.row("audit table", "", format!("version {}", number(version))),
+        None if has_commits => {
+            grid.row("audit table", "none", "it was removed: restore it; the rows are not concerned")
+        }
+        None => {}
     }
     text += &grid.text();
     text += &sizes(&table.files);
@@ -91,6 +96,10 @@ fn pipeline(pipeline: &PipelineStatus, now: Moment) -> String {
     grid.row("batches waiting", number(waiting.batches), note);
     if let Some(head) = pipeline.head {
         grid.row("head", number(head), "the last settled intent");
+    }
+    if let Some(intent) = pipeline.unsettled {
+        let note = "this intent is in the table: drops of it count as staged until the next run settles it";
+        grid.row("not settled", number(intent), note);
     }
     if let Some(version) = pipeline.last_version {
         grid.row("last commit", number(version), pipeline.last_commit_at.map(|at| when(at, now)).unwrap_or_default());

@@ -217,8 +217,14 @@ fn last_line(summary: &RunSummary) -> String {
     }
     let quarantined = total.drops_quarantined > 0 || total.quarantined_records > 0;
     if quarantined {
-        let records = count(total.quarantined_records, "record", "records");
-        return format!("Everything is final; {} and {records} are in quarantine.\n", drops(total.drops_quarantined));
+        let (dropped, records) = (total.drops_quarantined, total.quarantined_records);
+        let what = match (dropped, records) {
+            (_, 0) => drops(dropped),
+            (0, _) => count(records, "record", "records"),
+            _ => format!("{} and {}", drops(dropped), count(records, "record", "records")),
+        };
+        let verb = if dropped + records == 1 { "is" } else { "are" };
+        return format!("Everything is final; {what} {verb} in quarantine.\n");
     }
     if total.drops_waiting > 0 {
         return format!("{} not final yet: too young to be read, for the next run.\n", drops(total.drops_waiting));

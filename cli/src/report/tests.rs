@@ -309,6 +309,7 @@ fn status() -> StatusReport {
         quarantined_records: 4,
         waiting: waiting.with_oldest(Some(at(65_000_000).0), at(0).0),
         head: Some(12),
+        unsettled: None,
         last_version: Some(1_012),
         last_commit_at: Some(at(3 * minute)),
     };
@@ -351,6 +352,11 @@ orders: /drops/orders
   last commit            1,012   2026-11-22 14:07:00 UTC, 3 min 00 s ago
 ";
     assert_eq!(status_text::text(&status()), expected);
+    let mut status = status();
+    (status.table.audit_version, status.pipelines[0].unsettled) = (None, Some(13));
+    let text = status_text::text(&status);
+    assert!(text.contains("  audit table       none   it was removed"), "{text}");
+    assert!(text.contains("  not settled               13   this intent is in the table"), "{text}");
 }
 
 #[test]

@@ -65,11 +65,18 @@ pub(crate) fn ledger_file(table: &Path) -> PathBuf {
     state_folder(table).join("ledger.db")
 }
 
+/// Whether a table in a folder has a ledger: one that may not be looked at is not taken for none.
+pub(crate) fn has_ledger(table: &Path) -> std::io::Result<bool> {
+    ledger_file(table).try_exists()
+}
+
 impl Table {
     /// Opens a table in a folder, making what is missing. Refuses, before it makes anything, a table that has no ledger and should have one.
     pub(crate) async fn local(folder: &Path, append_existing: bool, machine: &Machine) -> Result<Self, RunError> {
         let (lake, audit) = (Arc::new(DeltaLake::local(folder)?), Arc::new(DeltaLake::local(&audit_folder(folder))?));
-        if !ledger_file(folder).exists() {
+        let has_ledger =
+            || has_ledger(folder).map_err(|e| RunError::Folder { folder: state_folder(folder), reason: e.to_string() });
+        if !has_ledger()? {
             refuse_without_ledger(folder, lake.as_ref(), append_existing).await?;
             refuse_foreign_audit(folder, audit.as_ref()).await?;
         }
@@ -80,7 +87,7 @@ impl Table {
         let had_folder = folder.exists();
         // Nobody takes new state away while the folder is locked, and afterwards this process's own lock keeps it.
         let folder_lock = lock_folder(folder).map_err(failed)?;
-        let is_new = !ledger_file(folder).exists();
+        let is_new = !has_ledger()?;
         create_folder(&state.join("locks")).map_err(failed)?;
         let lock = locks.hold(machine.entropy.batch_id(now).to_string())?;
         let ledger = EmbeddedLedger::open(&ledger_file(folder), machine.entropy.batch_id(now).to_string())?;

@@ -60,7 +60,7 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     let stop = Arc::new(AtomicBool::new(false));
     let locks = Holders::default();
     stop_on_signals(&stop, &progress, locks.clone(), settings.workers, every.is_some());
-    let (pipelines, wrong) = run_all(&settings, every, &machine, &progress, &stop, &locks).await;
+    let (pipelines, wrong) = run_all(args, &settings, every, &machine, &progress, &stop, &locks).await;
     progress.finish();
     let mut summary = RunSummary::new(pipelines, machine.clock.monotonic());
     summary.interrupted = stop.load(Ordering::Relaxed);
@@ -84,8 +84,10 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
     code
 }
 
-/// Runs every pipeline, in the order of the settings. The second value tells whether settings did not fit a table.
+/// Runs every pipeline; gives their summaries in the order of the settings. The second value tells whether nothing was touched and settings did
+/// not fit a table.
 async fn run_all(
+    args: &RunArgs,
     settings: &Settings,
     every: Option<Duration>,
     machine: &Machine,
@@ -95,8 +97,9 @@ async fn run_all(
 ) -> (Vec<PipelineSummary>, bool) {
     let excluded = table_folders(settings);
     let mut places = Places::new(settings, excluded);
-    let (mut summaries, mut watched, mut wrong) = (Vec::new(), Vec::new(), false);
-    for pipeline in &settings.pipelines {
+    let mut ended: Vec<Option<PipelineSummary>> = vec![None; settings.pipelines.len()];
+    let (mut watched, mut places_of, mut errors) = (Vec::new(), Vec::new(), Errors { args, wrong: 0 });
+    for (at, pipeline) in settings.pipelines.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             break;
         }
@@ -106,18 +109,17 @@ async fn run_all(
         let result = match opened {
             Ok(run) if every.is_some() => {
                 watched.push(run);
+                places_of.push(at);
                 continue;
             }
             Ok(run) => run.run().await.map_err(|e| (Some(run.clone()), e)).map(|()| run),
             Err(e) => Err((None, e)),
         };
-        summaries.push(match result {
+        ended[at] = Some(match result {
             Ok(run) => run.take_summary(),
             Err((run, error)) => {
-                wrong |= is_wrong_setting(&error);
                 let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
-                let mut summary = run.map_or_else(empty, |run| run.take_summary());
-                summary.failure = Some(failure_after(&error, &summary));
+                let summary = errors.note(at, run.map_or_else(empty, |run| run.take_summary()), &error);
                 if is_refusal(&error) {
                     places.refused(pipeline).await;
                 }
@@ -127,25 +129,67 @@ async fn run_all(
     }
     if let Some(every) = every.filter(|_| !watched.is_empty()) {
         // The summary may be weeks away.
-        for (name, failure) in summaries.iter().filter_map(|summary| Some((&summary.name, summary.failure.as_ref()?))) {
+        let not_watched = |name: &str, failure: &Failure| {
             let (error, help) = (plain(&failure.error), plain(&failure.help));
             progress.messages().line(&format!("pipeline {name} is not watched: {error}; {help}"));
+        };
+        for summary in ended.iter().flatten() {
+            summary.failure.iter().for_each(|failure| not_watched(&summary.name, failure));
         }
         progress.counts().set_phase("watching");
-        let result = watch::watch(&watched, every).await;
-        summaries.extend(watched.iter().map(|run| run.take_summary()));
-        if let (Err(error), Some(last)) = (result, summaries.last_mut()) {
-            last.failure = Some(failure_after(&error, last));
-            wrong |= is_wrong_setting(&error);
-            if is_refusal(&error) {
-                drop(watched);
-                for pipeline in &settings.pipelines {
-                    places.refused(pipeline).await;
-                }
+        let (several, mut refused) = (watched.len() > 1, Vec::new());
+        watch::watch(&watched, every, |nth, error| {
+            let (at, run) = (places_of[nth], &watched[nth]);
+            let summary = errors.note(at, run.take_summary(), &error);
+            if several && !run.is_interrupted() {
+                summary.failure.iter().for_each(|failure| not_watched(&summary.name, failure));
             }
+            if is_refusal(&error) {
+                refused.push(&settings.pipelines[at]);
+            }
+            ended[at] = Some(summary);
+        })
+        .await;
+        for (nth, at) in places_of.iter().enumerate() {
+            ended[*at].get_or_insert_with(|| watched[nth].take_summary());
+        }
+        drop(watched);
+        for pipeline in refused {
+            places.refused(pipeline).await;
         }
     }
+    let summaries: Vec<_> = ended.into_iter().flatten().collect();
+    let wrong =
+        errors.wrong > 0 && errors.wrong == summaries.len() && summaries.iter().all(PipelineSummary::is_refused);
     (summaries, wrong)
+}
+
+/// What failed.
+struct Errors<'a> {
+    args: &'a RunArgs,
+    /// How many pipelines failed as settings do not fit their table.
+    wrong: usize,
+}
+
+impl Errors<'_> {
+    /// The summary of the pipeline at this place of the settings, which ended with this error.
+    fn note(&mut self, at: usize, mut summary: PipelineSummary, error: &RunError) -> PipelineSummary {
+        let mut failure = failure_after(error, &summary);
+        if let RunError::Compact(CompactError::Apart(NotOpened::Settings { table, problems })) = error {
+            self.wrong += 1;
+            let problems: Vec<_> = problems.iter().map(|problem| self.with_origin(at, problem)).collect();
+            failure.error = format!("the settings do not fit the table {table}: {}", problems.join("; "));
+        }
+        summary.failure = Some(failure);
+        summary
+    }
+
+    /// A problem with a column, with where the column is named.
+    fn with_origin(&self, at: usize, problem: &str) -> String {
+        let setting = if problem.starts_with("cluster key") { "cluster_by" } else { "partition_columns" };
+        let origin = config::origin_of(self.args, at, setting);
+        origin.map_or_else(|| problem.to_owned(), |origin| format!("{origin}: {problem}"))
+    }
 }
 
 async fn open(
@@ -228,16 +272,12 @@ fn is_refusal(error: &RunError) -> bool {
     matches!(error, RunError::Compact(CompactError::Apart(_)))
 }
 
-fn is_wrong_setting(error: &RunError) -> bool {
-    matches!(error, RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })))
-}
-
 fn failure(error: &RunError) -> Failure {
     let text = error.to_string();
     let help = match error {
         // Of these no summary is printed that would say so.
         RunError::Compact(CompactError::Apart(NotOpened::Settings { .. })) => {
-            return Failure::refusal(text, "nothing was claimed or committed by this run");
+            return Failure::refusal(text, "nothing of this pipeline was claimed or committed");
         }
         RunError::Compact(CompactError::Apart(NotOpened::TableGone { table })) if table.starts_with(S3) => {
             return Failure { refused: true, ..status::log_lost(table) };

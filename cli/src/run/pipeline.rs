@@ -259,7 +259,8 @@ impl PipelineRun {
             if self.is_stopped() {
                 return Ok(());
             }
-            let retaken: Vec<_> = batch.iter().filter(|one| one.right.quarantined.is_some()).cloned().collect();
+            let retaken = batch.iter().filter(|one| one.right.quarantined.is_some());
+            let retaken: Vec<_> = retaken.map(|one| one.object.id.key.clone()).collect();
             let mut outcome = handle.block_on(self.ingest.batch(slot, batch, &|| self.is_stopped()))?;
             if let Some(sealed) = &outcome.sealed {
                 self.counts.done(sealed.drops, sealed.source_bytes, sealed.rows);
@@ -268,7 +269,7 @@ impl PipelineRun {
             if self.watching.load(Ordering::Relaxed) {
                 self.tell_quarantined(&outcome);
             }
-            self.tally_repaired(retaken, &outcome);
+            self.tally_retaken(retaken, &outcome);
             self.tally().batch(&mut outcome, &self.state);
             for (candidate, why) in outcome.left_out {
                 let (key, size) = (candidate.object.id.key.clone(), candidate.object.size);
@@ -286,14 +287,15 @@ impl PipelineRun {
         }
     }
 
-    /// Takes drops that were quarantined before and are ingested now out of what this run has quarantined.
-    fn tally_repaired(&self, retaken: Vec<Candidate>, outcome: &BatchOutcome) {
-        for one in retaken {
-            let key = &one.object.id.key;
-            let left_out = outcome.left_out.iter().any(|(left, _)| left.object.id.key == *key);
-            let again = outcome.quarantined.iter().any(|entry| entry.record.is_none() && entry.source_file == *key);
-            if outcome.sealed.is_some() && !left_out && !again {
-                self.tally().repaired(key);
+    /// Drops that were quarantined before and are final now count as what they are now.
+    fn tally_retaken(&self, retaken: Vec<String>, outcome: &BatchOutcome) {
+        if outcome.sealed.is_none() {
+            return;
+        }
+        for key in retaken {
+            let left_out = outcome.left_out.iter().any(|(left, _)| left.object.id.key == key);
+            if !left_out && self.tally().retaken(&key) {
+                self.counts.repaired();
             }
         }
     }
@@ -356,6 +358,9 @@ impl PipelineRun {
             }
             let outcome = self.compactor.compact(trigger).await;
             self.tell_warnings();
+            if outcome.is_err() {
+                self.tally().commits(&self.compactor.take_landed());
+            }
             match outcome? {
                 Outcome::Done { commits, schema, .. } => {
                     self.tally().commits(&commits);

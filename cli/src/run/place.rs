@@ -11,7 +11,7 @@ use runtime::settings::{self, Origin, Pipeline, S3Address, SettingError, Setting
 use store::{ListError, Listed, LocalSource, LocalStore, Source, Store};
 
 use super::RunError;
-use super::machine::{Machine, Table, audit_folder, ledger_file, state_folder};
+use super::machine::{Machine, Table, audit_folder, has_ledger, ledger_file, state_folder};
 #[cfg(feature = "aws")]
 use super::remote::{Bucket, Remote};
 use crate::report::Failure;
@@ -189,8 +189,15 @@ impl Look {
             _ => None,
         };
         let malformed = ledger.and_then(|ledger| settings::ledger_table(ledger).err());
-        let of_table = if on_s3 { S3Address::table(table).err() } else { None };
-        let fault = |flag: &str, problem| SettingError::new(&Origin::Flag(flag.to_owned()), flag, problem);
+        let of_table = match table {
+            "" => Some("is empty: name the table's folder or s3:// address".to_owned()),
+            _ if on_s3 => S3Address::table(table).err(),
+            _ => None,
+        };
+        let fault = |flag: &str, problem| {
+            let setting = flag.trim_start_matches('-').to_lowercase();
+            SettingError::new(&Origin::Flag(flag.to_owned()), &setting, problem)
+        };
         let of_table = of_table.map(|problem| fault("TABLE", problem));
         of_table.into_iter().chain(malformed.or(of_ledger).map(|problem| fault("--ledger", problem))).collect()
     }
@@ -202,7 +209,11 @@ impl Look {
         }
         let folder = Path::new(table);
         let lake = Arc::new(DeltaLake::local(folder).map_err(of_lake)?);
-        if !ledger_file(folder).exists() {
+        let has_ledger = has_ledger(folder).map_err(|e| {
+            let error = format!("cannot look at {}: {e}", state_folder(folder).display());
+            Failure::new(error, "give this user the right to read it; nothing was changed")
+        });
+        if !has_ledger? {
             return Err(no_ledger(folder, lake.head(&[]).await.map_err(of_lake)?.is_some()));
         }
         let audit = audit_folder(folder);

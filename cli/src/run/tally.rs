@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     left_out: BTreeMap<String, String>,
     /// Drops that this run quarantined whole, as far as their batches name them.
     quarantined: BTreeSet<String>,
+    /// Known drops that are in quarantine.
+    known_quarantined: BTreeSet<String>,
     /// Drops that changed after they were ingested.
     changed: BTreeSet<String>,
     /// Drops that are too young to be read.
@@ -42,6 +44,7 @@ impl Tally {
             waited_for: BTreeSet::new(),
             left_out: BTreeMap::new(),
             quarantined: BTreeSet::new(),
+            known_quarantined: BTreeSet::new(),
             changed: BTreeSet::new(),
             waiting: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -63,7 +66,9 @@ impl Tally {
     pub(crate) fn known(&mut self, object: &DroppedObject, quarantined: bool, changed: bool) {
         let tally = &mut self.summary.tally;
         tally.drops_known += u64::from(self.counts_known);
-        tally.drops_known_quarantined += u64::from(self.counts_known && quarantined);
+        if self.counts_known && quarantined && self.known_quarantined.insert(object.id.key.clone()) {
+            tally.drops_known_quarantined += 1;
+        }
         if changed {
             self.changed.insert(object.id.key.clone());
         }
@@ -150,12 +155,20 @@ impl Tally {
         }
     }
 
-    /// A drop that was in quarantine is ingested: if this very run had put it there, it has not.
-    pub(crate) fn repaired(&mut self, key: &str) {
-        if self.quarantined.remove(key) {
-            self.summary.tally.drops_quarantined -= 1;
+    /// A drop that was in quarantine is taken again: it counts as what it is now.
+    /// True where this run had put it into quarantine.
+    pub(crate) fn retaken(&mut self, key: &str) -> bool {
+        let tally = &mut self.summary.tally;
+        if self.known_quarantined.remove(key) {
+            tally.drops_known -= 1;
+            tally.drops_known_quarantined -= 1;
+        }
+        let here = self.quarantined.remove(key);
+        if here {
+            tally.drops_quarantined -= 1;
             self.summary.quarantined_drops.retain(|drop| drop.file != key);
         }
+        here
     }
 
     fn quarantined(&mut self, entry: QuarantineEntry, kept_in: &str) {

@@ -44,29 +44,29 @@ struct Watched {
     _watcher: Option<RecommendedWatcher>,
 }
 
-/// Watches the pipelines until the user interrupts, then commits what is staged.
-pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration) -> Result<(), RunError> {
+/// Watches the pipelines until the user interrupts, or until the last of them has failed, then commits what is staged. `failed` is told of each
+/// that fails, by its place among them: the others go on.
+pub(crate) async fn watch(runs: &[Arc<PipelineRun>], every: Duration, mut failed: impl FnMut(usize, RunError)) {
     let changed = Arc::new(Notify::new());
     // Watching begins before the first listing, so that nothing falls between them.
-    let mut watched: Vec<_> = runs.iter().map(|run| Watched::begin(run, &changed)).collect();
-    while !runs.iter().any(|run| run.is_interrupted()) {
-        for pipeline in &mut watched {
-            pipeline.go_on(every).await?;
+    let mut watched: Vec<_> = runs.iter().enumerate().map(|(at, run)| (at, Watched::begin(run, &changed))).collect();
+    while !watched.is_empty() && !runs.iter().any(|run| run.is_interrupted()) {
+        for (at, mut pipeline) in std::mem::take(&mut watched) {
+            match pipeline.go_on(every).await {
+                Ok(()) => watched.push((at, pipeline)),
+                Err(error) => failed(at, error),
+            }
         }
         let wait = tokio::time::timeout(TICK, changed.notified());
         if wait.await.is_ok() {
             tokio::time::sleep(GATHER).await;
         }
     }
-    for pipeline in &watched {
-        pipeline.run.compact(Trigger::Now).await?;
-        pipeline.run.keep_up(true).await?;
-        // What a source that is away does not list is no failure: it was told, and the next run lists it.
-        if identity(&pipeline.run).is_none() {
-            pipeline.run.tally().source_is_away();
+    for (at, pipeline) in &watched {
+        if let Err(error) = pipeline.end().await {
+            failed(*at, error);
         }
     }
-    Ok(())
 }
 
 impl Watched {
@@ -98,6 +98,17 @@ impl Watched {
         }
         self.folder = found;
         found.is_some()
+    }
+
+    /// Commits what is staged.
+    async fn end(&self) -> Result<(), RunError> {
+        self.run.compact(Trigger::Now).await?;
+        self.run.keep_up(true).await?;
+        // What a source that is away does not list is no failure: it was told, and the next run lists it.
+        if identity(&self.run).is_none() {
+            self.run.tally().source_is_away();
+        }
+        Ok(())
     }
 
     /// Ingests what came, and commits what is due.

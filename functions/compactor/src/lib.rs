@@ -21,7 +21,7 @@ mod upkeep;
 mod warnings;
 mod wiring;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
@@ -185,6 +185,8 @@ pub struct Compactor {
     parts: Parts,
     settings: CompactorSettings,
     warnings: Warnings,
+    /// Commits that landed and could not be settled.
+    landed: Mutex<Vec<CommitReport>>,
 }
 
 /// When to commit what is staged.
@@ -240,7 +242,7 @@ pub enum Outcome {
 impl Compactor {
     /// Puts the parts together.
     pub fn new(parts: Parts, settings: CompactorSettings) -> Self {
-        Self { parts, settings, warnings: Warnings::default() }
+        Self { parts, settings, warnings: Warnings::default(), landed: Mutex::default() }
     }
 
     /// The application id of this pipeline's `txn`s.
@@ -317,10 +319,21 @@ impl Compactor {
             let (files, rows) = (merged.adds.len(), merged.rows);
             let (pipeline, fence) = (&self.settings.pipeline, lease.token);
             tracing::info!(%pipeline, fence, intent = intent.number, version, files, rows, "committed");
-            self.settle(&intent, version).await?;
+            let report = merged.report(version);
+            if let Err(error) = self.settle(&intent, version).await {
+                self.landed.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+                return Err(error);
+            }
             self.checkpoint(version).await;
-            commits.push(merged.report(version));
+            commits.push(report);
         }
+    }
+
+    /// The commits that are in the table although compacting failed: they landed, and what followed did not come through. Whoever compacts next
+    /// settles them.
+    #[must_use]
+    pub fn take_landed(&self) -> Vec<CommitReport> {
+        std::mem::take(&mut self.landed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the log holds a commit of this pipeline that it did not at `head`.

@@ -88,7 +88,9 @@ pub enum NotOpened {
     },
     /// The pipeline reads another source.
     #[error(
-        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; give the new source a pipeline of its own: --name NAME"
+        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; if that is the same folder under another path, give it back the path \
+         {fixed} (move or bind-mount it): in a pipeline of its own all its files would be ingested a second time; a source of other files gets a \
+         pipeline of its own: --name NAME"
     )]
     OtherSource {
         /// The pipeline.
@@ -131,8 +133,9 @@ pub enum NotOpened {
     },
     /// Another pipeline of the table reads the same files.
     #[error(
-        "pipeline {other} of table {table} reads {source_of_other} already: each of its rows would be there twice; \
-         run it as --name {other}, or ingest into another table"
+        "pipeline {other} of table {table} reads {source_of_other} already: rows of files in both sources would be there twice; {}, or \
+         ingest into another table",
+        if *same { format!("run it as --name {other}") } else { "name a source that does not overlap".to_owned() }
     )]
     SourceOfAnother {
         /// The table.
@@ -141,6 +144,8 @@ pub enum NotOpened {
         other: PipelineName,
         /// Its source.
         source_of_other: String,
+        /// Whether both sources are the same, and not one in the other.
+        same: bool,
     },
     /// Ledger and log do not meet.
     #[error(

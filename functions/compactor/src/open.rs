@@ -188,7 +188,13 @@ impl Compactor {
             let theirs = Path::new(&fixed.source);
             if ours.starts_with(theirs) || theirs.starts_with(ours) {
                 let table = self.settings.table_address.clone();
-                return Err(NotOpened::SourceOfAnother { table, other, source_of_other: fixed.source }.into());
+                return Err(NotOpened::SourceOfAnother {
+                    table,
+                    other,
+                    same: ours == theirs,
+                    source_of_other: fixed.source.clone(),
+                }
+                .into());
             }
         }
         Ok(())

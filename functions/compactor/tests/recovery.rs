@@ -99,7 +99,11 @@ async fn a_commit_that_others_stand_on_is_settled_at_its_own_version() {
     place.drop_files(0..5).await;
     place.ingest().await;
     place.audit.fault(Fault::FailBefore, u64::MAX);
-    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    let failed = place.compactor();
+    assert!(failed.compact(Trigger::Now).await.is_err());
+    let landed: Vec<_> = failed.take_landed().iter().map(|commit| (commit.version, commit.drops)).collect();
+    assert_eq!(landed, [(1, 5)], "what landed is told of although it is not settled");
+    assert!(failed.take_landed().is_empty());
     place.audit.fault(Fault::FailBefore, 0);
     for _ in 0..2 {
         place.lake.inner.append_foreign(Foreign::default()).unwrap();

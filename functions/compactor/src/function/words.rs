@@ -34,7 +34,7 @@ fn not_opened(reason: &NotOpened) -> String {
         NotOpened::OtherSource { pipeline, table, fixed, asked } => format!(
             "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; set its source back, and give the new source a pipeline of a new name"
         ),
-        NotOpened::SourceOfAnother { table, other, source_of_other } => format!(
+        NotOpened::SourceOfAnother { table, other, source_of_other, .. } => format!(
             "pipeline {other}, which the ledger knows, reads {source_of_other} already: each of its rows would be there twice in {table}; a pipeline \
              that is renamed is another one, so call it {other} again, or give this one a source of its own"
         ),
@@ -55,7 +55,7 @@ mod tests {
             NotOpened::TableGone { table: text() },
             NotOpened::OtherIdentity { pipeline: name(), table: text(), fixed: true },
             NotOpened::OtherSource { pipeline: name(), table: text(), fixed: text(), asked: text() },
-            NotOpened::SourceOfAnother { table: text(), other: name(), source_of_other: text() },
+            NotOpened::SourceOfAnother { table: text(), other: name(), source_of_other: text(), same: true },
             NotOpened::OtherTableNamed { pipeline: name(), fixed: text(), asked: text() },
             NotOpened::OtherTable { table: text(), pipeline: name(), found: text(), fixed: text() },
             NotOpened::LedgerLost { table: text(), state: text() },

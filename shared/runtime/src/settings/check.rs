@@ -193,6 +193,8 @@ fn address<'a>(
             values::wrong(errors, given, setting, format!("is empty: name {what}"))
         }
         Some(given) => Some(given),
+        // It is there, and what is wrong with it was told.
+        None if raw.unread.iter().any(|unread| unread == setting) => None,
         None => {
             errors.push(SettingError::new(&raw.origin, setting, format!("is missing: name {what}")));
             None

@@ -51,6 +51,8 @@ pub struct RawPipeline {
     pub append_existing: Option<Given<bool>>,
     /// What is done with an overwritten key: `ignore` or `ingest`.
     pub overwrites: Option<Given<String>>,
+    /// The settings that stand there with a value that could not be read: they are not missing.
+    pub unread: Vec<String>,
 }
 
 /// The services of AWS that work is done with, as they were written.
@@ -106,6 +108,7 @@ impl RawPipeline {
             settle_time: None,
             append_existing: None,
             overwrites: None,
+            unread: Vec::new(),
         }
     }
 
@@ -133,6 +136,7 @@ impl RawPipeline {
             settle_time: pick(&over.settle_time, self.settle_time),
             append_existing: pick(&over.append_existing, self.append_existing),
             overwrites: pick(&over.overwrites, self.overwrites),
+            unread: if over.unread.is_empty() { self.unread } else { over.unread.clone() },
         }
     }
 }

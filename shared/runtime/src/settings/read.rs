@@ -84,6 +84,7 @@ impl<'a> Reader<'a> {
                 self.unknown(entry, self.language.pipeline);
             };
         }
+        let faults = self.faults.len();
         match entry.name {
             "name" => raw.name = self.text(entry),
             "source" => raw.source = self.path(entry),
@@ -100,6 +101,9 @@ impl<'a> Reader<'a> {
             "append_existing" => raw.append_existing = self.truth(entry),
             "overwrites" => raw.overwrites = self.text(entry),
             _ => self.unknown(entry, self.language.pipeline),
+        }
+        if self.faults.len() > faults {
+            raw.unread.push(entry.name.to_owned());
         }
     }
 
