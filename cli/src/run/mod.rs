@@ -262,7 +262,7 @@ fn log_to(progress: &Progress) {
     let messages = progress.messages().clone();
     // A wrong one was refused with the settings.
     let Ok(filter) = crate::logging::filter() else { return };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_target(false);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).event_format(crate::logging::Lines);
     // Set once in this process; a second time would be a defect that costs warnings only.
     let _ = subscriber.with_writer(move || messages.clone()).try_init();
 }
