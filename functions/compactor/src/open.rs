@@ -196,6 +196,10 @@ impl Compactor {
         let ours = Path::new(&self.settings.source);
         for other in self.parts.ledger.pipelines().await? {
             let Some(fixed) = self.parts.ledger.settings(&other).await? else { continue };
+            // A ledger may be that of many tables: in each of them the same files may be, once.
+            if fixed.table.as_ref().is_some_and(|table| *table != self.settings.table) {
+                continue;
+            }
             let theirs = Path::new(&fixed.source);
             if ours.starts_with(theirs) || theirs.starts_with(ours) {
                 let table = self.settings.table_address.clone();

@@ -128,6 +128,16 @@ async fn what_one_pipeline_of_a_table_reads_no_other_does() {
         assert!(place.ledger.settings(&"second".parse().unwrap()).await.unwrap().is_none(), "{source}");
     }
     reads("second", "source/orders-2").ensure_open(&schema).await.unwrap();
+    // Of another table of the same ledger it is another copy.
+    let other = with(&place, |settings| {
+        settings.pipeline = "third".parse().unwrap();
+        (settings.source, settings.table) = ("source/orders".to_owned(), "another".to_owned());
+    });
+    let error = other.ensure_open(&schema).await.unwrap_err();
+    assert!(
+        matches!(&error, CompactError::Apart(NotOpened::LedgerLost { .. })),
+        "there is no other table here: {error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,8 +152,9 @@ impl Context {
             identity_holds_version: pipeline.overwrites == Overwrites::Ingest,
             coming: Coming::Any,
             commit_bytes: COMMIT_BYTES.max(pipeline.target_file_size),
-            // Nobody sees an invocation die: its lease lasts as long as it may.
-            lease: left,
+            // Nobody sees an invocation die: a table would stay closed for as long as its lease lasts. One that is overtaken in a long merge
+            // loses its work, and no row.
+            lease: left.min(LEASE_MAX),
             leftover_age: LEFTOVER_AGE,
             upkeep: UpkeepSettings::default(),
         };
@@ -167,6 +168,9 @@ impl Context {
         })
     }
 }
+
+/// The longest that a table waits for an invocation that died. The lease is renewed before each merge.
+const LEASE_MAX: Duration = Duration::from_secs(5 * 60);
 
 impl Table {
     fn new(clients: &Clients, table: &str) -> Result<Self, ContextError> {

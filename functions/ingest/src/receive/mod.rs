@@ -27,6 +27,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -195,15 +196,13 @@ impl Receiver {
         Ok(lanes)
     }
 
-    /// Works pipeline by pipeline. Gives each drop's fate, in their order.
+    /// Works pipeline by pipeline, those with few drops first: each may take all the time that is left, and one with thousands would take it
+    /// from all others, time after time. Gives each drop's fate, in their order.
     async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
-        for (at, lane) in lanes.lanes.iter().enumerate() {
-            let places: Vec<usize> =
-                (0..drops.len()).filter(|place| drops[*place].lane == at && !drops[*place].unresolved).collect();
-            if places.is_empty() {
-                continue;
-            }
+        let resolved = drops.iter().enumerate().filter(|(_, drop)| !drop.unresolved);
+        for (lane, places) in turns(resolved.map(|(place, drop)| (drop.lane, place))) {
+            let Some(lane) = lanes.lanes.get(lane) else { continue };
             let own = places.iter().map(|place| drops[*place].clone()).collect();
             let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, told).await;
             tally.tell(lane.pipeline.name.as_str(), metrics);
@@ -336,6 +335,17 @@ impl Receiver {
             tracing::warn!(%pipeline, further, "the values of so many further columns did not agree: are names used as values?");
         }
     }
+}
+
+/// The places of each lane's drops, of lanes with few drops first.
+fn turns(drops: impl Iterator<Item = (usize, usize)>) -> Vec<(usize, Vec<usize>)> {
+    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (lane, place) in drops {
+        places.entry(lane).or_default().push(place);
+    }
+    let mut turns: Vec<_> = places.into_iter().collect();
+    turns.sort_by_key(|(_, places)| places.len());
+    turns
 }
 
 impl Worked {

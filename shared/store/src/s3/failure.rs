@@ -43,7 +43,9 @@ impl Failure {
             (416, _) => Self::OutOfRange,
             _ => {
                 let message = answer.err().message().unwrap_or("it gives no reason");
-                let hint = if status == 403 {
+                let hint = if code == Some("InvalidObjectState") {
+                    "; it lies in an archive (S3 Glacier): restore it, or have such objects kept out of this prefix"
+                } else if status == 403 {
                     "; allow the action in the function's or user's policy and in the bucket's and key's (without s3:ListBucket S3 says \
                      this of objects that do not exist, too)"
                 } else {

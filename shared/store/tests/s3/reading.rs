@@ -141,7 +141,13 @@ async fn what_is_replaced_while_it_is_read_is_told() {
 async fn what_may_pass_is_told_with_s3s_own_word() {
     let key = format!("{}a", prefix());
     let object = put(&key, "content").await;
-    let answers = [(503, "SlowDown"), (403, "AccessDenied"), (400, "KMS.DisabledException"), (500, "InternalError")];
+    let answers = [
+        (503, "SlowDown"),
+        (403, "AccessDenied"),
+        (403, "InvalidObjectState"),
+        (400, "KMS.DisabledException"),
+        (500, "InternalError"),
+    ];
     for (status, code) in answers {
         let proxy = Proxy::start(&server(), move |_| Fault::Answer(status, code));
         let Err(ReadError::Passing(reason)) = source(&proxy.endpoint).open(&object).await else { panic!("{code}") };

@@ -26,6 +26,13 @@ async fn a_drop_whose_reading_hangs_is_given_up_and_never_quarantined() {
     assert_eq!((world.held().await.1, world.counted("QuarantinedDrops")), (2, 0));
 }
 
+#[test]
+fn a_pipeline_with_many_drops_takes_no_time_from_one_with_few() {
+    let lanes = [2, 0, 2, 2, 1, 0];
+    let turns = super::super::turns(lanes.into_iter().enumerate().map(|(place, lane)| (lane, place)));
+    assert_eq!(turns, [(1, vec![4]), (0, vec![1, 5]), (2, vec![0, 2, 3])]);
+}
+
 #[tokio::test]
 async fn what_time_was_lacking_for_is_no_suspect_however_late_it_comes() {
     let mut world = World::new().await;
