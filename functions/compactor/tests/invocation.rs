@@ -90,7 +90,7 @@ async fn an_idle_invocation_asks_the_ledger_twice() {
                     lease_for_all: false,
                     restored: false,
                 });
-                parts.lake = Arc::new(place::Untouched);
+                parts.lake = Arc::new(place::lakes::Untouched);
             }),
             ..job(&place, &opened, Duration::ZERO)
         };
@@ -127,7 +127,10 @@ async fn one_pipelines_failure_stops_no_other_and_is_named() {
     good.drop_files(0..2).await;
     good.ingest().await;
     // A table that is not ours stands where the other's should be.
-    bad.lake.inner.append_foreign(Foreign { metadata: Some(place::foreign_table()), ..Foreign::default() }).unwrap();
+    bad.lake
+        .inner
+        .append_foreign(Foreign { metadata: Some(place::lakes::foreign_table()), ..Foreign::default() })
+        .unwrap();
     let jobs = [job(&bad, &Opened::default(), Duration::ZERO), job(&good, &opened, Duration::ZERO)];
     let (answer, _) = invoked(&jobs, json!({})).await;
     assert_eq!(answer.pipelines.iter().map(|one| one.state).collect::<Vec<_>>(), [State::Failed, State::Committed]);
