@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use benches::random::Random;
 use end_to_end::check;
-use end_to_end::drops::Drops;
+use end_to_end::drops::{self, Drops};
 use end_to_end::place::Place;
 use end_to_end::process::{Ended, Process};
 use end_to_end::reader::{self, Engine};
@@ -71,6 +71,34 @@ fn fifty_kills_over_one_source_then_each_row_exactly_once() {
     assert_eq!(check::exactly_once(&place, &drops), version);
     // The auditor of the house says the same as the readers of others.
     place.lithify(&["reconcile", place.table().to_str().unwrap()]).expect(&[exit::FINAL]);
+}
+
+#[test]
+fn claimed_drops_whose_files_are_gone_are_told_apart_in_the_status() {
+    let place = Place::new("gone");
+    Drops::new(&place.source(), 4).add(20);
+    place.run(&[]).expect(&[exit::FINAL, exit::QUARANTINED]);
+    // Drops that take a while, so that a batch is seen at work.
+    let large: String = (0..500_000).map(|n| format!("{{\"order_id\":{n}}}\n")).collect();
+    for name in ["late/a.json", "late/b.json", "late/c.json"] {
+        drops::put(&place.source(), name, large.as_bytes());
+    }
+    let counts = || {
+        let status =
+            place.lithify(&["status", place.table().to_str().unwrap(), "--json"]).expect(&[exit::FINAL]).json();
+        let of = |name: &str| status["pipelines"][0][name].as_u64().unwrap();
+        [of("drops_committed") + of("drops_quarantined"), of("drops_unfinished"), of("drops_gone")]
+    };
+    let killed = place.start(&[]).kill_when(|_| counts()[1] > 0);
+    assert!(killed.killed(), "{killed:?}");
+    let [held, unfinished, gone] = counts();
+    assert!(unfinished > 0 && gone == 0, "{unfinished} unfinished, {gone} gone");
+    fs::remove_dir_all(place.path("source/late")).unwrap();
+    assert_eq!(counts(), [held, 0, unfinished]);
+    // What a sealed batch holds was read before its file went.
+    fs::remove_dir_all(place.source()).unwrap();
+    fs::create_dir(place.source()).unwrap();
+    assert_eq!(counts(), [held, 0, unfinished]);
 }
 
 /// Kills within 12 ms after something appeared in, or vanished from, `folder`.

@@ -46,7 +46,7 @@ usage: cargo xtask COMMAND
   sim                  2,000 random histories of the real ingest and compactor over a world in memory
   sim --seed N         one of them, with every call; what failed names its own words
   sim --all            every fault point, every interleaving, every scenario, 10,000 random histories
-  sabotage [NAME]      breaks the protocol in one place after the other: a test must see each; --list
+  sabotage [NAME]      breaks the protocol in one place after the other: a test must see each; --list, --check
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
   bench lambda         the functions: requests, size, start, memory, drops per second; --quick

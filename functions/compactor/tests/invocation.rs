@@ -84,7 +84,7 @@ async fn an_idle_invocation_asks_the_ledger_twice() {
             compactor: place.compactor_with(|parts| {
                 let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
                 parts.ledger = Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: false });
-                parts.lake = Arc::new(place::Untouched);
+                parts.lake = Arc::new(place::lakes::Untouched);
             }),
             ..job(&place, &opened, Duration::ZERO)
         };
@@ -121,7 +121,10 @@ async fn one_pipelines_failure_stops_no_other_and_is_named() {
     good.drop_files(0..2).await;
     good.ingest().await;
     // A table that is not ours stands where the other's should be.
-    bad.lake.inner.append_foreign(Foreign { metadata: Some(place::foreign_table()), ..Foreign::default() }).unwrap();
+    bad.lake
+        .inner
+        .append_foreign(Foreign { metadata: Some(place::lakes::foreign_table()), ..Foreign::default() })
+        .unwrap();
     let jobs = [job(&bad, &Opened::default(), Duration::ZERO), job(&good, &opened, Duration::ZERO)];
     let (answer, _) = invoked(&jobs, json!({})).await;
     assert_eq!(answer.pipelines.iter().map(|one| one.state).collect::<Vec<_>>(), [State::Failed, State::Committed]);

@@ -72,6 +72,31 @@ async fn partition_columns_are_there_from_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_table_is_made_or_opened_that_lacks_a_column_of_the_settings() {
+    let says = |refused: CompactError, words: &str| {
+        assert!(matches!(&refused, CompactError::Apart(NotOpened::Settings { .. })), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    };
+    let partitioned = |settings: &mut CompactorSettings| settings.write.order.partition_columns = vec!["shop".into()];
+    let sorted = |settings: &mut CompactorSettings| {
+        settings.key_columns_may_come = false;
+        settings.write.order.cluster_key = ClusterKey::Sort(vec!["theirs".to_owned()]);
+    };
+    let place = Place::new();
+    let first = TableSchema::default();
+    says(with(&place, partitioned).ensure_open(&first).await.unwrap_err(), "partition column shop");
+    says(with(&place, partitioned).create(&first).await.unwrap_err(), "partition column shop");
+    says(with(&place, sorted).create(&first).await.unwrap_err(), "cluster key theirs");
+    assert!(place.lake.head(&[]).await.unwrap().is_none(), "nothing was made");
+    assert_eq!(place.ledger.newest_schema("table").await.unwrap(), None);
+    // The same of a table that stands.
+    place.drop_files(0..1).await;
+    place.ingest().await;
+    says(with(&place, sorted).open().await.unwrap_err(), "cluster key theirs");
+    says(with(&place, sorted).ensure_open(&first).await.unwrap_err(), "cluster key theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_tells_drops_apart_is_fixed() {
     let place = Place::new();
     with(&place, |settings| settings.identity_holds_version = true).ensure_open(&TableSchema::default()).await.unwrap();
@@ -220,6 +245,23 @@ async fn commits_end_in_time_and_take_no_more_than_they_should() {
     assert!(matches!(outcome, Outcome::Done { commits, unfinished: false, .. } if commits.len() == 3));
     assert_eq!(place.rows().await, expected(3));
     place.audit_of(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_leaves_what_another_process_merges() {
+    let place = Place::new();
+    place.commit_often(1, 1).await;
+    // The scratch run of a merge under way, and a file of which nothing is known.
+    let (scratch, strange) = ("staging/p/merge-1-0.parquet", "staging/p/strange.parquet");
+    for address in [scratch, strange] {
+        place.state.put(address, "x".into()).await.unwrap();
+    }
+    let left = async || place.state.list("staging/p/").await.unwrap().into_iter().map(|(address, _)| address);
+    assert!(matches!(place.zombie().open().await.unwrap(), Opened::Table { .. }));
+    assert_eq!(left().await.collect::<Vec<_>>(), [scratch, strange]);
+    // With the lease it is of the dead.
+    let UpkeepOutcome::Done(report) = place.zombie().sweep().await.unwrap() else { panic!("busy") };
+    assert_eq!((report.leftovers, left().await.collect::<Vec<_>>()), (1, vec![strange.to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

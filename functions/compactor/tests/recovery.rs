@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
+use auditor::Subject;
 use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger};
 use decode::schema::TableSchema;
 use drops::Timestamp;
 use lake::{Foreign, Lake, TableMetadata};
 use ledger::Ledger;
-use place::{Fault, FaultyLake, Place};
+use place::Place;
+use place::lakes::{Cleaned, Fault, FaultyLake};
 
 async fn commits(place: &Place) -> usize {
     commits_of(&place.compactor()).await
@@ -91,6 +93,27 @@ async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
     assert_eq!(commits(&place).await, 0);
     place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_rows_that_another_appended_first_leave_no_file_and_those_that_were_sent_twice_keep_theirs() {
+    let place = Place::new();
+    place.commit_often(1, 1).await;
+    for (round, sent_twice) in [(1, false), (2, true)] {
+        place.drop_files(round..round + 1).await;
+        place.ingest().await;
+        if sent_twice {
+            place.audit.fault(Fault::SendTwice, 1);
+        } else {
+            // Its `txn` is the next intent's.
+            let txns = [("lithify/p".to_owned(), 2)].into();
+            place.audit.foreign_next(Foreign { txns, ..Foreign::default() });
+        }
+        assert_eq!(commits(&place).await, 1);
+        // No file that the table names is gone, and there is no other.
+        assert_eq!(place.unnamed("audit", &place.audit), Vec::<String>::new(), "sent twice: {sent_twice}");
+        assert_eq!(place.audit.live_files().await.unwrap().len(), if sent_twice { 2 } else { 1 });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,4 +290,27 @@ async fn a_restored_ledger_stops_everything() {
     place.lake.inner.append_foreign(foreign).unwrap();
     let error = place.compactor().open().await.unwrap_err();
     assert!(matches!(error, CompactError::Apart(NotOpened::Apart { log: Some(7), ledger: Some(1), .. })), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_log_that_was_cleaned_up_the_auditor_says_what_it_did_not_see() {
+    let place = Place::new();
+    place.commit_often(3, 1).await;
+    for from in 0..4 {
+        let parts = place.own_parts();
+        let subject = Subject {
+            ledger: parts.ledger,
+            lake: Arc::new(Cleaned { inner: parts.lake, from }),
+            audit: parts.audit,
+            state: parts.state,
+            table_store: parts.table_store,
+            audit_store: parts.audit_store,
+        };
+        let verdict = auditor::audit(&subject, &[]).await.unwrap();
+        assert!(verdict.holds(), "{verdict:#?}");
+        // Version 0 made the table.
+        assert_eq!(verdict.counts.commits, 4 - from.max(1));
+        let said = (from > 0).then(|| format!("commits below version {from}: the log was cleaned up"));
+        assert_eq!(verdict.unchecked, said.into_iter().collect::<Vec<_>>());
+    }
 }

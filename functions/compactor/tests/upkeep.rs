@@ -5,16 +5,19 @@
 mod place;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use compactor::{Until, Upkeep, UpkeepOutcome};
+use drops::BatchId;
 use lake::{Foreign, Lake, LiveFile};
+use place::Place;
 use place::dying::{Fuse, dying, without_lease};
+use place::lakes::{Fault, Slow};
 use place::rows::expected;
-use place::{Fault, Place};
 use runs::{ClusterKey, Order};
-use runtime::{Clock, SystemClock};
+use runtime::{Clock, Entropy, SystemClock};
 use store::Store;
 
 fn partitioned() -> Place {
@@ -198,8 +201,8 @@ async fn a_process_that_dies_anywhere_leaves_every_row_once_and_nothing_else() {
             place.audit_of(5).await;
             let left = (place.unnamed("table", &place.lake), place.unnamed("audit", &place.audit));
             assert_eq!(left, Default::default(), "call {n}, after its effect: {after_effect}");
-            let plans = place.state.list("upkeep/").await.unwrap();
-            assert_eq!(plans, [], "call {n}, after its effect: {after_effect}");
+            // Neither a plan nor a run of a merge, wherever it lay.
+            assert_eq!(place.passing_files(), [""; 0], "call {n}, after its effect: {after_effect}");
         }
         calls = n;
         if !burnt {
@@ -207,6 +210,58 @@ async fn a_process_that_dies_anywhere_leaves_every_row_once_and_nothing_else() {
         }
     }
     assert!(calls > 20, "only {calls} calls were made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_plans_that_cannot_land_any_more_the_runs_go_and_of_others_nothing() {
+    let mut place = Place::new();
+    place.small_files = 4;
+    place.commit_often(4, 1).await;
+    // Each with a plan and a run of its merge: one below the version that ours will have, and one that was planned above it.
+    let (dead, living) = (BatchId::from_parts(1, 1).to_string(), BatchId::from_parts(2, 2).to_string());
+    for (attempt, after) in [(&dead, 1), (&living, 1_000)] {
+        let plan = format!("{{\"after\":{after},\"folders\":[\"\"]}}");
+        place.state.put(&format!("upkeep/table/{attempt}.json"), plan.into()).await.unwrap();
+        place.state.put(&format!("upkeep/table/merge-{attempt}-0-0.parquet"), "x".into()).await.unwrap();
+    }
+    assert_eq!(place.upkeep().await.files_merged, 4);
+    let of_living = ["", "merge-"].map(|kind| format!("upkeep/table/{kind}{living}"));
+    assert_eq!(place.passing_files(), [format!("{}.json", of_living[0]), format!("{}-0-0.parquet", of_living[1])]);
+}
+
+/// Randomness of which each drawing is one more than the last, from a number on.
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn bits(&self) -> u128 {
+        self.0.fetch_add(1, Ordering::Relaxed).into()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rewrites_after_the_same_one_have_numbers_of_their_own_above_its() {
+    const STEP: u64 = 1 << 30;
+    let merged = async |rounds: &[u64]| {
+        let mut place = Place::new();
+        place.small_files = 2;
+        place.commit_from(0, 1).await;
+        let mut numbers = Vec::new();
+        for (round, from) in (1..).zip(rounds) {
+            place.commit_from(round, 1).await;
+            // The attempt's name is the first that is drawn.
+            let entropy = Arc::new(Counting(AtomicU64::new(*from)));
+            let one = place.compactor_with(|parts| parts.entropy = entropy);
+            let UpkeepOutcome::Done(report) = one.upkeep(Upkeep::Merge, &Until::never()).await.unwrap() else {
+                panic!("busy")
+            };
+            assert_eq!(report.files_merged, 2);
+            numbers.push(place.lake.head(&["lithify/#upkeep"]).await.unwrap().unwrap().txns["lithify/#upkeep"]);
+        }
+        numbers
+    };
+    // However little was drawn a number is above the last one, and however much, there is room for more.
+    assert_eq!(merged(&[6, STEP - 1, 2 * STEP + 40, u64::MAX - 10]).await, [8, 9, 51, 51 + STEP - 9]);
+    assert_eq!(merged(&[7]).await, [9]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +278,7 @@ async fn two_at_once_never_double_a_row() {
             place.compactor_with(|parts| {
                 parts.owner = format!("upkeep {part}");
                 parts.ledger = without_lease(parts.ledger.clone());
-                parts.lake = Arc::new(place::Slow::new(parts.lake.clone(), seed * 2 + part));
+                parts.lake = Arc::new(Slow::new(parts.lake.clone(), seed * 2 + part));
             })
         };
         let (one, two) = (slow(0), slow(1));

@@ -1,6 +1,7 @@
 //! What `cargo xtask sim` is asked for.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::enumerate::{self, Sum};
 use crate::flows::{FLOWS, flow};
@@ -17,6 +18,7 @@ usage: cargo xtask sim [WHAT]
   --points [FLOW]        everything that can go wrong, at every call of every flow
   --point FLOW:N:WRONG   one of them, with every call; --point FLOW: the flow with nothing wrong
   --races [RACE]         two processes over the same work, interrupted at up to three calls, all ways
+  --races RACE --for N   as far as they get in N seconds: with up to two interruptions first, of the others an even sample
   --race RACE:A,B,C      one of them, with every call
   --scenarios            every scenario; --scenario NAME: one of them, with every call
   --all                  all of these, and 10,000 random histories";
@@ -41,6 +43,10 @@ pub fn run(words: &[String]) -> ExitCode {
         ["--point", point] => parse_point(point).map(|report| one(&report)),
         ["--races"] => Ok(all_races()),
         ["--races", name] => race(name).map(|race| told(name, enumerate::races(race, 1))),
+        ["--races", name, "--for", seconds] => race(name).and_then(|race| {
+            let time = number(seconds).map(Duration::from_secs)?;
+            Ok(told(name, enumerate::races_within(race, time)))
+        }),
         ["--race", way] => parse_race(way).map(|report| one(&report)),
         ["--scenarios"] => Ok(told("scenarios", enumerate::all_scenarios())),
         ["--scenario", name] => match scenarios::named(name) {
@@ -77,7 +83,8 @@ fn all_races() -> bool {
 
 /// Shows a sum. Whether nothing failed.
 fn told(what: &str, sum: Sum) -> bool {
-    println!("{what}: {} histories, {} calls", sum.histories, sum.calls);
+    let of = if sum.histories < sum.of { format!(" of {}", sum.of) } else { String::new() };
+    println!("{what}: {}{of} histories, {} calls", sum.histories, sum.calls);
     match sum.failed {
         None => true,
         Some(report) => {

@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use runtime::{Clock, SystemClock};
 
 use crate::flows::Flow;
 use crate::history;
 use crate::points::{self, Wrong};
-use crate::races::{self, Race};
+use crate::races::{self, PREEMPTIONS_MAX, Race};
 use crate::report::Report;
 use crate::scenarios::{self, SCENARIOS};
 
@@ -15,6 +18,8 @@ use crate::scenarios::{self, SCENARIOS};
 pub struct Sum {
     /// Histories.
     pub histories: u64,
+    /// How many there would have been, had time not run out.
+    pub of: u64,
     /// Their calls.
     pub calls: u64,
     /// The first of those that failed.
@@ -27,6 +32,7 @@ impl Sum {
     pub fn and(self, other: Self) -> Self {
         Self {
             histories: self.histories + other.histories,
+            of: self.of + other.of,
             calls: self.calls + other.calls,
             failed: self.failed.or(other.failed),
         }
@@ -35,6 +41,11 @@ impl Sum {
 
 /// Runs the histories of these numbers side by side; stops at the first that fails, of those the one with the lowest number.
 pub fn each(count: u64, run: impl Fn(u64) -> Report + Sync) -> Sum {
+    each_while(count, || true, run)
+}
+
+/// The same, as long as there is time: of the numbers the lowest are run then.
+fn each_while(count: u64, in_time: impl Fn() -> bool + Sync, run: impl Fn(u64) -> Report + Sync) -> Sum {
     let (next, histories, calls) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let failed = Mutex::new(None::<(u64, Report)>);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -43,7 +54,7 @@ pub fn each(count: u64, run: impl Fn(u64) -> Report + Sync) -> Sum {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
+                    if number >= count || !in_time() {
                         return;
                     }
                     let report = run(number);
@@ -61,7 +72,7 @@ pub fn each(count: u64, run: impl Fn(u64) -> Report + Sync) -> Sum {
         }
     });
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner).map(|(_, report)| report);
-    Sum { histories: histories.into_inner(), calls: calls.into_inner(), failed }
+    Sum { histories: histories.into_inner(), of: count, calls: calls.into_inner(), failed }
 }
 
 /// Random histories of these seeds.
@@ -75,7 +86,7 @@ pub fn points(flow: &Flow, every: u64) -> Sum {
     let calm = points::calm(flow);
     let count = calm.counted;
     if !calm.holds() || count == 0 {
-        return Sum { histories: 1, calls: calm.calls, failed: Some(calm) };
+        return Sum { histories: 1, of: 1, calls: calm.calls, failed: Some(calm) };
     }
     let all = (0..count).flat_map(|n| Wrong::ALL.map(|wrong| (n, wrong)));
     let (crashes, others): (Vec<_>, Vec<_>) = all.partition(|(_, wrong)| wrong.is_crash());
@@ -95,6 +106,35 @@ pub fn races(race: Race, every: u64) -> Sum {
     each(races::ways(steps).div_ceil(every), |number| races::history(race, &races::way(steps, number * every)))
 }
 
+/// The interleavings of a race as far as they get in a time: those with few interruptions first, and of the others an even sample.
+pub fn races_within(race: Race, time: Duration) -> Sum {
+    let clock = SystemClock::new();
+    let steps = races::steps(race);
+    let few = races::ways_of_at_most(steps, PREEMPTIONS_MAX - 1);
+    let rest = races::ways(steps) - few;
+    let stride = spread(rest);
+    let number = |at: u64| if at < few { at } else { few + scattered(at - few, stride, rest) };
+    let in_time = || clock.monotonic() < time;
+    each_while(few + rest, in_time, |at| races::history(race, &races::way(steps, number(at))))
+}
+
+/// A step that comes to each of so many numbers once, and to all regions of them early: near the golden section, and without a common
+/// divisor.
+fn spread(count: u64) -> u64 {
+    let divides = |mut a: u64, mut b: u64| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = (u128::from(count) * 618 / 1_000) as u64;
+    (golden.max(1)..=golden + count).find(|step| divides(*step, count) == 1).unwrap_or(1)
+}
+
+fn scattered(at: u64, stride: u64, count: u64) -> u64 {
+    (u128::from(at) * u128::from(stride) % u128::from(count.max(1))) as u64
+}
+
 /// Every scenario.
 pub fn all_scenarios() -> Sum {
     each(SCENARIOS.len() as u64, |number| {
@@ -104,4 +144,23 @@ pub fn all_scenarios() -> Sum {
             scenarios::history,
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scattered_numbers_come_once_and_everywhere_early() {
+        for count in [1_u64, 2, 10, 1_000, 34_220] {
+            let stride = spread(count);
+            let all: std::collections::BTreeSet<u64> = (0..count).map(|at| scattered(at, stride, count)).collect();
+            assert_eq!(all.len() as u64, count);
+            assert!(all.iter().all(|number| *number < count));
+        }
+        let stride = spread(34_220);
+        let mut early: Vec<u64> = (0..100).map(|at| scattered(at, stride, 34_220)).collect();
+        early.sort_unstable();
+        assert!(early.windows(2).all(|two| two[1] - two[0] < 34_220 / 20), "{early:?}");
+    }
 }

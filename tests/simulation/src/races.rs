@@ -153,7 +153,12 @@ pub fn steps(race: Race) -> u64 {
 
 /// How many ways there are to choose up to [`PREEMPTIONS_MAX`] of so many steps.
 pub fn ways(steps: u64) -> u64 {
-    1 + steps + steps * steps.saturating_sub(1) / 2 + steps * steps.saturating_sub(1) * steps.saturating_sub(2) / 6
+    ways_of_at_most(steps, PREEMPTIONS_MAX)
+}
+
+/// How many there are to choose up to `most` of them: the first of all ways.
+pub fn ways_of_at_most(steps: u64, most: usize) -> u64 {
+    (0..=most as u64).map(|chosen| choose(steps, chosen)).sum()
 }
 
 /// The way of this number: steps are counted from 1.
@@ -206,5 +211,7 @@ mod tests {
             assert!(all.iter().flatten().all(|at| (1..=steps).contains(at)));
         }
         assert_eq!(ways(60), 1 + 60 + 1_770 + 34_220);
+        let few = ways_of_at_most(60, 2);
+        assert!((0..few).all(|n| way(60, n).len() <= 2) && way(60, few).len() == 3);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each sabotage of [`list`] is one change of the text of one file. It is applied to a copy of the checkout, the protocol's tests are built
 //! and run, and one of them must fail: a sabotage that is not caught, or that does not compile, fails the command. The tests must pass
-//! without a sabotage first.
+//! without a sabotage first. `--check` only looks whether each still finds what it changes, which a test of this crate does as well.
 
 mod copy;
 mod list;
@@ -35,68 +35,109 @@ enum Verdict {
     DoesNotCompile,
 }
 
-/// Applies every sabotage, or those whose name contains the word.
+/// Applies every sabotage, or those whose names contain one of the words, in the words' order.
 ///
 /// # Errors
 /// What was not caught, or why it could not be tried.
 pub fn run(words: &[&str]) -> Outcome {
-    let chosen: Vec<&Sabotage> = match words {
-        [] => SABOTAGES.iter().collect(),
+    match words {
         ["--list"] => {
             SABOTAGES.iter().for_each(|sabotage| println!("{:45} {}", sabotage.name, sabotage.what));
             return Ok(());
         }
-        [word] if !word.starts_with('-') => SABOTAGES.iter().filter(|one| one.name.contains(word)).collect(),
-        _ => return Err(format!("`sabotage {}` means nothing; usage: sabotage [--list | NAME]", words.join(" "))),
-    };
-    if chosen.is_empty() {
-        return Err(format!("no sabotage has {} in its name; sabotage --list shows them", words.join(" ")));
+        ["--check"] => return check_all(&place::root()),
+        _ => {}
     }
+    let chosen = chosen(words)?;
+    // A copy of the checkout as it is now: whatever is edited meanwhile, all are tried on the same.
     let checkout = place::target()?.join("sabotage/checkout");
     copy::refresh(&place::root(), &checkout)?;
     println!("== the tests without a sabotage");
-    match check(&checkout)? {
+    match tried(&checkout)? {
         Verdict::Survived => {}
         Verdict::Caught { by, .. } => return Err(format!("{by} fails without a sabotage")),
         Verdict::DoesNotCompile => return Err("the checkout does not compile".to_owned()),
     }
-    let mut wrong = Vec::new();
+    let (count, mut wrong) = (chosen.len(), Vec::new());
     for sabotage in chosen {
-        copy::refresh(&place::root(), &checkout)?;
-        sabotage.apply(&checkout)?;
-        match check(&checkout)? {
-            Verdict::Caught { by, seconds } => println!("{:45} caught in {seconds:5.1} s by {by}", sabotage.name),
-            Verdict::Survived => wrong.push((sabotage, "is not caught")),
-            Verdict::DoesNotCompile => wrong.push((sabotage, "does not compile")),
+        let before = sabotage.apply(&checkout)?;
+        let verdict = tried(&checkout);
+        sabotage.write(&checkout, &before)?;
+        let why = match verdict? {
+            Verdict::Caught { by, seconds } => {
+                println!("{:45} caught in {seconds:5.1} s by {by}", sabotage.name);
+                continue;
+            }
+            Verdict::Survived => "is not caught",
+            Verdict::DoesNotCompile => "does not compile",
+        };
+        println!("{:45} {why}", sabotage.name);
+        wrong.push(format!("  {} {why}: {}", sabotage.name, sabotage.what));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{} sabotages of {count}:\n{}", wrong.len(), wrong.join("\n"))) }
+}
+
+/// All of them, or those whose names contain one of the words: each once.
+fn chosen(words: &[&str]) -> Outcome<Vec<&'static Sabotage>> {
+    let usage =
+        || format!("`sabotage {}` means nothing; usage: sabotage [--list | --check | NAME ...]", words.join(" "));
+    if words.is_empty() {
+        return Ok(SABOTAGES.iter().collect());
+    }
+    let mut chosen: Vec<&Sabotage> = Vec::new();
+    for word in words {
+        if word.starts_with('-') {
+            return Err(usage());
         }
-        if let Some((last, why)) = wrong.last().filter(|(last, _)| last.name == sabotage.name) {
-            println!("{:45} {why}", last.name);
+        let known = chosen.len();
+        let named = SABOTAGES.iter().filter(|one| one.name.contains(word));
+        let new: Vec<&Sabotage> = named.filter(|one| chosen.iter().all(|own| own.name != one.name)).collect();
+        chosen.extend(new);
+        if chosen.len() == known {
+            return Err(format!("no further sabotage has {word} in its name; sabotage --list shows them"));
         }
     }
-    copy::refresh(&place::root(), &checkout)?;
-    if wrong.is_empty() {
-        return Ok(());
+    Ok(chosen)
+}
+
+/// Looks whether every sabotage finds what it changes, once, and changes it.
+fn check_all(checkout: &Path) -> Outcome {
+    let wrong: Vec<String> = SABOTAGES.iter().filter_map(|sabotage| sabotage.changed(checkout).err()).collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
     }
-    let lines = wrong.iter().map(|(sabotage, why)| format!("  {} {why}: {}", sabotage.name, sabotage.what));
-    Err(format!("{} sabotages of {}:\n{}", wrong.len(), SABOTAGES.len(), lines.collect::<Vec<_>>().join("\n")))
+    println!("{} sabotages find what they change", SABOTAGES.len());
+    Ok(())
 }
 
 impl Sabotage {
-    fn apply(&self, checkout: &Path) -> Outcome {
-        let path = checkout.join(self.file);
-        let told = |error: std::io::Error| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(told)?;
+    /// The text of its file, and the same changed.
+    fn changed(&self, checkout: &Path) -> Outcome<(String, String)> {
+        let (path, name, file) = (checkout.join(self.file), self.name, self.file);
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {}: {error}", path.display()))?;
         let found = text.matches(self.find).count();
         if found != 1 {
-            let (name, file) = (self.name, self.file);
             return Err(format!("{name}: {file} has what is to be replaced {found} times; bring the list up to date"));
         }
-        std::fs::write(&path, text.replace(self.find, self.replace)).map_err(told)
+        let changed = text.replace(self.find, self.replace);
+        if changed == text { Err(format!("{name}: it changes nothing in {file}")) } else { Ok((text, changed)) }
+    }
+
+    /// Changes its file. Gives what stood there.
+    fn apply(&self, checkout: &Path) -> Outcome<String> {
+        let (text, changed) = self.changed(checkout)?;
+        self.write(checkout, &changed)?;
+        Ok(text)
+    }
+
+    fn write(&self, checkout: &Path, text: &str) -> Outcome {
+        let path = checkout.join(self.file);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 
 /// Builds and runs the tests of a checkout: the simulation, and where it sees nothing all of them.
-fn check(checkout: &Path) -> Outcome<Verdict> {
+fn tried(checkout: &Path) -> Outcome<Verdict> {
     let began = Instant::now();
     for only in [&["--test", "histories"][..], &[]] {
         let built = tests(checkout)?.args(only).arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
@@ -151,4 +192,43 @@ fn tests(checkout: &Path) -> Outcome<Command> {
     command.current_dir(checkout).env("CARGO_TARGET_DIR", place::target()?.join("sabotage/target"));
     command.env_remove("LITHIFY_S3").env_remove("LITHIFY_DYNAMODB");
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_sabotage_finds_what_it_changes() {
+        assert_eq!(check_all(&place::root()), Ok(()));
+        let names: BTreeSet<&str> = SABOTAGES.iter().map(|sabotage| sabotage.name).collect();
+        assert_eq!(names.len(), SABOTAGES.len(), "each has a name of its own");
+    }
+
+    #[test]
+    fn words_choose_each_once_in_their_order() {
+        let names = |words: &[&str]| chosen(words).map(|all| all.into_iter().map(|one| one.name).collect::<Vec<_>>());
+        assert_eq!(names(&[]).map(|all| all.len()), Ok(SABOTAGES.len()));
+        let (aged, reused) = ("delete-runs-by-age", "reuse-a-number");
+        assert_eq!(names(&["runs-by-age", "reuse"]), Ok(vec![aged, reused]));
+        assert_eq!(names(&["reuse", "runs-by-age"]), Ok(vec![reused, aged]));
+        for words in [&["reuse", "reuse"][..], &["nothing"], &["--what"], &["reuse", "--list"]] {
+            assert!(names(words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_sabotage_that_does_not_apply_is_named() {
+        let of = |find, replace| Sabotage { name: "one", what: "", file: "xtask/src/place.rs", find, replace };
+        for (find, replace, why) in [
+            ("\n", "", "times"),
+            ("no such text", "", "0 times"),
+            ("//! Where things lie", "//! Where things lie", "nothing"),
+        ] {
+            let told = of(find, replace).changed(&place::root());
+            assert!(told.as_ref().is_err_and(|told| told.starts_with("one: ") && told.contains(why)), "{told:?}");
+        }
+    }
 }

@@ -3,19 +3,18 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod dying;
+pub mod lakes;
 #[cfg(feature = "lambda")]
 pub mod remote;
 pub mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use compactor::{
     Coming, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep,
     UpkeepOutcome, UpkeepReport, UpkeepSettings,
@@ -25,209 +24,12 @@ use decode::hints::Hints;
 use decode::schema::TableSchema;
 use drops::{BatchId, PipelineName, Timestamp};
 use ingest::{Candidate, Ingest, IngestSettings, Schemas, Standing};
-use lake::{Commit, CommitOutcome, CommitSummary, Foreign, Head, Lake, LakeError, LiveFile, MemoryLake, TableMetadata};
+use lake::{Foreign, Lake, LiveFile};
+use lakes::{FaultyLake, of_schema};
 use ledger::{BatchRecord, EmbeddedLedger, Ledger, Liveness, ProcessLock, ProcessLocks, Suspect};
 use runs::{Manifest, Order, WriteSettings};
 use runtime::{SystemClock, SystemEntropy};
 use store::{Listed, LocalSource, LocalStore, Store};
-
-/// What happens to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It lands, and the answer is an error.
-    LoseAnswer,
-    /// It does not land, and the answer is an error.
-    FailBefore,
-    /// It does not land, and is refused for good.
-    Refuse,
-    /// The first answer is an error; who asks again is refused for good.
-    FailThenRefuse,
-}
-
-/// A log in memory whose commits can be made to fail.
-pub struct FaultyLake {
-    pub inner: MemoryLake,
-    /// Commits that landed.
-    pub commits: AtomicU64,
-    fault: Mutex<Option<Fault>>,
-    left: AtomicU64,
-    foreign: Mutex<Option<Foreign>>,
-}
-
-impl FaultyLake {
-    pub fn new() -> Self {
-        let (commits, left) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { inner: MemoryLake::new(), commits, fault: Mutex::default(), left, foreign: Mutex::default() }
-    }
-
-    /// The next `times` commits meet this fault.
-    pub fn fault(&self, fault: Fault, times: u64) {
-        *self.fault.lock().unwrap() = Some(fault);
-        self.left.store(times, Ordering::Relaxed);
-    }
-}
-
-#[async_trait]
-impl Lake for FaultyLake {
-    async fn head(&self, app_ids: &[&str]) -> Result<Option<Head>, LakeError> {
-        self.inner.head(app_ids).await
-    }
-
-    async fn app_ids(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
-        self.inner.app_ids(prefix).await
-    }
-
-    async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError> {
-        if let Some(foreign) = self.foreign.lock().unwrap().take() {
-            self.inner.append_foreign(foreign)?;
-        }
-        let faulty = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
-        let fault = self.fault.lock().unwrap().filter(|_| faulty);
-        let lost = || LakeError::Passing { table: "t".into(), action: "commit", reason: "the answer was lost".into() };
-        if fault == Some(Fault::FailBefore) {
-            return Err(lost());
-        }
-        if fault == Some(Fault::FailThenRefuse) {
-            *self.fault.lock().unwrap() = Some(Fault::Refuse);
-            return Err(lost());
-        }
-        if fault == Some(Fault::Refuse) {
-            return Err(LakeError::Unwritable { table: "t".into(), version, reason: "the table refuses it".into() });
-        }
-        let outcome = self.inner.commit(version, commit).await?;
-        if outcome == CommitOutcome::Landed {
-            self.commits.fetch_add(1, Ordering::Relaxed);
-        }
-        if fault.is_some() { Err(lost()) } else { Ok(outcome) }
-    }
-
-    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
-        self.inner.read_commit(version).await
-    }
-
-    async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
-        self.inner.checkpoint(version).await
-    }
-
-    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
-        self.inner.live_files().await
-    }
-
-    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
-        self.inner.small_files(version, below).await
-    }
-}
-
-/// A log whose every call waits for a random while, so that two processes interleave in another way with each seed.
-pub struct Slow {
-    inner: Arc<dyn Lake>,
-    random: AtomicU64,
-}
-
-impl Slow {
-    pub fn new(inner: Arc<dyn Lake>, seed: u64) -> Self {
-        Self { inner, random: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1) }
-    }
-
-    async fn wait(&self) {
-        // Xorshift; `fetch_update` with a function that never refuses.
-        let step = |mut x: u64| {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            Some(x)
-        };
-        let random = self.random.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap();
-        match random % 4 {
-            0 => {}
-            1 => tokio::task::yield_now().await,
-            _ => tokio::time::sleep(Duration::from_micros(random % 6_000)).await,
-        }
-    }
-}
-
-#[async_trait]
-impl Lake for Slow {
-    async fn head(&self, app_ids: &[&str]) -> Result<Option<Head>, LakeError> {
-        self.wait().await;
-        self.inner.head(app_ids).await
-    }
-
-    async fn app_ids(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
-        self.inner.app_ids(prefix).await
-    }
-
-    async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError> {
-        self.wait().await;
-        let outcome = self.inner.commit(version, commit).await;
-        self.wait().await;
-        outcome
-    }
-
-    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
-        self.wait().await;
-        self.inner.read_commit(version).await
-    }
-
-    async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
-        self.inner.checkpoint(version).await
-    }
-
-    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
-        self.inner.live_files().await
-    }
-
-    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
-        self.wait().await;
-        self.inner.small_files(version, below).await
-    }
-}
-
-/// A log that nobody may ask.
-pub struct Untouched;
-
-#[async_trait]
-impl Lake for Untouched {
-    async fn head(&self, _: &[&str]) -> Result<Option<Head>, LakeError> {
-        panic!("the log was read")
-    }
-
-    async fn app_ids(&self, _: &str) -> Result<Vec<String>, LakeError> {
-        panic!("the log was read")
-    }
-
-    async fn commit(&self, _: u64, _: &Commit) -> Result<CommitOutcome, LakeError> {
-        panic!("the log was written")
-    }
-
-    async fn read_commit(&self, _: u64) -> Result<Option<CommitSummary>, LakeError> {
-        panic!("the log was read")
-    }
-
-    async fn checkpoint(&self, _: u64) -> Result<(), LakeError> {
-        panic!("the log was written")
-    }
-
-    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
-        panic!("the log was read")
-    }
-
-    async fn small_files(&self, _: u64, _: u64) -> Result<Vec<LiveFile>, LakeError> {
-        panic!("the log was read")
-    }
-}
-
-/// The metadata of a table that somebody else made.
-pub fn foreign_table() -> TableMetadata {
-    let columns = vec![arrow_schema::Field::new("theirs", arrow_schema::DataType::Utf8, true)];
-    TableMetadata {
-        id: "another".into(),
-        schema: Arc::new(arrow_schema::Schema::new(columns)),
-        partition_columns: vec![],
-        configuration: BTreeMap::new(),
-        created: Timestamp(0),
-    }
-}
 
 /// Takes everybody for dead.
 struct AllDead;
@@ -363,6 +165,11 @@ impl Place {
         Compactor::new(self.parts("another", Arc::new(AllDead)), settings)
     }
 
+    /// The parts of a compactor.
+    pub fn own_parts(&self) -> Parts {
+        self.parts("me", self.locks.clone())
+    }
+
     fn parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {
         let parts = self.local_parts(owner, liveness);
         #[cfg(feature = "lambda")]
@@ -451,9 +258,7 @@ impl Place {
 
     /// Somebody else gives the table these columns.
     pub fn change_schema(&self, schema: SchemaRef) {
-        self.foreign_before_next_commit(Some(schema));
-        let foreign = self.lake.foreign.lock().unwrap().take().unwrap();
-        self.lake.inner.append_foreign(foreign).unwrap();
+        self.lake.change_schema(schema);
     }
 
     pub fn table(&self) -> Arc<LocalStore> {
@@ -489,39 +294,26 @@ impl Place {
         let named: BTreeSet<String> = (0..).map_while(|v| lake.inner.read_version(v)).flatten().collect();
         let lost: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
         assert!(lost.is_empty(), "files of some version were deleted: {lost:?}");
-        let mut unnamed = Vec::new();
-        let mut folders = vec![root.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                if !named.contains(&name) {
-                    unnamed.push(name);
-                }
-            }
-        }
-        unnamed
+        let names = files_below(&root).into_iter().map(|path| path.strip_prefix(&root).unwrap().to_owned());
+        names.map(|name| name.to_str().unwrap().to_owned()).filter(|name| !named.contains(name)).collect()
+    }
+
+    /// The files of the state that live no longer than the work that they are for: all but manifests and lists of intents.
+    pub fn passing_files(&self) -> Vec<String> {
+        let root = self.folder.path().join("state");
+        let lasts = |path: &PathBuf| ["manifests", "intents"].iter().any(|folder| path.starts_with(root.join(folder)));
+        let files = files_below(&root).into_iter().filter(|path| !lasts(path));
+        files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     /// Before the next commit lands, this one does.
     pub fn foreign_next(&self, foreign: Foreign) {
-        *self.lake.foreign.lock().unwrap() = Some(foreign);
+        self.lake.foreign_next(foreign);
     }
 
     /// Before the next commit lands, somebody else's does: an empty one, or one that changes the schema.
     pub fn foreign_before_next_commit(&self, schema: Option<SchemaRef>) {
-        let metadata = schema.map(|schema| TableMetadata {
-            id: String::new(),
-            schema,
-            partition_columns: vec![],
-            configuration: BTreeMap::new(),
-            created: Timestamp(0),
-        });
-        self.foreign_next(Foreign { metadata, ..Foreign::default() });
+        self.foreign_next(of_schema(schema));
     }
 
     /// I-1, I-3, I-5 and I-6 by what is live in the two tables: each drop is in exactly one committed batch, and in the audit table once.
@@ -541,4 +333,21 @@ impl Place {
         let staged = self.state.list("staging/p/").await.unwrap();
         assert!(staged.is_empty(), "runs are left: {staged:?}");
     }
+}
+
+/// Every file below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let (mut files, mut open) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
 }

@@ -1,4 +1,5 @@
 mod alternating;
+mod claims;
 mod crash;
 mod files;
 mod groups;

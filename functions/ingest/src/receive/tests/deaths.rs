@@ -1,8 +1,12 @@
-use drops::BatchId;
-use ledger::{Claim, ClaimOutcome, Expected, Ledger};
+use std::sync::Arc;
+
+use drops::{BatchId, DroppedObject, Timestamp};
+use ledger::{Claim, ClaimOutcome, Expected, Ledger, Liveness, Suspect, drop_hash};
 use runtime::Clock;
 
+use super::super::Call;
 use super::world::*;
+use crate::{Right, Standing, Suspicion};
 
 #[tokio::test]
 async fn a_deadly_drop_runs_alone_the_second_time_and_is_quarantined_the_third() {
@@ -88,4 +92,47 @@ async fn what_another_invocation_works_on_comes_again() {
     assert_eq!((world.deliver().await, world.waits()), (1, vec![10]));
     world.clock.pass(CLAIM_TIME + MINUTE);
     assert_eq!((world.deliver().await, world.held().await.1), (0, 1));
+}
+
+/// Takes everybody for dead, of this.
+struct DeadOf(Suspect);
+
+impl Liveness for DeadOf {
+    fn is_dead(&self, _: &str, _: Timestamp, _: Timestamp) -> bool {
+        true
+    }
+
+    fn suspect(&self, _: &str, _: BatchId) -> Suspect {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn who_is_suspected_by_name_is_suspected_alone() {
+    let world = World::new().await;
+    let lanes = world.current();
+    let objects: Vec<DroppedObject> = ["orders/a.json", "orders/b.json"]
+        .map(|key| DroppedObject { id: drop_id(key), etag: "e".into(), size: 1, modified: Timestamp(1) })
+        .into();
+    let dead = BatchId::from_parts(1, 1);
+    let claim =
+        Claim { batch: dead, holder: "dead".into(), at: Timestamp(0), etag: "e".into(), aborted: 1, aborted_alone: 1 };
+    let wanted: Vec<_> = objects.iter().map(|object| (object.id.clone(), Expected::Absent, claim.clone())).collect();
+    let _ = world.ledger.claim(&wanted).await.unwrap();
+    let fresh = Right::fresh(Expected::HeldBy(dead));
+    let suspected = |suspect| Right { aborted: 2, aborted_alone: 1, suspect, ..fresh.clone() };
+    let named = |key: &str| Suspect::Drop(drop_hash(&drop_id(key)));
+    for (noted, rights) in [
+        (Suspect::None, [fresh.clone(), fresh.clone()]),
+        (Suspect::Any, [suspected(Suspicion::Batch), suspected(Suspicion::Batch)]),
+        (named("orders/a.json"), [suspected(Suspicion::Drop), fresh.clone()]),
+        (named("orders/b.json"), [fresh.clone(), suspected(Suspicion::Drop)]),
+        (named("orders/c.json"), [fresh.clone(), fresh.clone()]),
+    ] {
+        let told = Call { request_id: "next".into(), deadline: Timestamp(i64::MAX) };
+        let mut ingest = world.receiver.ingest(&lanes.lanes[0], &lanes, &told, world.bucket.clone());
+        ingest.liveness = Arc::new(DeadOf(noted));
+        let standings = ingest.standings(&objects).await.unwrap();
+        assert_eq!(standings, rights.map(Standing::Open));
+    }
 }

@@ -84,6 +84,34 @@ async fn a_key_of_eventbridge_is_taken_as_its_etag_says() {
 }
 
 #[tokio::test]
+async fn of_two_notifications_that_turn_out_to_mean_one_drop_the_one_that_was_asked_counts() {
+    for asked_last in [true, false] {
+        let mut world = World::new().await;
+        world.drop("orders/first.json", "{\"a\":0}");
+        assert_eq!(world.deliver().await, 0);
+        let counts = |world: &World| [&world.bucket.reads, &world.bucket.heads].map(|n| n.load(Ordering::Relaxed));
+        let [first, _] = counts(&world);
+        world.drop("orders/neighbour.json", "{\"a\":0}");
+        // Overwritten, and told of by its first content, and by its other name without one.
+        let before = world.put("orders/a b.json", "{\"a\":1}");
+        world.put("orders/a b.json", "{\"a\":1}\n{\"a\":2}");
+        let (etag, size) = (None, None);
+        let bare =
+            Notification { key: "orders/a%20b.json".into(), other_key: Some(before.key.clone()), ..before.clone() };
+        let bare = Notification { etag, size, ..bare };
+        for notification in if asked_last { [&before, &bare] } else { [&bare, &before] } {
+            world.notify(notification);
+        }
+        assert_eq!(world.deliver().await, 0);
+        let (held, rows, batches) = world.held().await;
+        assert_eq!((held.len(), held.values().sum::<u32>(), rows, batches), (3, 3, 4, 2), "{held:?}");
+        assert_eq!((world.counted("IgnoredOverwrites"), world.counted("Drops")), (1, 3));
+        // The question told what it is now: it is read once, each name was asked for, and nothing is asked again.
+        assert_eq!(counts(&world), [first + 2, 3], "asked last: {asked_last}");
+    }
+}
+
+#[tokio::test]
 async fn drops_without_a_telling_name_are_read_once() {
     let mut world = World::new().await;
     for at in 0..200 {
