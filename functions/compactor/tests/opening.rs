@@ -79,7 +79,7 @@ async fn no_table_is_made_or_opened_that_lacks_a_column_of_the_settings() {
     };
     let partitioned = |settings: &mut CompactorSettings| settings.write.order.partition_columns = vec!["shop".into()];
     let sorted = |settings: &mut CompactorSettings| {
-        settings.key_columns_may_come = false;
+        settings.coming = Coming::Hinted(TableSchema::default());
         settings.write.order.cluster_key = ClusterKey::Sort(vec!["theirs".to_owned()]);
     };
     let place = Place::new();
