@@ -189,10 +189,15 @@ fn answer(mut stream: TcpStream) -> std::io::Result<bool> {
     stream.read_exact(&mut vec![0; length.unwrap_or(0)])?;
     let (status, body) = if head.contains("/settings/object") {
         let pipeline = json!({ "name": "orders", "source": "s3://vendor/orders/", "table": "s3://lake/orders" });
-        ("200 OK", json!({ "ledger": "dynamodb://ledger", "pipelines": [pipeline] }).to_string())
+        let queue = "https://sqs.eu-central-1.amazonaws.com/1/q";
+        ("200 OK", json!({ "ledger": "dynamodb://ledger", "queue": queue, "pipelines": [pipeline] }).to_string())
     } else if lower.contains("x-amz-target") {
-        let told = "The security token included in the request is invalid.";
-        let kind = "com.amazon.coral.service#UnrecognizedClientException";
+        // DynamoDB repeats what the request should have been signed with, the session's token included.
+        let signed = format!("'POST\n/\n\nhost:x\nx-amz-security-token:{}\n'", CREDENTIALS[2].1);
+        let told = format!(
+            "The signature does not match.\n\nThe Canonical String for this request should have been\n{signed}"
+        );
+        let kind = "com.amazon.coral.service#InvalidSignatureException";
         ("400 Bad Request", json!({ "__type": kind, "message": told }).to_string())
     } else {
         let told = "The AWS Access Key Id you provided does not exist in our records.";
@@ -219,7 +224,10 @@ fn logs_hold_no_credential_when_aws_refuses() {
     });
     let told = logged("inside_aws", &endpoint);
     assert!(signed.load(Ordering::Relaxed) >= 4, "the credentials of the environment were not in use:\n{told}");
-    says(&told, &["security token included", "the pipeline was not compacted", "the invocation failed"]);
+    says(
+        &told,
+        &["InvalidSignatureException", "InvalidAccessKeyId", "the pipeline was not compacted", "the invocation failed"],
+    );
 }
 
 #[test]

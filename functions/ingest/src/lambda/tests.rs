@@ -122,20 +122,21 @@ fn answer(mut stream: TcpStream, endpoint: &str) -> std::io::Result<bool> {
     let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     stream.read_exact(&mut vec![0; length.unwrap_or(0)])?;
     let id = CREDENTIALS[0].1;
-    let (status, body) = match head.contains("/settings/object") {
-        true => ("200 OK", object(endpoint)),
-        false if head.contains("x-amz-target") || head.contains("X-Amz-Target") => (
-            "400 Bad Request",
-            r##"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}"##
-                .to_owned(),
-        ),
-        false => (
-            "403 Forbidden",
-            format!(
-                "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>The AWS Access Key Id you provided does not exist \
-                 in our records.</Message><AWSAccessKeyId>{id}</AWSAccessKeyId><RequestId>1</RequestId></Error>"
-            ),
-        ),
+    let (status, body) = if head.contains("/settings/object") {
+        ("200 OK", object(endpoint))
+    } else if head.to_lowercase().contains("x-amz-target") {
+        // DynamoDB and SQS repeat what the request should have been signed with, the session's token included.
+        let signed = format!("'POST\n/\n\nhost:x\nx-amz-security-token:{}\n'", CREDENTIALS[2].1);
+        let told = format!(
+            "The signature does not match.\n\nThe Canonical String for this request should have been\n{signed}"
+        );
+        let kind = "com.amazon.coral.service#InvalidSignatureException";
+        ("400 Bad Request", json!({ "__type": kind, "message": told }).to_string())
+    } else {
+        let told = "The AWS Access Key Id you provided does not exist in our records.";
+        let error =
+            format!("<Code>InvalidAccessKeyId</Code><Message>{told}</Message><AWSAccessKeyId>{id}</AWSAccessKeyId>");
+        ("403 Forbidden", format!("<?xml version=\"1.0\"?><Error>{error}<RequestId>1</RequestId></Error>"))
     };
     let length = body.len();
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
@@ -172,7 +173,7 @@ fn logs_hold_no_credential_when_aws_refuses() {
     let told = logged(&endpoint);
     assert!(signed.load(Ordering::Relaxed) >= 4, "the credentials of the environment were not in use:\n{told}");
     // Of the ledger, of S3 and of SQS.
-    for word in ["security token included", "InvalidAccessKeyId", "the dead-letter queue did not accept it"] {
+    for word in ["InvalidSignatureException", "InvalidAccessKeyId", "the dead-letter queue did not accept it"] {
         assert!(
             told.lines().any(|line| line.contains("\"level\"") && line.contains(word)),
             "nothing of {word}:\n{told}"
