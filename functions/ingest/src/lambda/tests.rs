@@ -59,11 +59,15 @@ fn event() -> String {
     json!({ "Records": [record("m1", forward(&object)), record("m2", "not understood".to_owned())] }).to_string()
 }
 
-/// The function as Lambda starts it, and the same with a ledger that answers, so that S3 and SQS are asked as well.
+/// The function as Lambda starts it, and beside it the same with a ledger that answers, so that S3 and SQS are asked as well.
 #[tokio::test]
 async fn inside() {
     let Ok(endpoint) = std::env::var(INSIDE) else { return };
     telemetry::log(Some("trace"));
+    tokio::join!(as_a_whole(), with_a_ledger(&endpoint));
+}
+
+async fn as_a_whole() {
     let function = Function::default();
     function.warm().await;
     let mut context = Context::default();
@@ -71,11 +75,13 @@ async fn inside() {
     let payload = serde_json::value::RawValue::from_string(event()).unwrap();
     let answer = function.handle(LambdaEvent::new(payload, context)).await;
     println!("as a whole: {:?}", answer.map(|answer| answer.batch_item_failures.len()));
+}
 
+async fn with_a_ledger(endpoint: &str) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Arc::new(EmbeddedLedger::open(&folder.path().join("ledger.db"), "one".into()).unwrap());
     let clients = Clients::load().await.unwrap();
-    let settings = super::settings::checked(&object(&endpoint), "settings").unwrap();
+    let settings = super::settings::checked(&object(endpoint), "settings").unwrap();
     let source = Arc::new(S3Source::new(clients.s3.clone(), 1, 1 << 20));
     let pipeline = settings.pipelines.into_iter().next().unwrap();
     ledger.add_schema(&pipeline.table, 1, "{\"fields\":[]}").await.unwrap();
