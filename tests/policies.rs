@@ -1,8 +1,9 @@
 //! What the functions may do on AWS is what their code does, no more and no less.
 //!
-//! The calls are found in the sources (`client.OPERATION()` of the SDK's clients; what `lake` sends through object_store), the allowed
-//! actions in infra's policies, and each is held against the other. An operation that is not known here fails the test: it needs a row in
-//! [`ACTIONS`], and a look at who may do it.
+//! The calls are found in the sources of each function and of every crate that it links (`client.OPERATION()` of the SDK's clients; what
+//! `lake` sends through object_store), the allowed actions in infra's policies, and each is held against the other. An operation that is
+//! not known here fails the test: it needs a row in [`ACTIONS`], and a look at who may do it. So does a request that is sent by a call
+//! that is not found: a file has as many of the one as of the other.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
@@ -32,8 +33,14 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("upload_part", &["s3:PutObject"]),
 ];
 
-/// What only the command line calls: whole tables are read for reports, and a ledger is made for tests.
+/// What only the command line asks of the ledger: whole tables are read for reports, and a ledger is made for tests.
 const NO_FUNCTION: [&str; 2] = ["scan", "create_table"];
+
+/// What does so.
+const NO_FUNCTION_ASKS: [&str; 3] = [".batches(", ".count_claims(", "create_table("];
+
+/// What an SDK's client is called, as a variable or as a field.
+const CLIENTS: [&str; 4] = ["client", "s3", "sqs", "dynamodb"];
 
 /// What AWS itself does in a function's name: Lambda takes messages from the queue and writes the log, S3 and SQS use the key.
 const BY_AWS: [&str; 7] = [
@@ -54,54 +61,97 @@ fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The sources below a folder, those of tests left out.
-fn sources(folder: &Path) -> Vec<String> {
+/// The sources below a folder, by their paths, those of tests left out.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut texts = Vec::new();
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();
+        let is = |names: &[&str]| path.file_name().is_some_and(|own| names.iter().any(|name| own == *name));
         if path.is_dir() {
-            if path.file_name().is_none_or(|name| name != "tests") {
+            if !is(&["tests", "examples", "benches", "target"]) {
                 texts.extend(sources(&path));
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            texts.push(fs::read_to_string(&path).unwrap());
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is(&["tests.rs"]) {
+            let text = fs::read_to_string(&path).unwrap();
+            let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            texts.push((path.clone(), product.to_owned()));
         }
     }
     texts
 }
 
-/// The SDK's operations that a crate calls.
-fn operations(folder: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for text in sources(&root().join(folder)) {
-        // A call may be broken over lines.
-        let flat: String = text.split_whitespace().collect();
-        for client in ["client.", "clients.s3.", "clients.sqs.", "clients.dynamodb."] {
-            for (at, _) in flat.match_indices(client) {
-                let rest = &flat[at + client.len()..];
-                let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || "_2".contains(*c)).collect();
-                // All operations are made without arguments; these two are none.
-                if rest[name.len()..].starts_with("()") && !["clone", "config"].contains(&name.as_str()) {
-                    found.insert(name);
-                }
+/// The folder of a function and those of all crates of ours that it links, whatever its features.
+fn linked(function: &str) -> Vec<String> {
+    let mut folders = vec![format!("functions/{function}")];
+    let mut at = 0;
+    while let Some(folder) = folders.get(at).cloned() {
+        let manifest = text(&format!("{folder}/Cargo.toml"));
+        let names = manifest.split("[dev-dependencies]").next().unwrap_or_default().lines();
+        for name in names.filter_map(|line| line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty())) {
+            let shared = format!("shared/{name}");
+            if root().join(&shared).join("Cargo.toml").exists() && !folders.contains(&shared) {
+                folders.push(shared);
             }
+        }
+        at += 1;
+    }
+    assert!(folders.iter().any(|folder| folder == "shared/ledger"), "manifests are no longer read right: {folders:?}");
+    folders
+}
+
+/// The SDK's operations that a file calls, each as often as it does.
+fn operations_of(text: &str) -> Vec<String> {
+    // A call may be broken over lines, and words about one are none.
+    let flat: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let flat: String = flat.split_whitespace().collect();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (at, _) in flat.match_indices('.') {
+        let (before, rest) = (&flat[..at], &flat[at + 1..]);
+        let name: String = rest.chars().take_while(|c| word(*c)).collect();
+        let receiver = &before[before.trim_end_matches(word).len()..];
+        let known = || ACTIONS.iter().map(|(name, _)| *name).chain(["create_table"]).any(|known| known == name);
+        // All operations are made without arguments. What is named like one is one, whatever its client is called, but for a word as common
+        // as `query`; these are none.
+        let asks = CLIENTS.contains(&receiver) || (known() && name != "query");
+        if asks && rest[name.len()..].starts_with("()") && !["build", "clone", "config", "get"].contains(&name.as_str())
+        {
+            found.push(name);
         }
     }
     found
 }
 
+/// The SDK's operations that a crate calls.
+fn operations(folder: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, text) in sources(&root().join(folder)) {
+        let calls = operations_of(&text);
+        let flat: String = text.split_whitespace().collect();
+        let sent = flat.matches(".send()").count();
+        let path = path.display();
+        assert_eq!(
+            sent,
+            calls.len(),
+            "{path} sends {sent} requests by the calls {calls:?}: is one written in another way?"
+        );
+        found.extend(calls);
+    }
+    found
+}
+
 /// The actions that these crates need.
-fn needed(folders: &[&str]) -> BTreeSet<String> {
+fn needed(folders: &[String]) -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for folder in folders {
-        let operations = operations(folder);
-        assert!(!operations.is_empty(), "{folder} calls nothing: are its calls written in another way?");
-        for operation in operations.iter().filter(|operation| !NO_FUNCTION.contains(&operation.as_str())) {
+        let exempt = |operation: &str| folder == "shared/ledger" && NO_FUNCTION.contains(&operation);
+        for operation in operations(folder).iter().filter(|operation| !exempt(operation)) {
             let known = ACTIONS.iter().find(|(name, _)| name == operation);
             let (_, needed) = known.unwrap_or_else(|| panic!("{folder} calls {operation}: which action does it need?"));
             actions.extend(needed.iter().map(|action| (*action).to_owned()));
         }
     }
+    assert!(!actions.is_empty(), "{folders:?} call nothing: are their calls written in another way?");
     actions
 }
 
@@ -160,7 +210,7 @@ fn check(function: &str, needed: &BTreeSet<String>, allowed: &BTreeSet<String>) 
 
 #[test]
 fn ingest_may_do_what_it_does() {
-    let mut needed = needed(&["functions/ingest/src/lambda", "shared/ledger/src/dynamodb", "shared/store/src/s3"]);
+    let mut needed = needed(&linked("ingest"));
     // An overwritten object is read by its version; without leave to list, S3 does not tell a missing object or version from a denied one.
     needed.extend(["s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"].map(str::to_owned));
     // Only marking batches as committed deletes, in their list: the compactor does that.
@@ -174,7 +224,7 @@ fn ingest_may_do_what_it_does() {
 
 #[test]
 fn the_compactor_may_do_what_it_does() {
-    let needed = all_of(&[needed(&["shared/ledger/src/dynamodb", "shared/store/src/s3"]), needed_by_the_log()]);
+    let needed = all_of(&[needed(&linked("compactor")), needed_by_the_log()]);
     let mut lists = allowed("infra/policies.tf", "list_statements");
     assert!(lists.remove("s3:ListBucketVersions"), "ingest alone looks at versions");
     let own = allowed("infra/policies.tf", "compactor_statements");
@@ -184,9 +234,49 @@ fn the_compactor_may_do_what_it_does() {
 }
 
 #[test]
-fn calls_are_found_however_they_are_broken() {
-    let ledger = operations("shared/ledger/src/dynamodb");
+fn every_function_and_every_shared_crate_is_looked_at() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        fs::read_dir(root().join(folder)).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let functions = names("functions");
+    assert_eq!(
+        functions,
+        ["compactor", "ingest"].map(str::to_owned).into(),
+        "a function has a policy, and a test here"
+    );
+    let looked_at: BTreeSet<String> = functions.iter().flat_map(|function| linked(function)).collect();
+    for name in names("shared") {
+        // What only the command line links calls nothing by itself.
+        let folder = format!("shared/{name}");
+        assert!(
+            looked_at.contains(&folder) || operations(&folder).is_empty(),
+            "{folder} calls AWS, and no function links it"
+        );
+    }
+}
+
+#[test]
+fn no_function_asks_for_what_only_the_command_line_does() {
+    let folders = ["ingest", "compactor"].into_iter().flat_map(linked).filter(|folder| folder != "shared/ledger");
+    for (path, text) in folders.flat_map(|folder| sources(&root().join(folder))) {
+        for asks in NO_FUNCTION_ASKS {
+            assert!(!text.contains(asks), "{} has `{asks}`: it reads the whole ledger, or makes one", path.display());
+        }
+    }
+}
+
+#[test]
+fn calls_are_found_however_they_are_written() {
+    let ledger = operations("shared/ledger");
     for name in ["transact_write_items", "scan", "get_item", "query"] {
         assert!(ledger.contains(name), "{name} is not among {ledger:?}");
+    }
+    for (text, found) in [
+        ("self.clients.sqs.purge_queue().queue_url(q)", &["purge_queue"][..]),
+        ("clients\n    .dynamodb\n    .scan()\n", &["scan"]),
+        ("let other = clients.s3.clone(); other.delete_object()", &["delete_object"]),
+        ("// client.put_object()\nclient.config().retry(); uri.query(); map.put_item(x)", &[]),
+    ] {
+        assert_eq!(operations_of(text), found, "{text}");
     }
 }

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cargo::{cargo, phase, succeed};
 use crate::{Outcome, e2e, place, tools};
@@ -34,6 +35,21 @@ const LIMITS: [&str; 2] = ["-rss_limit_mb=1024", "-timeout=20"];
 
 /// How long all targets together are tried unless it is said.
 const SECONDS: u64 = 60;
+
+/// The variable that gives the tests of the targets a seed besides the one that stays.
+pub const SEED: &str = "LITHIFY_FUZZ_SEED";
+
+/// The seed of this day, or the one that the environment names: who repeats a failure sets that.
+///
+/// # Errors
+/// A clock before 1970.
+pub fn seed_of_the_day() -> Outcome<String> {
+    if let Ok(given) = std::env::var(SEED) {
+        return Ok(given);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| format!("the clock is wrong: {error}"))?;
+    Ok((now.as_secs() / 86_400).to_string())
+}
 
 /// What is to be done.
 #[derive(Debug, Default, PartialEq, Eq)]

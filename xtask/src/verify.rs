@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must pass before a change lands, the quick and cheap first.
 
 use crate::cargo::{cargo, counted, phase, succeed};
-use crate::{Outcome, aws, deny, dynamodb, e2e, python, tools, versitygw};
+use crate::{Outcome, aws, deny, dynamodb, e2e, fuzz, python, tools, versitygw};
 
 /// All features that tests need, but for the end-to-end tests'. Every phase has them, so that nothing is compiled twice.
 pub const FEATURES: &str = "ledger/conformance,ledger/dynamodb,ledger/embedded,lake/conformance,lake/s3,store/s3,\
@@ -30,6 +30,10 @@ pub fn run() -> Outcome {
         let mut command = cargo(&["test", "--workspace", "--features", FEATURES, "--no-fail-fast"])?;
         command.env(dynamodb::VARIABLE, &ledger.endpoint).env(versitygw::VARIABLE, &s3.endpoint);
         command.env("LITHIFY_PYTHON", &other_writer);
+        // What decoders are given is not the same for ever, and can be given again.
+        let seed = fuzz::seed_of_the_day()?;
+        println!("fuzzing with {}={seed} besides the seed that stays", fuzz::SEED);
+        command.env(fuzz::SEED, seed);
         let (totals, succeeded) = counted(&mut command)?;
         totals.check("tests", succeeded)?;
         Ok(totals)

@@ -260,6 +260,27 @@ async fn foreign_commits_are_stepped_over_and_their_columns_adopted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn types_that_others_changed_are_kept_and_never_written_over() {
+    let place = Place::new();
+    place.commit_often(1, 3).await;
+    // These rows bring a column, so that the commit changes the schema as well: it was made from what the table was before.
+    place.drop_file(3, "{\"id\":3,\"row\":0,\"shop\":0,\"new\":true}\n");
+    place.ingest().await;
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    let changed = |field: &Arc<Field>| match field.name().as_str() {
+        "shop" => Arc::new(Field::new("shop", DataType::Utf8, true)),
+        _ => field.clone(),
+    };
+    let theirs: Vec<_> = head.schema.fields().iter().map(changed).collect();
+    place.foreign_before_next_commit(Some(Schema::new(theirs).into()));
+    assert_eq!(commits(&place).await, 1);
+    let head = place.lake.head(&[]).await.unwrap().unwrap();
+    let of = |name: &str| head.schema.field_with_name(name).map(|field| field.data_type().clone()).ok();
+    assert_eq!((of("shop"), of("new")), (Some(DataType::Utf8), Some(DataType::Boolean)));
+    assert_eq!(place.lake.live_files().await.unwrap().iter().filter_map(|file| file.rows).sum::<u64>(), 31);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_compactors_at_once_commit_each_batch_once() {
     let place = Place::new();
     for start in [0, 10, 20] {
@@ -288,8 +309,20 @@ async fn a_lost_ledger_stops_everything() {
     place.ingest().await;
     commits(&place).await;
     let place = place.with_new_ledger();
-    let error = place.compactor().open().await.unwrap_err();
-    assert!(matches!(error, CompactError::Apart(NotOpened::LedgerLost { .. })), "{error}");
+    let before = place.lake.head(&[]).await.unwrap().unwrap().version;
+    for error in [
+        place.compactor().open().await.unwrap_err(),
+        place.compactor().ensure_open(&TableSchema::default()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, CompactError::Apart(NotOpened::LedgerLost { .. })), "{error}");
+        let told = error.to_string();
+        for words in ["its ledger is new", "restore ledger from a backup, or ingest into another table"] {
+            assert!(told.contains(words), "{told}");
+        }
+    }
+    assert!(place.ledger.settings(&place.name).await.unwrap().is_none(), "no ingest may claim");
+    assert_eq!(place.ledger.newest_schema("table").await.unwrap(), None);
+    assert_eq!(place.lake.head(&[]).await.unwrap().unwrap().version, before, "nothing was committed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,6 +337,7 @@ async fn a_restored_table_stops_everything() {
     let error = place.compactor().open().await.unwrap_err();
     let apart = CompactError::Apart(NotOpened::Apart { pipeline: place.name.clone(), log: Some(1), ledger: Some(2) });
     assert_eq!(error.to_string(), apart.to_string());
+    tells_both(&error, "up to intent 1", "its ledger says 2");
     place.drop_files(10..12).await;
     place.ingest().await;
     assert!(
@@ -323,6 +357,21 @@ async fn a_restored_ledger_stops_everything() {
     place.lake.inner.append_foreign(foreign).unwrap();
     let error = place.compactor().open().await.unwrap_err();
     assert!(matches!(error, CompactError::Apart(NotOpened::Apart { log: Some(7), ledger: Some(1), .. })), "{error}");
+    tells_both(&error, "up to intent 7", "its ledger says 1");
+    place.drop_files(5..7).await;
+    place.ingest().await;
+    let before = place.lake.head(&[]).await.unwrap().unwrap().version;
+    let error = place.compactor().compact(Trigger::Now).await.unwrap_err();
+    tells_both(&error, "up to intent 7", "its ledger says 1");
+    assert_eq!(place.lake.head(&[]).await.unwrap().unwrap().version, before, "nothing was committed");
+}
+
+/// Both numbers and the remedy.
+fn tells_both(error: &CompactError, log: &str, ledger: &str) {
+    let told = error.to_string();
+    for words in [log, ledger, "restore the table and its ledger to the same moment"] {
+        assert!(told.contains(words), "{told} does not say: {words}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

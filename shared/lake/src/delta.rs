@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use buoyant_kernel::Error as KernelError;
 
 use crate::admit::{Admission, admit};
+use crate::answer::without_body;
 use crate::files::{LocalLog, LogFiles, Put};
 use crate::listing::{LAST_CHECKPOINT, Listing, checkpoint_name, commit_name};
 use crate::state::{Replay, TableState};
@@ -250,11 +251,11 @@ impl Log {
     }
 
     fn passing(&self, action: &'static str, reason: impl ToString) -> LakeError {
-        LakeError::Passing { table: self.table.clone(), action, reason: reason.to_string() }
+        LakeError::Passing { table: self.table.clone(), action, reason: without_body(&reason.to_string()) }
     }
 
     fn unreadable(&self, reason: String) -> LakeError {
-        LakeError::Unreadable { table: self.table.clone(), reason }
+        LakeError::Unreadable { table: self.table.clone(), reason: without_body(&reason) }
     }
 
     fn damaged(&self, name: &str, reason: &str) -> LakeError {

@@ -8,6 +8,7 @@
 
 mod actions;
 mod admit;
+mod answer;
 mod bulk;
 mod checkpoint;
 #[cfg(any(test, feature = "conformance"))]

@@ -1,4 +1,5 @@
-//! Every target under its corpus, and under mutations of it from a fixed seed: the same on every machine, in seconds.
+//! Every target under its corpus, and under mutations of it from a fixed seed: the same on every machine, in seconds. `cargo xtask test`
+//! gives a seed of the day as well, so that not the same is tried for ever; who sees it fail repeats it by that seed.
 //!
 //! `cargo xtask fuzz` looks further; what it finds is put into the corpus and stays.
 
@@ -12,8 +13,17 @@ use std::path::{Path, PathBuf};
 use fuzz::mutate::{Random, mutated};
 use fuzz::{TARGETS, Target, target};
 
-/// Where all mutations begin.
+/// Where mutations begin on every machine.
 const SEED: u64 = 0x11_22_33_44;
+
+/// Names a further seed.
+const FURTHER: &str = "LITHIFY_FUZZ_SEED";
+
+/// Where mutations begin.
+fn seeds() -> Vec<u64> {
+    let further = std::env::var(FURTHER).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{FURTHER}={text}")));
+    std::iter::once(SEED).chain(further).collect()
+}
 
 /// No file of the corpus is longer.
 const MOST_BYTES: usize = 8 << 10;
@@ -70,9 +80,11 @@ fn run(name: &str) {
         files.len()
     );
     let contents: Vec<Vec<u8>> = files.into_iter().map(|(_, bytes)| bytes).collect();
-    let mut random = Random::new(SEED);
-    for at in 0..target.tries {
-        check(target, &format!("mutation {at}"), &mutated(target, &contents, &mut random));
+    for seed in seeds() {
+        let mut random = Random::new(seed);
+        for at in 0..target.tries {
+            check(target, &format!("mutation {at} of {FURTHER}={seed}"), &mutated(target, &contents, &mut random));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! What is done to the protocol: each a change of one place, in the words of ARCHITECTURE.md.
+//! What is done to the protocol: each a change of one place, or of few, in the words of ARCHITECTURE.md.
 
-/// One change of the text of one file.
+/// One change of the text of one file, with those that belong to it.
 pub struct Sabotage {
     /// Its name.
     pub name: &'static str,
@@ -12,7 +12,34 @@ pub struct Sabotage {
     pub find: &'static str,
     /// What is put in its place.
     pub replace: &'static str,
+    /// Further changes that belong to it.
+    pub also: &'static [Edit],
+    /// Who is to see it.
+    pub seen_by: SeenBy,
 }
+
+/// A further change of the text of one file.
+pub struct Edit {
+    /// The file, below the checkout.
+    pub file: &'static str,
+    /// What stands there, once.
+    pub find: &'static str,
+    /// What is put in its place.
+    pub replace: &'static str,
+}
+
+/// The tests that are to see a sabotage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenBy {
+    /// The simulation, or those of the ledger, ingest and the compactor.
+    Protocol,
+    /// Those of the ledger on DynamoDB, with a server.
+    DynamoDb,
+}
+
+/// A sabotage that changes nothing: what the others have where they say nothing else.
+pub const PLAIN: Sabotage =
+    Sabotage { name: "", what: "", file: "", find: "", replace: "", also: &[], seen_by: SeenBy::Protocol };
 
 const SHIFT: &str = "functions/ingest/src/receive/shift.rs";
 const FATE: &str = "functions/ingest/src/receive/fate.rs";
@@ -28,6 +55,22 @@ const LAND: &str = "functions/compactor/src/upkeep/land.rs";
 const LEFTOVERS: &str = "functions/compactor/src/upkeep/leftovers.rs";
 const MEMORY: &str = "shared/ledger/src/memory/records.rs";
 const EMBEDDED: &str = "shared/ledger/src/embedded/batches.rs";
+/// A condition that everything meets.
+const ANYTHING: [Edit; 2] = [
+    Edit {
+        file: "shared/ledger/src/dynamodb/condition.rs",
+        find: "    /// An item, whatever it says.\n    Present,",
+        replace: "    /// An item, whatever it says.\n    Present,\n    /// Whatever there is.\n    Anything,",
+    },
+    Edit {
+        file: "shared/ledger/src/dynamodb/condition.rs",
+        find: "            Self::Present => (",
+        replace: "            Self::Anything => (\"attribute_not_exists(pk) OR attribute_exists(pk)\".to_owned(), Vec::new()),\n            Self::Present => (",
+    },
+];
+
+const ON_DYNAMODB: &str = "shared/ledger/src/dynamodb/batches.rs";
+const CLAIMS_ON_DYNAMODB: &str = "shared/ledger/src/dynamodb/claims.rs";
 const LANES: &str = "functions/ingest/src/receive/lanes.rs";
 
 /// All of them.
@@ -38,6 +81,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: SHIFT,
         find: r#"ids.iter().for_each(|id| self.again(id, Wait::BackOff, "its batch failed"));"#,
         replace: "ids.iter().for_each(|id| self.decide(id, Fate::Staged));",
+        ..PLAIN
     },
     Sabotage {
         name: "acknowledge-left-out-drops",
@@ -45,6 +89,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: SHIFT,
         find: "for id in ids.iter().filter(|id| !left_out.contains(id)) {",
         replace: "for id in ids.iter() {",
+        ..PLAIN
     },
     Sabotage {
         name: "acknowledge-what-others-work-on",
@@ -52,6 +97,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: SHIFT,
         find: r#"self.again(&object.id, Wait::BackOff, &format!("invocation {holder} works on it"));"#,
         replace: "let _ = holder; self.decide(&object.id, Fate::Duplicate);",
+        ..PLAIN
     },
     Sabotage {
         name: "forget-what-the-other-queue-refused",
@@ -59,6 +105,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: FATE,
         find: "Self::Large => Some(Wait::BackOff),",
         replace: "Self::Large => None,",
+        ..PLAIN
     },
     Sabotage {
         name: "drop-the-last-partial-batch",
@@ -66,6 +113,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: SHIFT,
         find: "    cut\n}",
         replace: "    if cut.len() > 1 || cut.last().is_some_and(|last| last.len() > 1) { cut.pop(); }\n    cut\n}",
+        ..PLAIN
     },
     Sabotage {
         name: "seal-without-the-condition",
@@ -73,6 +121,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: MEMORY,
         find: "            BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),\n",
         replace: "            BatchRecord::Aborted | BatchRecord::GivenUp => { self.batches.insert(id, new()); Ok(SealOutcome::Sealed) }\n",
+        ..PLAIN
     },
     Sabotage {
         name: "seal-on-disk-without-the-condition",
@@ -80,6 +129,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: EMBEDDED,
         find: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),",
         replace: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Sealed),",
+        ..PLAIN
     },
     Sabotage {
         name: "take-over-a-young-claim",
@@ -87,6 +137,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "            None if !self.is_dead(claim) => {",
         replace: "            None if !self.is_dead(claim) && claim.at.0 == i64::MIN => {",
+        ..PLAIN
     },
     Sabotage {
         name: "take-over-without-abort",
@@ -94,6 +145,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
         replace: "            None if claim.at.0 > i64::MIN => Verdict::Aborted,\n            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
+        ..PLAIN
     },
     Sabotage {
         name: "take-over-unconditionally",
@@ -101,6 +153,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: MEMORY,
         find: "(Some(standing), Expected::HeldBy(batch)) => standing.batch == *batch,",
         replace: "(Some(_), Expected::HeldBy(_)) => true,",
+        ..PLAIN
     },
     Sabotage {
         name: "lost-abort-means-duplicate",
@@ -108,6 +161,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "                AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,",
         replace: "                AbortOutcome::Stands(_) => return Ok(Standing::Final { quarantined: false, changed: false }),",
+        ..PLAIN
     },
     Sabotage {
         name: "judge-by-the-seal-alone",
@@ -115,6 +169,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),\n                Some(held)",
         replace: "                None => Standing::Final { quarantined: false, changed: false },\n                Some(held)",
+        ..PLAIN
     },
     Sabotage {
         name: "count-what-was-given-up-as-deaths",
@@ -122,6 +177,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "            Verdict::GivenUp => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),",
         replace: "            Verdict::GivenUp => Standing::Open(self.after_abort(object, claim)),",
+        ..PLAIN
     },
     Sabotage {
         name: "keep-the-rows-of-a-drop-that-was-left-out",
@@ -129,6 +185,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: STAGE,
         find: "        self.rows.truncate(current.mark);\n",
         replace: "",
+        ..PLAIN
     },
     Sabotage {
         name: "claim-with-another-ledger",
@@ -136,6 +193,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: LANES,
         find: "if fixed.ledger != self.identity(clock).await? {",
         replace: "if fixed.ledger != self.identity(clock).await? && fixed.ledger.is_empty() {",
+        ..PLAIN
     },
     Sabotage {
         name: "trust-an-error-as-no-commit",
@@ -143,6 +201,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMMIT,
         find: "                Err(e) => last = e.to_string(),\n            }\n            match self.parts.lake",
         replace: "                Err(_) => return Ok(None),\n            }\n            match self.parts.lake",
+        ..PLAIN
     },
     Sabotage {
         name: "trust-an-error-as-a-commit",
@@ -150,6 +209,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMMIT,
         find: "                Err(e) => last = e.to_string(),\n            }\n            match self.parts.lake",
         replace: "                Err(_) => return Ok(Some(version)),\n            }\n            match self.parts.lake",
+        ..PLAIN
     },
     Sabotage {
         name: "reuse-a-number",
@@ -157,6 +217,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMMIT,
         find: "if self.parts.ledger.reserve_intent(&self.settings.pipeline, &intent).await? {",
         replace: "if self.parts.ledger.reserve_intent(&self.settings.pipeline, &intent).await? || number > 0 {",
+        ..PLAIN
     },
     Sabotage {
         name: "step-over-our-own",
@@ -164,6 +225,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMMIT,
         find: "                    Some(_) => return Ok(None),\n",
         replace: "                    Some(_) => version += 1,\n",
+        ..PLAIN
     },
     Sabotage {
         name: "write-over-a-foreign-schema",
@@ -171,6 +233,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMMIT,
         find: "                    None if stands.changes_table => return Ok(None),\n",
         replace: "",
+        ..PLAIN
     },
     Sabotage {
         name: "settle-before-the-audit-rows",
@@ -178,6 +241,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: SETTLE,
         find: "        self.append_audit(intent, version, &batches).await?;\n        self.parts.ledger.mark_committed(&batches, version).await?;\n        let _already_there = self.parts.ledger.move_head(&self.settings.pipeline, intent.number).await?;\n",
         replace: "        self.parts.ledger.mark_committed(&batches, version).await?;\n        let _already_there = self.parts.ledger.move_head(&self.settings.pipeline, intent.number).await?;\n        self.append_audit(intent, version, &batches).await?;\n",
+        ..PLAIN
     },
     Sabotage {
         name: "append-audit-rows-twice",
@@ -185,6 +249,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: AUDIT,
         find: "if holds.is_some_and(|number| number >= intent.number) {",
         replace: "if holds.is_some_and(|number| number >= intent.number && attempt > 0) {",
+        ..PLAIN
     },
     Sabotage {
         name: "delete-audit-rows-of-a-commit-sent-twice",
@@ -192,6 +257,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: AUDIT,
         find: "Ok(CommitOutcome::Taken) => unsure |= !self.is_anothers(next, &path).await,",
         replace: "Ok(CommitOutcome::Taken) => unsure |= self.is_anothers(next, &path).await && false,",
+        ..PLAIN
     },
     Sabotage {
         name: "settle-without-reading-the-log",
@@ -199,6 +265,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: RECOVER,
         find: "        for intent in self.unsettled(self.txn(&head)).await? {\n",
         replace: "        for intent in Vec::<Intent>::new() {\n",
+        ..PLAIN
     },
     Sabotage {
         name: "recover-the-last-commit-only",
@@ -206,6 +273,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: RECOVER,
         find: "        for (intent, version) in chain.iter().rev() {",
         replace: "        for (intent, version) in chain.iter().take(1) {",
+        ..PLAIN
     },
     Sabotage {
         name: "list-before-recovery",
@@ -213,6 +281,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: COMPACT,
         find: "            let head = self.recover().await?;\n            let chosen = self.choose(trigger, until).await?;\n",
         replace: "            let chosen = self.choose(trigger, until).await?;\n            let head = self.recover().await?;\n",
+        ..PLAIN
     },
     Sabotage {
         name: "compact-a-file-that-is-not-live",
@@ -220,6 +289,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: LAND,
         find: "if names_one || stands.changes_table || stands.txns.contains_key(UPKEEP_APP_ID) {",
         replace: "if (names_one && stands.files.is_empty()) || stands.changes_table {",
+        ..PLAIN
     },
     Sabotage {
         name: "delete-runs-by-age",
@@ -227,6 +297,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: LEFTOVERS,
         find: "            None | Some(BatchRecord::Staged(_)) => Needed::All,",
         replace: "            None => Needed::All,\n            Some(BatchRecord::Staged(_)) => Needed::Manifest,",
+        ..PLAIN
     },
     Sabotage {
         name: "leave-claims-that-failed",
@@ -234,5 +305,88 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: INGEST,
         find: "                // Some may have been granted: nobody is to wait for this batch, nor to take it for dead.\n                self.give_up(id).await;\n",
         replace: "",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "judge-by-left-out",
+        what: "a drop is a duplicate unless the list of what its batch left out names it, and a claim whose answer was lost is in no list",
+        file: JUDGE,
+        find: "                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),\n                Some(held)",
+        replace: r#"                None => {
+                    let list = self.state.get(&format!("left-out/{}", claim.batch)).await.unwrap_or_default();
+                    let named = String::from_utf8_lossy(&list).lines().any(|line| line == object.id.to_string());
+                    match named {
+                        true => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
+                        false => Standing::Final { quarantined: false, changed: false },
+                    }
+                }
+                Some(held)"#,
+        also: &[
+            Edit {
+                file: INGEST,
+                find: "        let outcomes = match self.ledger.claim(&wanted).await {",
+                replace: r#"        let mut answers = Vec::with_capacity(wanted.len());
+        for one in &wanted {
+            answers.push(match self.ledger.claim(std::slice::from_ref(one)).await {
+                Ok(mut answer) => answer.remove(0),
+                Err(_) => ClaimOutcome::Held(one.2.clone()),
+            });
+        }
+        let outcomes = match Ok::<_, ledger::LedgerError>(answers) {"#,
+            },
+            Edit {
+                file: INGEST,
+                find: "        let address = Manifest::address_of(&self.settings.pipeline, id);\n        self.state.put(&address, content).await?;",
+                replace: r#"        let list: Vec<String> = outcome.left_out.iter().map(|(candidate, _)| candidate.object.id.to_string()).collect();
+        self.state.put(&format!("left-out/{id}"), list.join("\n").into_bytes().into()).await?;
+        let address = Manifest::address_of(&self.settings.pipeline, id);
+        self.state.put(&address, content).await?;"#,
+            },
+        ],
+        ..PLAIN
+    },
+    Sabotage {
+        name: "settle-without-commit",
+        what: "batches are settled before their commit has landed",
+        file: COMPACT,
+        find: "            let Some(version) = self.commit(&head, &intent, &merged).await? else {",
+        replace: "            self.settle(&intent, head.version + 1).await?;\n            let Some(version) = self.commit(&head, &intent, &merged).await? else {",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "seal-on-dynamodb-without-the-condition",
+        what: "a seal in DynamoDB overwrites whatever record its batch has",
+        file: ON_DYNAMODB,
+        find: "Write::Put(record, Condition::Absent), Write::Put(entry",
+        replace: "Write::Put(record, Condition::Anything), Write::Put(entry",
+        also: &ANYTHING,
+        seen_by: SeenBy::DynamoDb,
+    },
+    Sabotage {
+        name: "abort-on-dynamodb-without-the-condition",
+        what: "an abort in DynamoDB overwrites whatever record its batch has",
+        file: ON_DYNAMODB,
+        find: "door.put(item(id, pipeline, void)?, Condition::Absent)",
+        replace: "door.put(item(id, pipeline, void)?, Condition::Anything)",
+        also: &ANYTHING,
+        seen_by: SeenBy::DynamoDb,
+    },
+    Sabotage {
+        name: "take-over-on-dynamodb-without-the-condition",
+        what: "a take-over in DynamoDB is granted whoever holds the claim by now",
+        file: CLAIMS_ON_DYNAMODB,
+        find: "Expected::HeldBy(batch) => Condition::is(\"batch\", text(batch.to_string())),",
+        replace: "Expected::HeldBy(_) => Condition::Anything,",
+        also: &ANYTHING,
+        seen_by: SeenBy::DynamoDb,
+    },
+    Sabotage {
+        name: "claim-on-dynamodb-without-the-condition",
+        what: "a first claim in DynamoDB is granted whoever holds one",
+        file: CLAIMS_ON_DYNAMODB,
+        find: "Expected::Absent => Condition::Absent,",
+        replace: "Expected::Absent => Condition::Anything,",
+        also: &ANYTHING,
+        seen_by: SeenBy::DynamoDb,
     },
 ];

@@ -1,38 +1,35 @@
 //! `cargo xtask sabotage`: do the tests fail when the protocol is broken?
 //!
 //! Each sabotage of [`list`] is one change of the text of one file. It is applied to a copy of the checkout, the protocol's tests are built
-//! and run, and one of them must fail: a sabotage that is not caught, or that does not compile, fails the command. The tests must pass
-//! without a sabotage first. `--check` only looks whether each still finds what it changes, which a test of this crate does as well.
+//! and run, and one of them must fail: a sabotage that is not caught, or that does not compile, fails the command. So does one of whose
+//! tests one does not end in time, unless all of them end without the sabotage: a slow machine catches nothing. The tests must pass without a
+//! sabotage first. `--check` only looks whether each still finds what it changes, which a test of this crate does as well.
 
 mod copy;
+mod edit;
 mod list;
+mod tests_of;
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::Outcome;
-use crate::cargo::cargo;
 use crate::place;
-use list::{SABOTAGES, Sabotage};
-
-/// The crates whose tests are to catch the sabotages.
-const CRATES: [&str; 4] = ["simulation", "ledger", "ingest", "compactor"];
-
-/// Their features.
-const FEATURES: &str = "ledger/embedded,ledger/conformance,lake/conformance";
-
-/// A test that takes longer than this goes round in circles: that is caught as well.
-const TIME_MAX: Duration = Duration::from_secs(600);
+use list::{SABOTAGES, Sabotage, SeenBy};
+use tests_of::{Ending, Tests};
 
 /// What became of a sabotage.
 enum Verdict {
-    Caught { by: String, seconds: f64 },
+    Caught {
+        by: String,
+        seconds: f64,
+    },
     Survived,
     DoesNotCompile,
+    /// A test did not end in time: with the sabotage or without.
+    NotDecided {
+        binary: String,
+    },
 }
 
 /// Applies every sabotage, or those whose names contain one of the words, in the words' order.
@@ -52,24 +49,28 @@ pub fn run(words: &[&str]) -> Outcome {
     // A copy of the checkout as it is now: whatever is edited meanwhile, all are tried on the same.
     let checkout = place::target()?.join("sabotage/checkout");
     copy::refresh(&place::root(), &checkout)?;
-    println!("== the tests without a sabotage");
-    match tried(&checkout)? {
-        Verdict::Survived => {}
-        Verdict::Caught { by, .. } => return Err(format!("{by} fails without a sabotage")),
-        Verdict::DoesNotCompile => return Err("the checkout does not compile".to_owned()),
+    for tests in [Tests::of(SeenBy::Protocol), Tests::of(SeenBy::DynamoDb)] {
+        if chosen.iter().all(|sabotage| sabotage.seen_by != tests.seen_by()) {
+            continue;
+        }
+        println!("== the tests without a sabotage");
+        match tried(&tests, &checkout, None)? {
+            Verdict::Survived => {}
+            Verdict::Caught { by, .. } => return Err(format!("{by} fails without a sabotage")),
+            Verdict::DoesNotCompile => return Err("the checkout does not compile".to_owned()),
+            Verdict::NotDecided { binary } => return Err(format!("{binary} does not end in time without a sabotage")),
+        }
     }
     let (count, mut wrong) = (chosen.len(), Vec::new());
     for sabotage in chosen {
-        let before = sabotage.apply(&checkout)?;
-        let verdict = tried(&checkout);
-        sabotage.write(&checkout, &before)?;
-        let why = match verdict? {
+        let why = match tried(&Tests::of(sabotage.seen_by), &checkout, Some(sabotage))? {
             Verdict::Caught { by, seconds } => {
                 println!("{:45} caught in {seconds:5.1} s by {by}", sabotage.name);
                 continue;
             }
-            Verdict::Survived => "is not caught",
-            Verdict::DoesNotCompile => "does not compile",
+            Verdict::Survived => "is not caught".to_owned(),
+            Verdict::DoesNotCompile => "does not compile".to_owned(),
+            Verdict::NotDecided { binary } => format!("is not decided, as {binary} does not end in time either way"),
         };
         println!("{:45} {why}", sabotage.name);
         wrong.push(format!("  {} {why}: {}", sabotage.name, sabotage.what));
@@ -110,88 +111,29 @@ fn check_all(checkout: &Path) -> Outcome {
     Ok(())
 }
 
-impl Sabotage {
-    /// The text of its file, and the same changed.
-    fn changed(&self, checkout: &Path) -> Outcome<(String, String)> {
-        let (path, name, file) = (checkout.join(self.file), self.name, self.file);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {}: {error}", path.display()))?;
-        let found = text.matches(self.find).count();
-        if found != 1 {
-            return Err(format!("{name}: {file} has what is to be replaced {found} times; bring the list up to date"));
-        }
-        let changed = text.replace(self.find, self.replace);
-        if changed == text { Err(format!("{name}: it changes nothing in {file}")) } else { Ok((text, changed)) }
-    }
-
-    /// Changes its file. Gives what stood there.
-    fn apply(&self, checkout: &Path) -> Outcome<String> {
-        let (text, changed) = self.changed(checkout)?;
-        self.write(checkout, &changed)?;
-        Ok(text)
-    }
-
-    fn write(&self, checkout: &Path, text: &str) -> Outcome {
-        let path = checkout.join(self.file);
-        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-    }
-}
-
-/// Builds and runs the tests of a checkout: the simulation, and where it sees nothing all of them.
-fn tried(checkout: &Path) -> Outcome<Verdict> {
+/// Builds and runs tests on a checkout with a sabotage, or as it is: the quickest to see anything first, and where they see nothing all of them.
+fn tried(tests: &Tests, checkout: &Path, sabotage: Option<&Sabotage>) -> Outcome<Verdict> {
     let began = Instant::now();
-    for only in [&["--test", "histories"][..], &[]] {
-        let built = tests(checkout)?.args(only).arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
-        let built = built.map_err(|error| format!("cannot start cargo: {error}"))?;
-        if !built.status.success() {
-            eprintln!("{}", String::from_utf8_lossy(&built.stderr));
-            return Ok(Verdict::DoesNotCompile);
+    for stage in tests.stages() {
+        let before = sabotage.map(|sabotage| sabotage.apply(checkout)).transpose()?;
+        let ending = tests.run(checkout, stage);
+        if let Some(before) = before {
+            edit::restore(checkout, &before)?;
         }
-        if let Some(by) = failure(tests(checkout)?.args(only))? {
-            return Ok(Verdict::Caught { by, seconds: began.elapsed().as_secs_f64() });
-        }
+        let by = match ending? {
+            Ending::Passed => continue,
+            Ending::DoesNotCompile => return Ok(Verdict::DoesNotCompile),
+            Ending::Failed { test } => test,
+            Ending::OutOfTime { binary } if sabotage.is_none() => return Ok(Verdict::NotDecided { binary }),
+            // It may be the machine: what ends without the sabotage did not end because of it.
+            Ending::OutOfTime { binary } => match tests.run(checkout, stage)? {
+                Ending::Passed => format!("{binary}, which does not end"),
+                _ => return Ok(Verdict::NotDecided { binary }),
+            },
+        };
+        return Ok(Verdict::Caught { by, seconds: began.elapsed().as_secs_f64() });
     }
     Ok(Verdict::Survived)
-}
-
-/// Runs tests until one fails. Names it; `None` where all pass.
-fn failure(command: &mut Command) -> Outcome<Option<String>> {
-    let cannot = |error: std::io::Error| format!("cannot start cargo: {error}");
-    // A group of its own, so that the tests end with cargo.
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().map_err(cannot)?;
-    let output = child.stdout.take().ok_or("cargo has no output")?;
-    let (failed, first) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-                // Nobody listens any more once one is known.
-                let _ = failed.send(name.to_owned());
-            }
-        }
-    });
-    let by = match first.recv_timeout(TIME_MAX) {
-        Ok(name) => Some(name),
-        Err(mpsc::RecvTimeoutError::Timeout) => Some("a test that does not end".to_owned()),
-        // Its output has ended, and so will it.
-        Err(mpsc::RecvTimeoutError::Disconnected) => None,
-    };
-    if by.is_some() {
-        let group = format!("-{}", child.id());
-        Command::new("kill")
-            .args(["-KILL", "--", &group])
-            .status()
-            .map_err(|error| format!("cannot start kill: {error}"))?;
-    }
-    let status = child.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
-    Ok(by.or_else(|| (!status.success()).then(|| "a test that died".to_owned())))
-}
-
-fn tests(checkout: &Path) -> Outcome<Command> {
-    let mut command = cargo(&["test", "--features", FEATURES])?;
-    command.args(CRATES.iter().flat_map(|name| ["-p", name]));
-    // Its own folder: artifacts of another checkout's crates of the same names must not be taken for these.
-    command.current_dir(checkout).env("CARGO_TARGET_DIR", place::target()?.join("sabotage/target"));
-    command.env_remove("LITHIFY_S3").env_remove("LITHIFY_DYNAMODB");
-    Ok(command)
 }
 
 #[cfg(test)]
@@ -208,6 +150,27 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_together_is_changed_together_and_restored() {
+        let folder = std::env::temp_dir().join(format!("lithify-sabotage-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let texts = || ["a", "b"].map(|name| std::fs::read_to_string(folder.join(name)).expect("a file"));
+        std::fs::write(folder.join("a"), "one two").expect("a file");
+        std::fs::write(folder.join("b"), "three").expect("a file");
+        static ALSO: [list::Edit; 2] = [
+            list::Edit { file: "a", find: "two", replace: "2" },
+            list::Edit { file: "b", find: "three", replace: "3" },
+        ];
+        let of = |find| Sabotage { name: "n", file: "a", find, replace: "1", also: &ALSO, ..list::PLAIN };
+        let before = of("one").apply(&folder).expect("it applies");
+        assert_eq!(texts(), ["1 2", "3"]);
+        edit::restore(&folder, &before).expect("it is restored");
+        assert_eq!(texts(), ["one two", "three"]);
+        // Where one of them finds nothing, none is changed.
+        assert!(of("four").apply(&folder).is_err() && texts() == ["one two", "three"]);
+        std::fs::remove_dir_all(&folder).expect("it is removed");
+    }
+
+    #[test]
     fn words_choose_each_once_in_their_order() {
         let names = |words: &[&str]| chosen(words).map(|all| all.into_iter().map(|one| one.name).collect::<Vec<_>>());
         assert_eq!(names(&[]).map(|all| all.len()), Ok(SABOTAGES.len()));
@@ -221,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_sabotage_that_does_not_apply_is_named() {
-        let of = |find, replace| Sabotage { name: "one", what: "", file: "xtask/src/place.rs", find, replace };
+        let of = |find, replace| Sabotage { name: "one", file: "xtask/src/place.rs", find, replace, ..list::PLAIN };
         for (find, replace, why) in [
             ("\n", "", "times"),
             ("no such text", "", "0 times"),

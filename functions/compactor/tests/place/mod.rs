@@ -306,6 +306,15 @@ impl Place {
         files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
 
+    /// Puts something else in the place of a file of the state, or takes it away.
+    pub fn spoil(&self, file: &str, content: Option<&str>) {
+        let path = self.folder.path().join("state").join(file);
+        match content {
+            Some(content) => std::fs::write(path, content).unwrap(),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+    }
+
     /// Before the next commit lands, this one does.
     pub fn foreign_next(&self, foreign: Foreign) {
         self.lake.foreign_next(foreign);

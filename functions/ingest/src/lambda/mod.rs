@@ -3,6 +3,8 @@
 mod environment;
 mod settings;
 mod sqs;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -75,7 +75,7 @@ impl Loader for SettingsObject {
 }
 
 /// The settings, or everything that is wrong with them.
-fn checked(text: &str, name: &str) -> Result<Settings, String> {
+pub(super) fn checked(text: &str, name: &str) -> Result<Settings, String> {
     // Every place is on S3, so there is nothing to look at.
     let look = |_: &str| Place::NoFolder;
     let around = Surroundings { processors: 1, s3: true, look: &look };

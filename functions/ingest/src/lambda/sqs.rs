@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
@@ -46,7 +46,7 @@ impl SqsQueues {
         let request = self.client.send_message_batch().queue_url(queue).set_entries(Some(entries));
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(e) => return vec![Err(format!("{queue}: {}", DisplayErrorContext(&e))); count],
+            Err(e) => return vec![Err(format!("{queue}: {}", told(&e))); count],
         };
         // What is named in neither list was not accepted.
         let mut sent = vec![Err(format!("{queue}: SQS did not say what became of it")); count];
@@ -78,7 +78,7 @@ impl SqsQueues {
             })
             .collect();
         let request = self.client.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries?));
-        let answer = request.send().await.map_err(|e| format!("{queue}: {}", DisplayErrorContext(&e)))?;
+        let answer = request.send().await.map_err(|e| format!("{queue}: {}", told(&e)))?;
         match answer.failed().first() {
             Some(failed) => Err(format!("{queue}: {} {}", failed.code(), failed.message().unwrap_or_default())),
             None => Ok(()),
@@ -98,6 +98,15 @@ impl Queues for SqsQueues {
         let requests: Vec<_> = messages.chunks(MESSAGES).map(|some| self.change_some(queue, some)).collect();
         let done: Vec<Result<(), String>> = futures::stream::iter(requests).buffered(AT_ONCE).collect().await;
         futures::stream::iter(done).try_for_each(|()| std::future::ready(Ok(()))).await
+    }
+}
+
+/// Why a request failed. Of SQS's own words the first line alone: where a signature is wrong the others repeat what was to be signed, the
+/// session's token included, and what is told here goes into a log.
+fn told<E: ProvideErrorMetadata + std::error::Error>(error: &E) -> String {
+    match (error.code(), error.message().and_then(|message| message.lines().next())) {
+        (Some(code), message) => format!("SQS answered {code}: {}", message.unwrap_or("it gives no reason")),
+        (None, _) => DisplayErrorContext(error).to_string(),
     }
 }
 

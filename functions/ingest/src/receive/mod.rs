@@ -9,7 +9,8 @@
 //! - `ask`, `peek`: what must be asked before a drop can be claimed;
 //! - `shift`: the work for one pipeline; `fate`: what became of a drop, and when its messages come again;
 //! - `answers`: what is sent to other queues and to Lambda;
-//! - `lanes`: what is worked with; `queues`: the traits behind which SQS and S3 are; `tally`: what is counted.
+//! - `lanes`: what is worked with; `queues`: the traits behind which SQS and S3 are; `tally`: what is counted;
+//!   `news`: what a log tells of new columns.
 
 mod answers;
 mod arrivals;
@@ -18,6 +19,7 @@ mod budget;
 mod event;
 mod fate;
 mod lanes;
+mod news;
 mod peek;
 mod queues;
 mod resolve;
@@ -322,18 +324,7 @@ impl Receiver {
 
     fn tell_schema(&self, pipeline: &drops::PipelineName, lanes: &Lanes) {
         let Some(lane) = lanes.lanes.iter().find(|lane| lane.pipeline.name == *pipeline) else { return };
-        let news = lane.schemas.take_news();
-        for (column, data_type) in news.added {
-            tracing::info!(%pipeline, column, data_type, "a column was added to the table's schema");
-        }
-        for conflict in news.conflicts {
-            // Its reason shows values, and no payload goes into a log.
-            tracing::warn!(%pipeline, column = conflict.column, remedy = conflict.remedy, "the values of a column did not agree");
-        }
-        if news.further_conflicts > 0 {
-            let further = news.further_conflicts;
-            tracing::warn!(%pipeline, further, "the values of so many further columns did not agree: are names used as values?");
-        }
+        news::tell(pipeline, lane.schemas.take_news());
     }
 }
 

@@ -37,7 +37,11 @@ impl Failure {
     }
 
     /// A service's answer by its code (the common and the operations' errors of DynamoDB's API reference) and HTTP status.
+    ///
+    /// Of what it told the first line alone: where a signature is wrong the others repeat what was to be signed, the session's token
+    /// included, and messages go into logs.
     fn of_service(code: &str, status: u16, told: &str) -> Self {
+        let told = told.lines().next().unwrap_or_default();
         match code {
             "ResourceNotFoundException" | "TableNotFoundException" => Self::lasting(format!(
                 "there is no such table in this account and region ({told}): check the ledger's name and AWS_REGION, or make \
@@ -124,6 +128,8 @@ mod tests {
         ] {
             assert!(Failure::of_service(code, status, "x").passing, "{code}");
         }
+        let signature = Failure::of_service("InvalidSignatureException", 400, "It is wrong.\n\nx-amz-security-token:t");
+        assert!(signature.reason.contains("It is wrong.") && !signature.reason.contains("token:t"), "{signature:?}");
         for (code, say) in [
             ("ResourceNotFoundException", "terraform apply"),
             ("AccessDeniedException", "role"),

@@ -36,6 +36,36 @@ async fn every_message_twice_is_every_row_once() {
 }
 
 #[tokio::test]
+async fn messages_in_any_order_and_over_several_deliveries_are_every_row_once() {
+    // Each way is another order of the same sixty messages, cut into deliveries elsewhere: forth, back, halves swapped, strides.
+    for (step, turn, cut) in [(1, 0, 60), (59, 59, 7), (1, 30, 11), (7, 3, 1), (23, 41, 13)] {
+        let mut world = World::new().await;
+        for at in 0..30 {
+            let key = format!("orders/{at:02}.json");
+            let older = world.put(&key, format!("{{\"a\":{at}}}"));
+            world.clock.pass(MINUTE);
+            // The object was replaced before anything was read: its newer word is one of the two.
+            let newer = world.put(&key, format!("{{\"a\":{at}}}\n{{\"b\":-1}}"));
+            world.notify(&older);
+            world.notify(&newer);
+        }
+        let messages = std::mem::take(&mut world.queue);
+        let order: Vec<_> = (0..60).map(|at| messages[(at * step + turn) % 60].clone()).collect();
+        for delivered in order.chunks(cut) {
+            world.queue.extend_from_slice(delivered);
+            world.deliver().await;
+        }
+        for _ in 0..3 {
+            world.deliver().await;
+        }
+        assert_eq!(world.queue.len(), 0, "step {step} from {turn}");
+        let (held, rows, _) = world.held().await;
+        assert!(held.len() == 30 && held.values().all(|times| *times == 1), "step {step} from {turn}: {held:?}");
+        assert_eq!((rows, world.counted("Drops")), (60, 30), "step {step} from {turn}");
+    }
+}
+
+#[tokio::test]
 async fn a_drop_is_read_once_when_the_schema_is_known() {
     let mut world = World::new().await;
     world.drop("orders/first.json", r#"{"a":1}"#);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use decode::infer::Observed;
 use drops::notification::{Notification, forward};
 use drops::{DropId, DroppedObject, Timestamp};
 use ledger::{EmbeddedLedger, Ledger, PipelineSettings};
@@ -328,9 +329,13 @@ impl World {
         files
     }
 
-    /// Does what the compactor does first.
+    /// Does what the compactor does first: the table is made, with the columns that hints type as the first version of its schema, and the
+    /// settings are fixed.
     pub(super) async fn open(&self) {
         for lane in &self.current().lanes {
+            let hinted = Observed::default().resolve(&lane.pipeline.schema_hints, None).schema;
+            let first = serde_json::to_string(&hinted).unwrap();
+            let _stands = self.ledger.add_schema(&lane.pipeline.table, 1, &first).await.unwrap();
             let fixed = PipelineSettings {
                 source: lane.pipeline.source.clone(),
                 identity_holds_version: lane.holds_version(),
