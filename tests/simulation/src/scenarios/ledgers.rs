@@ -7,13 +7,13 @@ use lake::Lake;
 use ledger::Ledger;
 
 use super::suppliers::waits_for_long;
-use super::{before, demand, staged};
+use super::{demand, staged};
 use crate::doubles::{QUEUE, now};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
 use crate::history::open;
 use crate::random::Random;
-use crate::world::{TABLE, World, content};
+use crate::world::{CompactorSandbox, TABLE, World, content};
 
 fn version(world: &World) -> Option<u64> {
     now(world.table.head(&[])).ok().flatten().map(|head| head.version)
@@ -27,9 +27,20 @@ fn fails(world: &Arc<World>, name: &str, request: &Request) -> bool {
     matches!(world.compact_as(name, request), Some(Ok(Some(_))))
 }
 
-/// New drops come, and nothing of them may be claimed or committed.
-fn stays_closed(world: &Arc<World>) {
+/// A compactor's sandbox that opened the pipeline while all was well, and committed what was staged.
+fn warm(world: &Arc<World>) -> CompactorSandbox {
+    let sandbox = CompactorSandbox::new(world);
+    let told = world.compact_in(&sandbox, "warm", &Request::default());
+    demand(world, matches!(told, Some(Ok(None))), "the compactor that is warm later on works");
+    sandbox
+}
+
+/// New drops come while older ones are due, and nothing may be claimed or committed, by whomever: a compactor that is asked to open, the
+/// scheduled one in a new sandbox, and the scheduled one in a sandbox that opened the pipeline before.
+fn stays_closed(world: &Arc<World>, warm: &CompactorSandbox) {
     let (version_before, claims_before) = (version(world), claims(world));
+    let due = now(world.ledger.staged_totals(&world.pipeline)).map_or(0, |totals| totals.batches);
+    demand(world, due > 0, "something is due");
     supply(world, "90.json", content(90, &mut Random::new(90)));
     for round in 0..3 {
         // The ledger's identity is taken for granted for a minute.
@@ -37,6 +48,10 @@ fn stays_closed(world: &Arc<World>) {
         world.alone(|strand| poll(world, strand, &format!("closed-{round}"), QUEUE));
         let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: round == 2, open: true };
         demand(world, fails(world, &format!("closed-compactor-{round}"), &request), "the compactor opens nothing");
+        let scheduled = Request { upkeep: round == 2, ..Request::default() };
+        demand(world, fails(world, &format!("cold-compactor-{round}"), &scheduled), "a cold compactor stops");
+        let told = world.compact_in(warm, &format!("warm-compactor-{round}"), &scheduled);
+        demand(world, matches!(told, Some(Ok(Some(_)))), "a warm compactor stops");
     }
     demand(world, version(world) == version_before, "nothing is committed");
     demand(world, claims(world) == claims_before, "nothing is claimed");
@@ -46,10 +61,30 @@ fn stays_closed(world: &Arc<World>) {
 /// The ledger is a new, empty one: closed until the old one is back, as it was.
 pub(super) fn lost(world: &Arc<World>) {
     staged(world);
-    world.compact("compactor", false);
+    let warm = warm(world);
+    super::staged_more(world);
+    lose_and_rebuild(world, &warm);
+}
+
+/// The same before anything was committed: the log knows no commit that would tell.
+pub(super) fn lost_before_a_commit(world: &Arc<World>) {
+    open(world);
+    let warm = warm(world);
+    let told = world.compact_in(&warm, "warm-upkeep", &Request { upkeep: true, ..Request::default() });
+    demand(world, matches!(told, Some(Ok(None))), "the table is kept up");
+    super::staged_more(world);
+    lose_and_rebuild(world, &warm);
+}
+
+fn lose_and_rebuild(world: &Arc<World>, warm: &CompactorSandbox) {
     let backup = world.ledger.snapshot();
+    let sealed = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
     world.ledger.lose("ledger-2".to_owned());
-    stays_closed(world);
+    // An ingest that slept seals in the new ledger what it claimed in the old one: so something is due there.
+    for (id, sealed) in sealed {
+        demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is sealed in the new ledger");
+    }
+    stays_closed(world, warm);
     // Rebuilt: the very ledger, of the moment at which it was lost.
     world.ledger.restore(&backup, Some("ledger-1".to_owned()));
 }
@@ -105,13 +140,17 @@ pub(super) fn set_back_with_intents(world: &Arc<World>) {
     }
 }
 
-/// Restored as DynamoDB does: the same records in a table of another identity.
+/// Restored as DynamoDB does: the same records in a table of another identity, those of the last moment and those of an earlier one.
 pub(super) fn restored_elsewhere(world: &Arc<World>) {
-    before("compact", world);
-    let then = world.ledger.snapshot();
-    world.compact("compactor", false);
-    world.ledger.restore(&then, Some("ledger-restored".to_owned()));
-    stays_closed(world);
+    staged(world);
+    let earlier = world.ledger.snapshot();
+    let warm = warm(world);
+    super::staged_more(world);
+    let last = world.ledger.snapshot();
+    for (then, identity) in [(last, "ledger-restored"), (earlier, "ledger-restored-from-before")] {
+        world.ledger.restore(&then, Some(identity.to_owned()));
+        stays_closed(world, &warm);
+    }
 }
 
 /// Drops come long before the pipeline is opened: they wait.
@@ -127,9 +166,10 @@ pub(super) fn opened_late(world: &Arc<World>) {
 /// The settings name another table for a while: nothing is claimed or committed until they name the right one again.
 pub(super) fn table_changed(world: &Arc<World>) {
     staged(world);
-    world.compact("compactor", false);
+    let warm = warm(world);
+    super::staged_more(world);
     let right = world.settings();
     world.set_settings(right.replace(TABLE, "s3://lake/others"));
-    stays_closed(world);
+    stays_closed(world, &warm);
     world.set_settings(right);
 }
