@@ -55,7 +55,12 @@ impl Compactor {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
                 Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(attempt))).await,
                 Ok(Some(stands)) => match stands.txns.get(&app_id) {
-                    Some(number) if *number == intent.number => return Ok(Some(version)),
+                    Some(number) if *number == intent.number => match self.goes_through(&app_id, *number).await {
+                        Ok(true) => return Ok(Some(version)),
+                        // What was read is no part of the table: it never will be.
+                        Ok(false) => return Ok(None),
+                        Err(e) => last = e.to_string(),
+                    },
                     Some(_) => return Ok(None),
                     None if stands.changes_table => return Ok(None),
                     None => version += 1,
@@ -64,6 +69,13 @@ impl Compactor {
             }
         }
         Err(CompactError::Commit { pipeline: self.settings.pipeline.clone(), intent: intent.number, reason: last })
+    }
+
+    /// Whether the table knows a commit of ours that was read in its log. A process that slept may find a version's name free because the log was
+    /// checkpointed and cleaned up beyond it: what it wrote there is in no version of the table, and only the answer, if it comes, says so.
+    async fn goes_through(&self, app_id: &str, number: u64) -> Result<bool, LakeError> {
+        let newest = self.parts.lake.head(&[app_id]).await?;
+        Ok(newest.and_then(|newest| newest.txns.get(app_id).copied()) >= Some(number))
     }
 
     fn describe(&self, intent: &Intent, merged: &Merged) -> Commit {

@@ -294,9 +294,11 @@ impl Compactor {
     }
 
     async fn compact_with(&self, lease: &Lease, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
+        let fixed = self.still_fixed().await?;
         let mut commits = Vec::new();
         loop {
             let head = self.recover().await?;
+            self.check_table_id(&head.table_id, &fixed)?;
             let chosen = self.choose(trigger, until).await?;
             let done = chosen.is_empty();
             if done || until.is_over() || !self.renew(lease).await? {

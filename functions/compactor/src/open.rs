@@ -150,6 +150,17 @@ impl Compactor {
         self.check_table_named(&stands)
     }
 
+    /// What is fixed of the pipeline, which must still be what the settings and the ledger say: whoever compacts may have opened it long ago, and
+    /// a ledger can be lost or restored meanwhile, or its pipeline given to another table.
+    pub(crate) async fn still_fixed(&self) -> Result<PipelineSettings, CompactError> {
+        let Some(fixed) = self.parts.ledger.settings(&self.settings.pipeline).await? else {
+            let (table, state) = (self.settings.table_address.clone(), self.settings.ledger_address.clone());
+            return Err(NotOpened::LedgerLost { table, state }.into());
+        };
+        self.check_fixed(&fixed).await?;
+        Ok(fixed)
+    }
+
     pub(crate) async fn check_fixed(&self, fixed: &PipelineSettings) -> Result<(), CompactError> {
         let pipeline = self.settings.pipeline.clone();
         self.check_table_named(fixed)?;
@@ -252,7 +263,7 @@ impl Compactor {
         if problems.is_empty() { Ok(()) } else { Err(NotOpened::Settings { table, problems }.into()) }
     }
 
-    fn check_table_id(&self, found: &str, fixed: &PipelineSettings) -> Result<(), CompactError> {
+    pub(crate) fn check_table_id(&self, found: &str, fixed: &PipelineSettings) -> Result<(), CompactError> {
         if found == fixed.table_id {
             return Ok(());
         }

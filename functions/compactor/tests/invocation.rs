@@ -83,7 +83,13 @@ async fn an_idle_invocation_asks_the_ledger_twice() {
         let idle = Job {
             compactor: place.compactor_with(|parts| {
                 let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
-                parts.ledger = Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: false });
+                parts.ledger = Arc::new(DyingLedger {
+                    inner,
+                    fuse,
+                    mark_one_by_one: false,
+                    lease_for_all: false,
+                    restored: false,
+                });
                 parts.lake = Arc::new(place::Untouched);
             }),
             ..job(&place, &opened, Duration::ZERO)

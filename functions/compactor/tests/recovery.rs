@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
-use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger};
+use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger, Until, Upkeep};
 use decode::schema::TableSchema;
 use drops::Timestamp;
 use lake::{Foreign, Lake, TableMetadata};
 use ledger::Ledger;
+use place::dying::restored;
+use place::rows::expected;
 use place::{Fault, FaultyLake, Place};
 
 async fn commits(place: &Place) -> usize {
@@ -141,6 +143,37 @@ async fn an_audit_table_that_was_lost_is_told_of_when_opening_and_when_committin
     place.ingest().await;
     assert_eq!(commits_of(&committing).await, 1);
     assert_eq!(committing.take_warnings(), [""; 0], "told once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_under_a_name_that_was_cleaned_up_is_none_though_it_can_be_read() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.lake.fault(Fault::Stale, 1);
+    assert_eq!(commits(&place).await, 1);
+    // The second intent carried the rows: the first is in no version.
+    let txns = place.lake.head(&["lithify/p"]).await.unwrap().unwrap().txns;
+    assert_eq!(txns.get("lithify/p"), Some(&2));
+    assert_eq!(place.rows().await, expected(5));
+    place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compactor_that_is_open_for_long_commits_nothing_with_another_ledger() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    let warm = place.compactor();
+    assert_eq!(commits_of(&warm).await, 1);
+    place.drop_files(5..9).await;
+    place.ingest().await;
+    let restored = place.compactor_with(|parts| parts.ledger = restored(parts.ledger.clone()));
+    let refused = restored.compact(Trigger::Now).await.unwrap_err();
+    assert!(matches!(refused, CompactError::Apart(NotOpened::OtherLedger { .. })), "{refused}");
+    let refused = restored.upkeep(Upkeep::Full, &Until::never()).await.unwrap_err();
+    assert!(matches!(refused, CompactError::Apart(NotOpened::OtherLedger { .. })), "{refused}");
+    assert_eq!(commits_of(&warm).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

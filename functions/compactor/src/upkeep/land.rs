@@ -57,7 +57,14 @@ impl Compactor {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
                 Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(tried))).await,
                 Ok(Some(stands)) => match judge(&stands, &ours, &leaving) {
-                    Stands::Ours => return Ok(Landing::Landed { version, txn: commit.txn }),
+                    // It may stand under a name that is free because the log was cleaned up beyond it: then no version of the table has it.
+                    Stands::Ours => match kept.lake.head(&[UPKEEP_APP_ID]).await {
+                        Ok(Some(newest)) if newest.txns.get(UPKEEP_APP_ID) >= Some(&commit.txn) => {
+                            return Ok(Landing::Landed { version, txn: commit.txn });
+                        }
+                        Ok(_) => return Ok(Landing::Overtaken),
+                        Err(error) => last = error.to_string(),
+                    },
                     Stands::InTheWay => return Ok(Landing::Overtaken),
                     Stands::Beside => version += 1,
                 },

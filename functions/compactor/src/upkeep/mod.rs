@@ -146,6 +146,10 @@ impl Compactor {
     }
 
     async fn upkeep_with(&self, lease: &Lease, upkeep: Upkeep, until: &Until) -> Result<UpkeepReport, CompactError> {
+        let fixed = self.still_fixed().await?;
+        if let Some(head) = self.parts.lake.head(&[]).await? {
+            self.check_table_id(&head.table_id, &fixed)?;
+        }
         let mut report = UpkeepReport::default();
         if upkeep >= Upkeep::Sweep {
             report.leftovers = self.sweep_staging(true).await?;

@@ -158,6 +158,8 @@ pub struct DyingLedger {
     pub mark_one_by_one: bool,
     /// Everybody who asks gets the lease and keeps it: nothing may hang on it.
     pub lease_for_all: bool,
+    /// It was restored: what it holds is the same, and it is another.
+    pub restored: bool,
 }
 
 fn ledger_dead() -> LedgerError {
@@ -167,6 +169,9 @@ fn ledger_dead() -> LedgerError {
 #[async_trait]
 impl Ledger for DyingLedger {
     async fn identity(&self) -> Result<String, LedgerError> {
+        if self.restored {
+            return Ok("restored".to_owned());
+        }
         through!(self, ledger_dead(), self.inner.identity().await)
     }
     async fn claims(&self, ids: &[DropId]) -> Result<Vec<Option<Claim>>, LedgerError> {
@@ -276,7 +281,13 @@ impl Ledger for DyingLedger {
 /// A ledger that lives, and whose lease keeps nobody away.
 pub fn without_lease(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
     let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: true })
+    Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: true, restored: false })
+}
+
+/// A ledger that holds the same and has another identity.
+pub fn restored(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+    let fuse = Fuse::new(u64::MAX, false);
+    Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: false, restored: true })
 }
 
 /// The parts of a compactor, dying together.
@@ -287,7 +298,8 @@ pub fn dying(parts: &mut compactor::Parts, fuse: &Arc<Fuse>, mark_one_by_one: bo
     let lake =
         |inner: &Arc<dyn Lake>| -> Arc<dyn Lake> { Arc::new(DyingLake { inner: inner.clone(), fuse: fuse.clone() }) };
     let (inner, ledger_fuse) = (parts.ledger.clone(), fuse.clone());
-    parts.ledger = Arc::new(DyingLedger { inner, fuse: ledger_fuse, mark_one_by_one, lease_for_all: false });
+    parts.ledger =
+        Arc::new(DyingLedger { inner, fuse: ledger_fuse, mark_one_by_one, lease_for_all: false, restored: false });
     (parts.lake, parts.audit) = (lake(&parts.lake), lake(&parts.audit));
     (parts.state, parts.table_store, parts.audit_store) =
         (store(&parts.state), store(&parts.table_store), store(&parts.audit_store));

@@ -42,6 +42,8 @@ pub enum Fault {
     Refuse,
     /// The first answer is an error; who asks again is refused for good.
     FailThenRefuse,
+    /// It stands under a name that the clean-up of the log has made free, where no version of the table has it, and the answer is an error.
+    Stale,
 }
 
 /// A log in memory whose commits can be made to fail.
@@ -52,12 +54,20 @@ pub struct FaultyLake {
     fault: Mutex<Option<Fault>>,
     left: AtomicU64,
     foreign: Mutex<Option<Foreign>>,
+    stale: Mutex<Option<CommitSummary>>,
 }
 
 impl FaultyLake {
     pub fn new() -> Self {
         let (commits, left) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { inner: MemoryLake::new(), commits, fault: Mutex::default(), left, foreign: Mutex::default() }
+        Self {
+            inner: MemoryLake::new(),
+            commits,
+            fault: Mutex::default(),
+            left,
+            foreign: Mutex::default(),
+            stale: Mutex::default(),
+        }
     }
 
     /// The next `times` commits meet this fault.
@@ -87,6 +97,13 @@ impl Lake for FaultyLake {
         if fault == Some(Fault::FailBefore) {
             return Err(lost());
         }
+        if fault == Some(Fault::Stale) {
+            let files = commit.adds.iter().map(|add| add.path.clone());
+            let files = files.chain(commit.removes.iter().map(|remove| remove.spelled.clone())).collect();
+            let txns = BTreeMap::from([(commit.app_id.clone(), commit.txn)]);
+            *self.stale.lock().unwrap() = Some(CommitSummary { version, txns, changes_table: false, files });
+            return Err(lost());
+        }
         if fault == Some(Fault::FailThenRefuse) {
             *self.fault.lock().unwrap() = Some(Fault::Refuse);
             return Err(lost());
@@ -102,7 +119,8 @@ impl Lake for FaultyLake {
     }
 
     async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
-        self.inner.read_commit(version).await
+        let stale = self.stale.lock().unwrap().take_if(|stale| stale.version == version);
+        if stale.is_some() { Ok(stale) } else { self.inner.read_commit(version).await }
     }
 
     async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
