@@ -36,7 +36,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 27] = [
+pub const SCENARIOS: [Scenario; 26] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -45,7 +45,6 @@ pub const SCENARIOS: [Scenario; 27] = [
     Scenario { heals: false, ..healing("restored-before-the-intent", ledgers::restored_before_the_intent) },
     Scenario { heals: false, ..healing("restored-elsewhere", ledgers::restored_elsewhere) },
     healing("lost-ledger", ledgers::lost),
-    healing("lost-ledger-before-a-commit", ledgers::lost_before_a_commit),
     healing("set-back-with-its-intents", ledgers::set_back_with_intents),
     healing("others-between-the-calls", others::between_the_calls),
     healing("column-added-before-the-commit", others::column_before_commit),

@@ -15,12 +15,20 @@ use crate::history::open;
 use crate::random::Random;
 use crate::world::{CompactorSandbox, TABLE, World, content};
 
+/// The table that the settings name wrongly.
+const OTHERS: &str = "s3://lake/others";
+
 fn version(world: &World) -> Option<u64> {
     now(world.table.head(&[])).ok().flatten().map(|head| head.version)
 }
 
 fn claims(world: &World) -> u64 {
     now(world.ledger.count_claims(&world.pipeline)).unwrap_or(u64::MAX)
+}
+
+/// Up to which number the ledger has intents.
+fn intents(world: &World) -> usize {
+    (1..).map_while(|number| now(world.ledger.intent(&world.pipeline, number)).ok().flatten()).count()
 }
 
 fn fails(world: &Arc<World>, name: &str, request: &Request) -> bool {
@@ -38,7 +46,7 @@ fn warm(world: &Arc<World>) -> CompactorSandbox {
 /// New drops come while older ones are due, and nothing may be claimed or committed, by whomever: a compactor that is asked to open, the
 /// scheduled one in a new sandbox, and the scheduled one in a sandbox that opened the pipeline before.
 fn stays_closed(world: &Arc<World>, warm: &CompactorSandbox) {
-    let (version_before, claims_before) = (version(world), claims(world));
+    let (version_before, claims_before, intents_before) = (version(world), claims(world), intents(world));
     let due = now(world.ledger.staged_totals(&world.pipeline)).map_or(0, |totals| totals.batches);
     demand(world, due > 0, "something is due");
     supply(world, "90.json", content(90, &mut Random::new(90)));
@@ -54,6 +62,7 @@ fn stays_closed(world: &Arc<World>, warm: &CompactorSandbox) {
         demand(world, matches!(told, Some(Ok(Some(_)))), "a warm compactor stops");
     }
     demand(world, version(world) == version_before, "nothing is committed");
+    demand(world, intents(world) == intents_before, "no intent is written");
     demand(world, claims(world) == claims_before, "nothing is claimed");
     demand(world, world.sqs.length(QUEUE) > 0, "the message waits");
 }
@@ -63,30 +72,29 @@ pub(super) fn lost(world: &Arc<World>) {
     staged(world);
     let warm = warm(world);
     super::staged_more(world);
-    lose_and_rebuild(world, &warm);
-}
-
-/// The same before anything was committed: the log knows no commit that would tell.
-pub(super) fn lost_before_a_commit(world: &Arc<World>) {
-    open(world);
-    let warm = warm(world);
-    let told = world.compact_in(&warm, "warm-upkeep", &Request { upkeep: true, ..Request::default() });
-    demand(world, matches!(told, Some(Ok(None))), "the table is kept up");
-    super::staged_more(world);
-    lose_and_rebuild(world, &warm);
-}
-
-fn lose_and_rebuild(world: &Arc<World>, warm: &CompactorSandbox) {
     let backup = world.ledger.snapshot();
     let sealed = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
+    let schemas = schemas(world);
     world.ledger.lose("ledger-2".to_owned());
-    // An ingest that slept seals in the new ledger what it claimed in the old one: so something is due there.
+    // An ingest that slept adds its schema to the new ledger, and seals there what it claimed in the old one: so something is due.
+    knows_schemas(world, TABLE, &schemas);
     for (id, sealed) in sealed {
         demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is sealed in the new ledger");
     }
-    stays_closed(world, warm);
+    stays_closed(world, &warm);
     // Rebuilt: the very ledger, of the moment at which it was lost.
     world.ledger.restore(&backup, Some("ledger-1".to_owned()));
+}
+
+/// The table's schemas, from the first on.
+fn schemas(world: &World) -> Vec<String> {
+    (1..).map_while(|number| now(world.ledger.schema(TABLE, number)).ok().flatten()).collect()
+}
+
+fn knows_schemas(world: &World, table: &str, schemas: &[String]) {
+    for (number, text) in (1..).zip(schemas) {
+        demand(world, now(world.ledger.add_schema(table, number, text)).is_ok(), "the schema is added");
+    }
 }
 
 /// Set back to before a commit was settled, its intent being known: recovery settles it again, and nothing is there twice.
@@ -168,8 +176,10 @@ pub(super) fn table_changed(world: &Arc<World>) {
     staged(world);
     let warm = warm(world);
     super::staged_more(world);
+    // It has the same columns: what is staged would do for it.
+    knows_schemas(world, OTHERS, &schemas(world));
     let right = world.settings();
-    world.set_settings(right.replace(TABLE, "s3://lake/others"));
+    world.set_settings(right.replace(TABLE, OTHERS));
     stays_closed(world, &warm);
     world.set_settings(right);
 }
