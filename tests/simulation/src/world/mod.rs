@@ -1,9 +1,10 @@
 //! The world around the processes: everything that outlives them, and what is noted of it.
 //!
 //! - `invoke`: one invocation of the real functions, wired as on AWS; `services`: what calls them: SQS's poller, a schedule
-//! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step
+//! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step, and `cells`: what a row must say
 //! - `heal`: faults stop, and everything must become final; `verdict`: what is demanded then
 
+mod cells;
 mod files;
 mod heal;
 mod holdings;
@@ -111,6 +112,8 @@ pub struct World {
     late: Mutex<Vec<LateEffect>>,
     trace: Mutex<Vec<String>>,
     reader: Mutex<Reader>,
+    /// The rows that other writers put there and did not remove, each as one text.
+    theirs: Mutex<Vec<String>>,
     violations: Mutex<Vec<Violation>>,
     notified: Mutex<Vec<Notified>>,
     acknowledged: Mutex<Vec<DropId>>,
@@ -152,6 +155,7 @@ impl World {
             late: Mutex::default(),
             trace: Mutex::default(),
             reader: Mutex::default(),
+            theirs: Mutex::default(),
             violations: Mutex::default(),
             notified: Mutex::default(),
             acknowledged: Mutex::default(),
@@ -260,7 +264,8 @@ impl World {
     /// After each effect somebody reads, where it could have changed what is read.
     pub fn after_effect(&self, operation: &str, key: &str) {
         match operation {
-            "table.commit" | "files.put" => self.read_table(),
+            "table.commit" => self.read_table(),
+            "files.put" => self.read_table_with(key),
             "files.delete" => self.read_table_without(key),
             _ => {}
         }
