@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::flows::Flow;
 use crate::history;
 use crate::points::{self, Wrong};
-use crate::races::{self, Race};
+use crate::races::{self, PREEMPTIONS_MAX, Race};
 use crate::report::Report;
 use crate::scenarios::{self, SCENARIOS};
 
@@ -64,44 +64,67 @@ pub fn each(count: u64, run: impl Fn(u64) -> Report + Sync) -> Sum {
     Sum { histories: histories.into_inner(), calls: calls.into_inner(), failed }
 }
 
-/// Random histories of these seeds.
+/// The same for the things of a list, with their places in it.
+fn each_of<T: Sync>(list: &[T], run: impl Fn(usize, &T) -> Report + Sync) -> Sum {
+    each(list.len() as u64, |number| {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        match list.get(at) {
+            Some(one) => run(at, one),
+            None => Report::broken("list", String::new(), format!("there is no number {number}")),
+        }
+    })
+}
+
+/// Random histories of these seeds; `from + count` is a number.
 pub fn seeds(from: u64, count: u64) -> Sum {
     each(count, |number| history::of_seed(from + number))
 }
 
-/// Every crash point of a flow, and of its other fault points every so manieth. A flow in which nothing goes wrong must hold, and make
-/// calls.
+/// Every crash point of a flow, and of its other fault points every so manieth; not those at which the fault could not happen. A flow in
+/// which nothing goes wrong must hold, and make calls.
 pub fn points(flow: &Flow, every: u64) -> Sum {
     let calm = points::calm(flow);
-    let count = calm.counted;
-    if !calm.holds() || count == 0 {
+    if !calm.holds() || calm.victim.is_empty() {
         return Sum { histories: 1, calls: calm.calls, failed: Some(calm) };
     }
-    let all = (0..count).flat_map(|n| Wrong::ALL.map(|wrong| (n, wrong)));
+    let all = (0..).zip(&calm.victim).flat_map(|(n, nature)| {
+        let can_happen = Wrong::ALL.into_iter().filter(|wrong| wrong.can_meet(*nature));
+        can_happen.map(move |wrong| (n, wrong))
+    });
     let (crashes, others): (Vec<_>, Vec<_>) = all.partition(|(_, wrong)| wrong.is_crash());
     let others = others.into_iter().step_by(usize::try_from(every.max(1)).unwrap_or(1));
     let points: Vec<(u64, Wrong)> = crashes.into_iter().chain(others).collect();
-    each(points.len() as u64, |number| {
-        let point = usize::try_from(number).ok().and_then(|at| points.get(at)).copied();
-        let (n, wrong) = point.unwrap_or((0, Wrong::CrashAfter));
-        points::at(flow, n, wrong)
-    })
+    each_of(&points, |_, (n, wrong)| points::at(flow, *n, *wrong))
 }
 
-/// The interleavings of a race: of all there are every so manieth.
+/// The interleavings of a race. Each history is interrupted once more at every later turn at which that changes who goes on, its own turns
+/// counting, however many they are: so these are all there are. Of those turns every so manieth is taken, not always the same.
 pub fn races(race: Race, every: u64) -> Sum {
-    let steps = races::steps(race);
-    let every = every.max(1);
-    each(races::ways(steps).div_ceil(every), |number| races::history(race, &races::way(steps, number * every)))
+    let every = usize::try_from(every.max(1)).unwrap_or(usize::MAX);
+    let (mut sum, mut ways) = (Sum::default(), vec![Vec::new()]);
+    for interruptions in 0..=PREEMPTIONS_MAX {
+        let longer = Mutex::new(Vec::new());
+        let of_these = each_of(&ways, |number, way| {
+            let report = races::history(race, way);
+            if interruptions < PREEMPTIONS_MAX {
+                let later = report.open_turns.iter().filter(|turn| way.last().is_none_or(|last| *turn > last));
+                let taken = later.enumerate().filter(|(at, _)| (at + number) % every == 0);
+                let taken = taken.map(|(_, turn)| way.iter().copied().chain([*turn]).collect::<Vec<u64>>());
+                longer.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+            }
+            report
+        });
+        sum = sum.and(of_these);
+        if sum.failed.is_some() {
+            break;
+        }
+        ways = longer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ways.sort_unstable();
+    }
+    sum
 }
 
 /// Every scenario.
 pub fn all_scenarios() -> Sum {
-    each(SCENARIOS.len() as u64, |number| {
-        let scenario = usize::try_from(number).ok().and_then(|at| SCENARIOS.get(at));
-        scenario.map_or_else(
-            || Report::broken("scenario", String::new(), "there is no such scenario".to_owned()),
-            scenarios::history,
-        )
-    })
+    each_of(&SCENARIOS, |_, scenario| scenarios::history(scenario))
 }

@@ -19,8 +19,8 @@ use super::World;
 use crate::doubles::{Place, SimClock, SimEntropy, SimLake, SimLedger, SimLoader, SimQueues, SimStore, checked};
 use crate::port::{Crashed, Port};
 
-/// After what time a claim is old.
-pub(super) const CLAIM_TIME: Duration = Duration::from_secs(180);
+/// After what time a claim is old, as a rule.
+pub const CLAIM_TIME: Duration = Duration::from_secs(180);
 
 /// How long an ingest invocation may take.
 const INGEST_TIME: i64 = 120_000_000;
@@ -46,7 +46,7 @@ impl IngestSandbox {
             Arc::new(SimQueues { port: port.clone(), sqs: world.sqs.clone() }),
             Arc::new(SimClock(port.clone())),
             Arc::new(SimEntropy(port.clone())),
-            ReceiverSettings { claim_time: CLAIM_TIME, is_large, budget },
+            ReceiverSettings { claim_time: world.claim_time(), is_large, budget },
         );
         Self { port, receiver }
     }

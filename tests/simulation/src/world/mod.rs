@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use drops::{DropId, PipelineName};
 use lake::MemoryLake;
@@ -30,7 +31,7 @@ use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};
 
 pub use heal::ROUNDS_MAX;
-pub use invoke::{CompactorSandbox, IngestSandbox, compactor_settings};
+pub use invoke::{CLAIM_TIME, CompactorSandbox, IngestSandbox, compactor_settings};
 pub use others::Other;
 pub use services::{Schedule, Service};
 pub use workload::{Supply, content, deadly, large, lines, unreadable};
@@ -118,9 +119,11 @@ pub struct World {
     notified: Mutex<Vec<Notified>>,
     acknowledged: Mutex<Vec<DropId>>,
     processes: AtomicU64,
-    calls: Mutex<BTreeMap<String, u64>>,
+    calls: Mutex<BTreeMap<String, Vec<Nature>>>,
     /// Events without a queue that were not handled yet.
     direct: Mutex<Vec<String>>,
+    /// After what time claims are old.
+    claim_time: Mutex<Duration>,
     /// Whether the lease keeps nobody away.
     leases_for_all: AtomicBool,
     /// Crashes, and standing still for longer than a claim is young.
@@ -162,6 +165,7 @@ impl World {
             processes: AtomicU64::new(0),
             calls: Mutex::default(),
             direct: Mutex::default(),
+            claim_time: Mutex::new(CLAIM_TIME),
             leases_for_all: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
         }))
@@ -187,9 +191,19 @@ impl World {
         lock(&self.plan).add(faults);
     }
 
-    /// How many calls processes of this name made.
-    pub fn calls_of(&self, process: &str) -> u64 {
-        lock(&self.calls).get(process).copied().unwrap_or(0)
+    /// What the calls were that processes of this name made.
+    pub fn calls_of(&self, process: &str) -> Vec<Nature> {
+        lock(&self.calls).get(process).cloned().unwrap_or_default()
+    }
+
+    /// From now on claims are old after this time.
+    pub fn set_claim_time(&self, time: Duration) {
+        *lock(&self.claim_time) = time;
+    }
+
+    /// After what time claims are old.
+    pub fn claim_time(&self) -> Duration {
+        *lock(&self.claim_time)
     }
 
     /// From now on everybody who asks gets the lease and keeps it: nothing may hang on it.
@@ -204,10 +218,10 @@ impl World {
 
     /// What a call meets.
     pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
-        *lock(&self.calls).entry(process.to_owned()).or_default() += 1;
+        lock(&self.calls).entry(process.to_owned()).or_default().push(nature);
         let struck = lock(&self.plan).strike(operation, key, process, nature);
         let looks_like_death = match &struck {
-            Some((_, Kind::Delay(time))) => *time > invoke::CLAIM_TIME,
+            Some((_, Kind::Delay(time))) => *time > CLAIM_TIME,
             // A claim that stands after its batch was given up names a batch that is void: so does that of a dead process.
             Some((_, Kind::Late(Some(_)))) => operation == "ledger.claim",
             _ => false,
