@@ -105,7 +105,8 @@ impl World {
 
     fn is_quiet(&self) -> bool {
         let empty = self.sqs.length(QUEUE) == 0 && self.sqs.length(LARGE_QUEUE) == 0;
-        let staged = now(self.ledger.staged_totals(&self.pipeline)).map_or(1, |totals| totals.batches);
+        let staged = |pipeline| now(self.ledger.staged_totals(pipeline)).map_or(1, |totals| totals.batches);
+        let staged: u64 = self.pipelines().map(staged).sum();
         empty && staged == 0 && self.direct_events().is_empty()
     }
 

@@ -25,7 +25,7 @@ use drops::{DropId, PipelineName};
 use lake::MemoryLake;
 use ledger::MemoryLedger;
 
-use crate::doubles::{Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
+use crate::doubles::{BUCKET, Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
 use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};
@@ -41,11 +41,13 @@ use reader::Reader;
 /// The world's first moment, in microseconds since 1970.
 const BEGINNING: i64 = 1_700_000_000_000_000;
 
-/// The pipeline's name.
-pub const PIPELINE: &str = "orders";
+/// The pipeline's name, and that of another where there are two.
+pub const PIPELINES: [&str; 2] = ["orders", "returns"];
 /// Where its drops lie.
 pub const SOURCE: &str = "orders/";
-/// Its table, as the ledger names it.
+/// Where those of another pipeline lie, where there are two.
+pub const OTHER_SOURCE: &str = "returns/";
+/// Their table, as the ledger names it.
 pub const TABLE: &str = "s3://lake/orders";
 
 /// What a world is made with.
@@ -61,6 +63,8 @@ pub struct Shape {
     pub ahead: usize,
     /// How many small files upkeep merges; 0: the product's default.
     pub small_files: usize,
+    /// Whether two pipelines feed the table.
+    pub has_two_pipelines: bool,
 }
 
 /// Something that must not be.
@@ -108,6 +112,8 @@ pub struct World {
     pub sqs: Sqs,
     /// The pipeline.
     pub pipeline: PipelineName,
+    /// The other one, where there are two.
+    other_pipeline: Option<PipelineName>,
     settings: Mutex<String>,
     plan: Mutex<Plan>,
     late: Mutex<Vec<LateEffect>>,
@@ -138,8 +144,9 @@ impl World {
     /// A world in which nothing has happened yet.
     ///
     /// # Errors
-    /// The pipeline's name is none.
+    /// A pipeline's name is none.
     pub fn new(seed: u64, shape: Shape) -> Result<Arc<Self>, String> {
+        let [pipeline, other_pipeline] = PIPELINES.map(|name| name.parse().map_err(|e| format!("{e}")));
         Ok(Arc::new(Self {
             seed,
             shape,
@@ -152,7 +159,8 @@ impl World {
             audit_files: MemoryStore::default(),
             bucket: Bucket::new(shape.keeps_versions),
             sqs: Sqs::default(),
-            pipeline: PIPELINE.parse().map_err(|e| format!("{e}"))?,
+            pipeline: pipeline?,
+            other_pipeline: if shape.has_two_pipelines { Some(other_pipeline?) } else { None },
             settings: Mutex::new(settings(shape)),
             plan: Mutex::default(),
             late: Mutex::default(),
@@ -169,6 +177,17 @@ impl World {
             leases_for_all: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
         }))
+    }
+
+    /// All pipelines.
+    pub fn pipelines(&self) -> impl Iterator<Item = &PipelineName> {
+        std::iter::once(&self.pipeline).chain(&self.other_pipeline)
+    }
+
+    /// The pipeline whose drops lie where this key does, if there is one.
+    pub fn pipeline_of(&self, key: &str) -> Option<&PipelineName> {
+        let mut sources = [SOURCE, OTHER_SOURCE].into_iter().zip(self.pipelines());
+        sources.find(|(source, _)| key.starts_with(source)).map(|(_, pipeline)| pipeline)
     }
 
     /// The settings object.
@@ -332,8 +351,15 @@ fn settings(shape: Shape) -> String {
         String::new()
     };
     let overwrites = if shape.ingests_overwrites { "ingest" } else { "ignore" };
+    let sources = [SOURCE, OTHER_SOURCE].into_iter().zip(PIPELINES).take(1 + usize::from(shape.has_two_pipelines));
+    let pipelines = sources.map(|(source, name)| {
+        format!(
+            r#"{{"name":"{name}","source":"s3://{BUCKET}/{source}","table":"{TABLE}","overwrites":"{overwrites}"}}"#
+        )
+    });
     format!(
         r#"{{"ledger":"dynamodb://ledger","queue":"{QUEUE}",{large}"dead_letter_queue":"{DEAD_QUEUE}","longest_delay":"10s",
-            "pipelines":[{{"name":"{PIPELINE}","source":"s3://vendor/{SOURCE}","table":"{TABLE}","overwrites":"{overwrites}"}}]}}"#
+            "pipelines":[{}]}}"#,
+        pipelines.collect::<Vec<_>>().join(",")
     )
 }
