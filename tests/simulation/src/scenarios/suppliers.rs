@@ -120,10 +120,12 @@ pub(super) fn denied_for_long(world: &Arc<World>) {
 /// again.
 pub(super) fn broken_off(world: &Arc<World>) {
     open(world);
-    for number in 0..3 {
-        let rows = (0..20).map(|row| Some(format!(r#"{{"id":{number},"row":{row}}}"#)));
-        supply(world, &format!("{number}.json"), lines(&rows.collect::<Vec<_>>()));
-    }
+    // Longer than what is decoded at once, by blanks: some rows are in memory when it breaks off.
+    let blanks = " ".repeat(400_000);
+    let long = (0..24).map(|row| Some(format!(r#"{{"id":1,{blanks}"row":{row}}}"#))).collect::<Vec<_>>();
+    supply(world, "0.json", content(0, &mut Random::new(0)));
+    supply(world, "1.json", lines(&long));
+    supply(world, "2.json", content(2, &mut Random::new(2)));
     let breaks_off = Fault::of("source.read", Side::Before, Kind::Error).at("vendor/orders/1.json");
     world.set_plan(Plan::scripted(vec![breaks_off.times(100)]));
     ingest(world, "first");
