@@ -73,7 +73,10 @@ fn is_same(told: &Map<String, Value>, record: &Map<String, Value>) -> bool {
 fn means(cell: &Value, value: &Value) -> bool {
     match (cell, value) {
         (Value::Object(cell), Value::Object(value)) => is_same(cell, value),
-        (Value::String(text), Value::Number(_) | Value::Bool(_)) => *text == value.to_string(),
+        (Value::String(text), Value::Number(_) | Value::Bool(_)) => {
+            let shown = value.to_string();
+            shown == *text
+        }
         (cell, value) => cell == value,
     }
 }

@@ -181,3 +181,73 @@ impl World {
 fn key_of(source: &str) -> &str {
     source.strip_prefix("s3://").and_then(|path| path.strip_prefix(BUCKET)?.strip_prefix('/')).unwrap_or(source)
 }
+
+#[cfg(test)]
+mod tests {
+    use lake::{Foreign, LiveFile};
+
+    use super::*;
+    use crate::scenarios::{named, staged};
+    use crate::world::Other;
+
+    /// A table with a file of ours, and one of another writer.
+    fn world() -> (Arc<World>, LiveFile, LiveFile) {
+        let shape = named("opened-late").expect("a scenario").shape;
+        let world = World::new(1, shape).expect("a world");
+        staged(&world);
+        world.compact("compactor", false);
+        assert!(world.other_writer(Other::Append));
+        assert!(world.violations().is_empty(), "{:?}", world.violations());
+        let live = now(world.table.live_files()).expect("files");
+        let (theirs, ours): (Vec<_>, Vec<_>) = live.into_iter().partition(|file| file.path.starts_with("theirs-"));
+        (world, ours.first().expect("ours").clone(), theirs.first().expect("theirs").clone())
+    }
+
+    fn is_violated(world: &World, invariant: &str) -> bool {
+        world.violations().iter().any(|violation| violation.invariant == invariant)
+    }
+
+    /// A live file is written anew, without what it held in a column.
+    fn without(world: &World, file: &LiveFile, column: &str) {
+        let content = now(store::Store::get(&world.files, &file.path)).expect("a file");
+        let rows = files::batches(content).expect("rows");
+        let columns = rows.iter().map(|batch| {
+            let place = batch.schema().index_of(column).expect("the column");
+            let mut batch = batch.clone();
+            let _gone = batch.remove_column(place);
+            batch
+        });
+        let rows: Vec<_> = columns.collect();
+        let (content, _) = files::write(&rows.first().expect("rows").schema(), &rows).expect("a file");
+        world.files.write(&file.path, content);
+        world.after_effect("files.put", &file.path);
+    }
+
+    #[test]
+    fn a_live_file_that_is_written_anew_is_read_again() {
+        let (world, ours, _) = world();
+        without(&world, &ours, "row");
+        assert!(is_violated(&world, "a row says what its record says"));
+        let (world, ours, _) = super::tests::world();
+        without(&world, &ours, runs::SOURCE_ROW);
+        assert!(is_violated(&world, "a reader sees whole states"));
+    }
+
+    #[test]
+    fn rows_of_others_are_there_once_as_they_were_written() {
+        let (world, _, theirs) = world();
+        without(&world, &theirs, "id");
+        assert!(is_violated(&world, "rows of others stay"));
+
+        let (world, _, theirs) = super::tests::world();
+        let removes = vec![theirs.path.clone()];
+        let _version = world.table.append_foreign(Foreign { removes, ..Foreign::default() }).expect("a commit");
+        world.after_effect("table.commit", "");
+        assert!(is_violated(&world, "rows of others stay"));
+
+        let (world, _, theirs) = super::tests::world();
+        let removes = vec![theirs.path];
+        assert!(world.other_writer(Other::Delete), "{removes:?}");
+        assert!(world.violations().is_empty(), "{:?}", world.violations());
+    }
+}
