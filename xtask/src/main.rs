@@ -69,7 +69,10 @@ fn main() -> ExitCode {
         ["e2e", name] if !name.starts_with('-') => e2e::run(Some(name)),
         ["deny"] => cargo::phase("dependencies", deny::run),
         ["fuzz", rest @ ..] => fuzz::run(rest),
-        ["sim", rest @ ..] => sim::run(rest),
+        ["sim", rest @ ..] => match sim::run(rest) {
+            Ok(code) => return code,
+            Err(problem) => Err(problem),
+        },
         ["sabotage", rest @ ..] => sabotage::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {

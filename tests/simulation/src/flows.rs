@@ -29,8 +29,14 @@ pub struct Flow {
     pub run: fn(&Arc<World>, usize),
 }
 
-const IGNORING: Shape =
-    Shape { ingests_overwrites: false, keeps_versions: false, has_large_queue: false, ahead: 2, small_files: 2 };
+const IGNORING: Shape = Shape {
+    ingests_overwrites: false,
+    keeps_versions: false,
+    has_large_queue: false,
+    ahead: 2,
+    small_files: 2,
+    has_two_pipelines: false,
+};
 
 /// All flows.
 pub const FLOWS: [Flow; 11] = [

@@ -39,12 +39,14 @@ pub fn of_seed(seed: u64) -> Report {
     Report::of("random", replay, &world, format!("{shape:?}, stay {stay}"))
 }
 
-/// Opens the pipeline, with nobody beside it.
+/// Opens each pipeline, with nobody beside it.
 pub fn open(world: &Arc<World>) {
-    let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: false, open: true };
-    match world.compact_as("opener", &request) {
-        Some(Ok(None)) => {}
-        other => world.violation("L-1", format!("the pipeline could not be opened: {other:?}")),
+    for pipeline in world.pipelines() {
+        let request = Request { pipelines: Some(vec![pipeline.to_string()]), upkeep: false, open: true };
+        match world.compact_as("opener", &request) {
+            Some(Ok(None)) => {}
+            other => world.violation("L-1", format!("pipeline {pipeline} could not be opened: {other:?}")),
+        }
     }
 }
 
@@ -56,6 +58,7 @@ fn shape(random: &mut Random) -> Shape {
         has_large_queue: random.chance(400),
         ahead: *random.of(&[0, 2, 64]).unwrap_or(&0),
         small_files: *random.of(&[2, 3]).unwrap_or(&2),
+        has_two_pipelines: random.chance(250),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod points;
 pub mod port;
 pub mod races;
 pub mod random;
+pub mod replay;
 pub mod report;
 pub mod scenarios;
 pub mod scheduler;

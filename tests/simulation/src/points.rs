@@ -5,7 +5,7 @@ use std::time::Duration;
 use compactor::function::Request;
 
 use crate::doubles::QUEUE;
-use crate::fault::{Fault, Kind, Plan, Side};
+use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::flows::{Flow, VICTIM, poll};
 use crate::history::Strand;
 use crate::port::Port;
@@ -90,6 +90,15 @@ impl Wrong {
         Fault::of("", side, kind).by(VICTIM).after(n)
     }
 
+    /// Whether it does anything at a call of this nature: only some effects come late, and to send a read twice changes nothing.
+    pub fn can_meet(self, nature: Nature) -> bool {
+        match self {
+            Self::LateSoon | Self::LateAfterwards => nature == Nature::LateWrite,
+            Self::Twice => nature != Nature::Read,
+            _ => true,
+        }
+    }
+
     /// Whether the process ends.
     pub fn is_crash(self) -> bool {
         matches!(self, Self::CrashBefore | Self::CrashAfter)
@@ -100,7 +109,7 @@ impl Wrong {
     }
 }
 
-/// The history of a flow in which nothing goes wrong: its `counted` is how many points it has.
+/// The history of a flow in which nothing goes wrong: its `victim` says at which calls something can.
 pub fn calm(flow: &Flow) -> Report {
     history(flow, None)
 }
@@ -135,10 +144,10 @@ fn history(flow: &Flow, point: Option<(u64, Wrong)>) -> Report {
         }));
     }
     world.scheduler.run(strands);
-    let counted = world.calls_of(VICTIM);
+    let victim = world.calls_of(VICTIM);
     world.set_plan(Plan::none());
     world.audit();
     world.heal(true);
     world.judge_healed();
-    Report { counted, ..Report::of("fault point", replay, &world, flow.name.to_owned()) }
+    Report { victim, ..Report::of("fault point", replay, &world, flow.name.to_owned()) }
 }

@@ -154,6 +154,25 @@ impl Port {
         }
     }
 
+    /// The middle of a long call: others cannot tell it from its beginning, so it is no turn, and faults can strike. `Err`: the rest does not
+    /// come, with the reason.
+    pub fn midway(&self, operation: &'static str, key: &str) -> Result<(), String> {
+        self.stay_dead();
+        let (world, name) = (&self.world, self.name());
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let Some((_, kind)) = world.strike(operation, key, &name, Nature::Read) else { return Ok(()) };
+        world.note(&name, operation, key, &format!("{kind:?} in mid-stream"));
+        match kind {
+            Kind::Crash => self.crash(),
+            Kind::Error | Kind::Throttle | Kind::LostReply => Err("the connection broke off".to_owned()),
+            Kind::Delay(time) => {
+                self.sleep(time);
+                Ok(())
+            }
+            Kind::Late(_) | Kind::Duplicate => Ok(()),
+        }
+    }
+
     /// A call to the outside: its turn, its fault, its effect. `fail` makes the answer of a call that failed, with the reason.
     ///
     /// Others go first before the effect, and not after it as well: until its next call a process does nothing that others could see.

@@ -12,10 +12,13 @@ use crate::history::{Strand, open};
 use crate::random::Random;
 use crate::report::Report;
 use crate::scheduler::Choice;
-use crate::world::{CompactorSandbox, Service, Shape, World, content, lines};
+use crate::world::{CLAIM_TIME, CompactorSandbox, Service, Shape, World, content, lines};
 
 /// How many interruptions a history has at most.
 pub const PREEMPTIONS_MAX: usize = 3;
+
+/// A claim time within which nobody does anything.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Two processes over the same work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +35,21 @@ pub enum Race {
     Upkeeps,
     /// Two ingests whose drops bring different columns.
     Schemas,
+    /// Two ingests that were handed the same messages, each taking the other for dead at once: a living one is taken over from.
+    LiveTakeOvers,
 }
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Ingests, Self::TakeOvers, Self::Compactors, Self::Recoveries, Self::Upkeeps, Self::Schemas];
+    pub const ALL: [Self; 7] = [
+        Self::Ingests,
+        Self::TakeOvers,
+        Self::Compactors,
+        Self::Recoveries,
+        Self::Upkeeps,
+        Self::Schemas,
+        Self::LiveTakeOvers,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -48,6 +60,7 @@ impl Race {
             Self::Recoveries => "recoveries",
             Self::Upkeeps => "upkeeps",
             Self::Schemas => "schemas",
+            Self::LiveTakeOvers => "live-take-overs",
         }
     }
 
@@ -58,7 +71,7 @@ impl Race {
 
     fn before(self, world: &Arc<World>) {
         match self {
-            Self::Ingests | Self::TakeOvers => {
+            Self::Ingests | Self::TakeOvers | Self::LiveTakeOvers => {
                 open(world);
                 supply(world, "0.json", content(0, &mut Random::branch(world.seed, 7)));
                 supply(world, "1.json", content(1, &mut Random::branch(world.seed, 8)));
@@ -88,7 +101,9 @@ impl Race {
     fn strands<'a>(self, world: &'a Arc<World>) -> Vec<Strand<'a>> {
         let one = |name: &'static str| -> Strand<'a> {
             match self {
-                Self::Ingests | Self::TakeOvers => Box::new(move |strand| deliver(world, strand, name, 10)),
+                Self::Ingests | Self::TakeOvers | Self::LiveTakeOvers => {
+                    Box::new(move |strand| deliver(world, strand, name, 10))
+                }
                 // Each gets some of the messages.
                 Self::Schemas => Box::new(move |strand| deliver(world, strand, name, 0)),
                 Self::Compactors | Self::Recoveries => Box::new(move |strand| {
@@ -124,7 +139,7 @@ fn deliver(world: &Arc<World>, strand: usize, name: &str, twice: u64) {
     service.run(world, strand);
 }
 
-/// The history of a race that is interrupted at these steps.
+/// The history of a race that is interrupted at these turns, counted from 1: its `open_turns` are those at which it can be.
 pub fn history(race: Race, preempted: &[u64]) -> Report {
     let steps = preempted.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let replay = format!("--race {}:{steps}", race.name());
@@ -135,83 +150,18 @@ pub fn history(race: Race, preempted: &[u64]) -> Report {
     };
     race.before(&world);
     world.set_leases_for_all(matches!(race, Race::Compactors | Race::Recoveries | Race::Upkeeps));
+    if race == Race::LiveTakeOvers {
+        world.set_claim_time(AT_ONCE);
+        // Each seems to die as often as the other looks: which drop one died of cannot be known.
+        (0..2).for_each(|_| world.count_death());
+    }
     world.scheduler.choose_by(Choice::Preempted(preempted.to_vec()));
     world.scheduler.run(race.strands(&world));
-    let turns = world.scheduler.turns();
+    let open_turns = world.scheduler.open_turns();
     world.set_leases_for_all(false);
+    world.set_claim_time(CLAIM_TIME);
     world.audit();
     world.heal(true);
     world.judge_healed();
-    Report { counted: turns, ..Report::of("interleaving", replay, &world, race.name().to_owned()) }
-}
-
-/// How many steps a race has; interrupted, it may have a few more.
-pub fn steps(race: Race) -> u64 {
-    let calm = history(race, &[]).counted;
-    (1..calm).step_by(5).map(|at| history(race, &[at]).counted).max().unwrap_or(calm)
-}
-
-/// How many ways there are to choose up to [`PREEMPTIONS_MAX`] of so many steps.
-pub fn ways(steps: u64) -> u64 {
-    ways_of_at_most(steps, PREEMPTIONS_MAX)
-}
-
-/// How many there are to choose up to `most` of them: the first of all ways.
-pub fn ways_of_at_most(steps: u64, most: usize) -> u64 {
-    (0..=most as u64).map(|chosen| choose(steps, chosen)).sum()
-}
-
-/// The way of this number: steps are counted from 1.
-pub fn way(steps: u64, number: u64) -> Vec<u64> {
-    if number == 0 {
-        return Vec::new();
-    }
-    let mut left = number - 1;
-    for chosen in 1..=PREEMPTIONS_MAX as u64 {
-        let count = choose(steps, chosen);
-        if left < count {
-            return combination(steps, chosen, left);
-        }
-        left -= count;
-    }
-    Vec::new()
-}
-
-fn choose(of: u64, chosen: u64) -> u64 {
-    (0..chosen).fold(1, |ways, at| ways * of.saturating_sub(at) / (at + 1))
-}
-
-/// The combination of this rank in lexical order.
-fn combination(of: u64, chosen: u64, mut rank: u64) -> Vec<u64> {
-    let (mut found, mut next) = (Vec::new(), 1);
-    for left in (1..=chosen).rev() {
-        loop {
-            let with_next = choose(of - next, left - 1);
-            if rank < with_next {
-                found.push(next);
-                next += 1;
-                break;
-            }
-            rank -= with_next;
-            next += 1;
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_way_comes_once() {
-        for steps in [1_u64, 3, 9] {
-            let all: std::collections::BTreeSet<Vec<u64>> = (0..ways(steps)).map(|n| way(steps, n)).collect();
-            assert_eq!(all.len() as u64, ways(steps));
-            assert!(all.iter().flatten().all(|at| (1..=steps).contains(at)));
-        }
-        assert_eq!(ways(60), 1 + 60 + 1_770 + 34_220);
-        let few = ways_of_at_most(60, 2);
-        assert!((0..few).all(|n| way(60, n).len() <= 2) && way(60, few).len() == 3);
-    }
+    Report { open_turns, ..Report::of("interleaving", replay, &world, race.name().to_owned()) }
 }

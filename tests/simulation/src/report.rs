@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fault::Nature;
 use crate::world::{Violation, World};
 
 /// How many of the last calls a report shows.
@@ -22,8 +23,10 @@ pub struct Report {
     pub trace: Vec<String>,
     /// How many calls there were.
     pub calls: u64,
-    /// How many of them are what the enumeration counts: the victim's, the two racers'.
-    pub counted: u64,
+    /// Of a flow: what each call of the victim is. It can go wrong at each.
+    pub victim: Vec<Nature>,
+    /// Of a race: the turns at which an interruption changes who goes on.
+    pub open_turns: Vec<u64>,
 }
 
 impl Report {
@@ -36,15 +39,24 @@ impl Report {
             violations: world.violations(),
             trace: world.trace(),
             calls: world.scheduler.steps(),
-            counted: 0,
+            victim: Vec::new(),
+            open_turns: Vec::new(),
         }
     }
 
     /// A history that could not be begun.
     pub fn broken(kind: &str, replay: String, why: String) -> Self {
         let violation = Violation { invariant: "the simulation works".to_owned(), what: why, step: 0 };
-        let (about, violations) = (String::new(), vec![violation]);
-        Self { kind: kind.to_owned(), replay, about, violations, trace: Vec::new(), calls: 0, counted: 0 }
+        Self {
+            kind: kind.to_owned(),
+            replay,
+            about: String::new(),
+            violations: vec![violation],
+            trace: Vec::new(),
+            calls: 0,
+            victim: Vec::new(),
+            open_turns: Vec::new(),
+        }
     }
 
     /// Whether nothing was wrong.

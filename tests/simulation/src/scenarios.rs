@@ -28,15 +28,21 @@ pub struct Scenario {
     pub heals: bool,
 }
 
-const IGNORING: Shape =
-    Shape { ingests_overwrites: false, keeps_versions: false, has_large_queue: false, ahead: 2, small_files: 2 };
+const IGNORING: Shape = Shape {
+    ingests_overwrites: false,
+    keeps_versions: false,
+    has_large_queue: false,
+    ahead: 2,
+    small_files: 2,
+    has_two_pipelines: false,
+};
 
 const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
     Scenario { name, shape: IGNORING, run, heals: true }
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 26] = [
+pub const SCENARIOS: [Scenario; 27] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -67,6 +73,7 @@ pub const SCENARIOS: [Scenario; 26] = [
     healing("replaced-while-read", suppliers::replaced_while_read),
     healing("told-a-hundred-times", suppliers::told_often),
     healing("denied-for-long", suppliers::denied_for_long),
+    healing("broken-off-in-mid-stream", suppliers::broken_off),
     healing("opened-late", ledgers::opened_late),
     healing("table-changed-and-set-back", ledgers::table_changed),
 ];

@@ -47,6 +47,8 @@ struct Inner {
     steps: u64,
     /// Turns since the choice was set.
     turns: u64,
+    /// At which of them somebody else could have gone on, where interruptions are chosen.
+    open_turns: Vec<u64>,
     /// The world's time in microseconds.
     now: i64,
     broken: Option<String>,
@@ -67,6 +69,7 @@ impl Scheduler {
             choice: Choice::Preempted(Vec::new()),
             steps: 0,
             turns: 0,
+            open_turns: Vec::new(),
             now,
             broken: None,
         };
@@ -87,9 +90,9 @@ impl Scheduler {
         self.lock().steps
     }
 
-    /// How many turns there were since the choice was set.
-    pub fn turns(&self) -> u64 {
-        self.lock().turns
+    /// At which turns, counted from 1 since the choice was set, an interruption changes who goes on.
+    pub fn open_turns(&self) -> Vec<u64> {
+        self.lock().open_turns.clone()
     }
 
     /// Lets time pass.
@@ -102,6 +105,7 @@ impl Scheduler {
         let mut inner = self.lock();
         inner.choice = choice;
         inner.turns = 0;
+        inner.open_turns.clear();
     }
 
     /// What showed that a history was not the only one of its seed, if anything did.
@@ -219,13 +223,18 @@ impl Inner {
                 Some(current) if ready.len() == 1 || random.chance(*stay) => current,
                 _ => *random.of(&ready)?,
             },
-            Choice::Preempted(at) => match current {
-                Some(current) if at.contains(&self.turns) => {
-                    *ready.iter().find(|one| **one > current).or(ready.first())?
+            Choice::Preempted(at) => {
+                if current.is_some() && ready.len() > 1 {
+                    self.open_turns.push(self.turns);
                 }
-                Some(current) => current,
-                None => *ready.first()?,
-            },
+                match current {
+                    Some(current) if at.contains(&self.turns) => {
+                        *ready.iter().find(|one| **one > current).or(ready.first())?
+                    }
+                    Some(current) => current,
+                    None => *ready.first()?,
+                }
+            }
         };
         if let Some(strand) = self.strands.get_mut(next) {
             strand.state = State::Ready;

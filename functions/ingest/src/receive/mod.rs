@@ -221,6 +221,11 @@ impl Receiver {
         let (count, under_way) = (arrivals.len(), UnderWay::default());
         let left = told.deadline.microseconds_since(self.clock.now());
         let left = Duration::from_micros(left).saturating_sub(GIVEN_UP);
+        if left.is_zero() {
+            // Begun now, it would be given up at once, its claims with it: whether anything came of it would be chance.
+            tracing::warn!(pipeline = %lane.pipeline.name, drops = count, "there is no time left to begin: they come again");
+            return Worked::all_again(count, Wait::Turn);
+        }
         let work = self.work_in(lane, arrivals, lanes, told, under_way.clone());
         if let Ok(worked) = tokio::time::timeout(left, work).await {
             return worked;

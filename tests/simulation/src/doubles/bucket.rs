@@ -189,19 +189,36 @@ pub struct SimSource {
     pub ahead: usize,
 }
 
-/// An object that is being read: its bytes were all fetched when it was opened.
+/// An object that is being read. Its content is that of the moment when it was opened, and half of it comes in a second piece, which may
+/// not come.
 struct Opened {
+    port: Arc<Port>,
+    key: String,
     rest: Bytes,
-    deadly: Option<Arc<Port>>,
+    /// How many bytes come in the first piece; `None`: the second is there.
+    first: Option<usize>,
+    deadly: bool,
+    broken: Option<String>,
 }
 
 impl Read for Opened {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(port) = &self.deadly {
-            port.world.note(&port.name(), "source.read", "", "deadly: the process ends");
-            port.crash();
+        if self.deadly {
+            self.port.world.note(&self.port.name(), "source.read", "", "deadly: the process ends");
+            self.port.crash();
         }
-        let length = buffer.len().min(self.rest.len());
+        if let Some(reason) = &self.broken {
+            return Err(io::Error::other(reason.clone()));
+        }
+        if self.first == Some(0) {
+            self.first = None;
+            if let Err(reason) = self.port.midway("source.read", &self.key) {
+                self.broken = Some(reason.clone());
+                return Err(io::Error::other(reason));
+            }
+        }
+        let length = buffer.len().min(self.first.unwrap_or(self.rest.len()));
+        self.first = self.first.map(|first| first - length);
         self.rest.copy_to_slice(&mut buffer[..length]);
         Ok(length)
     }
@@ -209,7 +226,7 @@ impl Read for Opened {
 
 impl OpenObject for Opened {
     fn verify(&mut self) -> Result<(), ReadError> {
-        Ok(())
+        self.broken.clone().map_or(Ok(()), |reason| Err(ReadError::Passing(reason)))
     }
 }
 
@@ -225,7 +242,8 @@ impl SimSource {
             |reason| Err(ReadError::Passing(reason)),
         );
         let Content { bytes, deadly, .. } = read?;
-        Ok(Box::new(Opened { rest: bytes, deadly: deadly.then(|| self.port.clone()) }))
+        let (port, first) = (self.port.clone(), Some(bytes.len() / 2));
+        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None }))
     }
 }
 

@@ -7,13 +7,16 @@ use lake::Lake;
 use ledger::Ledger;
 
 use super::suppliers::waits_for_long;
-use super::{before, demand, staged};
+use super::{demand, staged};
 use crate::doubles::{QUEUE, now};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
 use crate::history::open;
 use crate::random::Random;
-use crate::world::{TABLE, World, content};
+use crate::world::{CompactorSandbox, TABLE, World, content};
+
+/// The table that the settings name wrongly.
+const OTHERS: &str = "s3://lake/others";
 
 fn version(world: &World) -> Option<u64> {
     now(world.table.head(&[])).ok().flatten().map(|head| head.version)
@@ -23,13 +26,29 @@ fn claims(world: &World) -> u64 {
     now(world.ledger.count_claims(&world.pipeline)).unwrap_or(u64::MAX)
 }
 
+/// Up to which number the ledger has intents.
+fn intents(world: &World) -> usize {
+    (1..).map_while(|number| now(world.ledger.intent(&world.pipeline, number)).ok().flatten()).count()
+}
+
 fn fails(world: &Arc<World>, name: &str, request: &Request) -> bool {
     matches!(world.compact_as(name, request), Some(Ok(Some(_))))
 }
 
-/// New drops come, and nothing of them may be claimed or committed.
-fn stays_closed(world: &Arc<World>) {
-    let (version_before, claims_before) = (version(world), claims(world));
+/// A compactor's sandbox that opened the pipeline while all was well, and committed what was staged.
+fn warm(world: &Arc<World>) -> CompactorSandbox {
+    let sandbox = CompactorSandbox::new(world);
+    let told = world.compact_in(&sandbox, "warm", &Request::default());
+    demand(world, matches!(told, Some(Ok(None))), "the compactor that is warm later on works");
+    sandbox
+}
+
+/// New drops come while older ones are due, and nothing may be claimed or committed, by whomever: a compactor that is asked to open, the
+/// scheduled one in a new sandbox, and the scheduled one in a sandbox that opened the pipeline before.
+fn stays_closed(world: &Arc<World>, warm: &CompactorSandbox) {
+    let (version_before, claims_before, intents_before) = (version(world), claims(world), intents(world));
+    let due = now(world.ledger.staged_totals(&world.pipeline)).map_or(0, |totals| totals.batches);
+    demand(world, due > 0, "something is due");
     supply(world, "90.json", content(90, &mut Random::new(90)));
     for round in 0..3 {
         // The ledger's identity is taken for granted for a minute.
@@ -37,8 +56,13 @@ fn stays_closed(world: &Arc<World>) {
         world.alone(|strand| poll(world, strand, &format!("closed-{round}"), QUEUE));
         let request = Request { pipelines: Some(vec![world.pipeline.to_string()]), upkeep: round == 2, open: true };
         demand(world, fails(world, &format!("closed-compactor-{round}"), &request), "the compactor opens nothing");
+        let scheduled = Request { upkeep: round == 2, ..Request::default() };
+        demand(world, fails(world, &format!("cold-compactor-{round}"), &scheduled), "a cold compactor stops");
+        let told = world.compact_in(warm, &format!("warm-compactor-{round}"), &scheduled);
+        demand(world, matches!(told, Some(Ok(Some(_)))), "a warm compactor stops");
     }
     demand(world, version(world) == version_before, "nothing is committed");
+    demand(world, intents(world) == intents_before, "no intent is written");
     demand(world, claims(world) == claims_before, "nothing is claimed");
     demand(world, world.sqs.length(QUEUE) > 0, "the message waits");
 }
@@ -46,12 +70,31 @@ fn stays_closed(world: &Arc<World>) {
 /// The ledger is a new, empty one: closed until the old one is back, as it was.
 pub(super) fn lost(world: &Arc<World>) {
     staged(world);
-    world.compact("compactor", false);
+    let warm = warm(world);
+    super::staged_more(world);
     let backup = world.ledger.snapshot();
+    let sealed = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
+    let schemas = schemas(world);
     world.ledger.lose("ledger-2".to_owned());
-    stays_closed(world);
+    // An ingest that slept adds its schema to the new ledger, and seals there what it claimed in the old one: so something is due.
+    knows_schemas(world, TABLE, &schemas);
+    for (id, sealed) in sealed {
+        demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is sealed in the new ledger");
+    }
+    stays_closed(world, &warm);
     // Rebuilt: the very ledger, of the moment at which it was lost.
     world.ledger.restore(&backup, Some("ledger-1".to_owned()));
+}
+
+/// The table's schemas, from the first on.
+fn schemas(world: &World) -> Vec<String> {
+    (1..).map_while(|number| now(world.ledger.schema(TABLE, number)).ok().flatten()).collect()
+}
+
+fn knows_schemas(world: &World, table: &str, schemas: &[String]) {
+    for (number, text) in (1..).zip(schemas) {
+        demand(world, now(world.ledger.add_schema(table, number, text)).is_ok(), "the schema is added");
+    }
 }
 
 /// Set back to before a commit was settled, its intent being known: recovery settles it again, and nothing is there twice.
@@ -105,13 +148,17 @@ pub(super) fn set_back_with_intents(world: &Arc<World>) {
     }
 }
 
-/// Restored as DynamoDB does: the same records in a table of another identity.
+/// Restored as DynamoDB does: the same records in a table of another identity, those of the last moment and those of an earlier one.
 pub(super) fn restored_elsewhere(world: &Arc<World>) {
-    before("compact", world);
-    let then = world.ledger.snapshot();
-    world.compact("compactor", false);
-    world.ledger.restore(&then, Some("ledger-restored".to_owned()));
-    stays_closed(world);
+    staged(world);
+    let earlier = world.ledger.snapshot();
+    let warm = warm(world);
+    super::staged_more(world);
+    let last = world.ledger.snapshot();
+    for (then, identity) in [(last, "ledger-restored"), (earlier, "ledger-restored-from-before")] {
+        world.ledger.restore(&then, Some(identity.to_owned()));
+        stays_closed(world, &warm);
+    }
 }
 
 /// Drops come long before the pipeline is opened: they wait.
@@ -127,9 +174,12 @@ pub(super) fn opened_late(world: &Arc<World>) {
 /// The settings name another table for a while: nothing is claimed or committed until they name the right one again.
 pub(super) fn table_changed(world: &Arc<World>) {
     staged(world);
-    world.compact("compactor", false);
+    let warm = warm(world);
+    super::staged_more(world);
+    // It has the same columns: what is staged would do for it.
+    knows_schemas(world, OTHERS, &schemas(world));
     let right = world.settings();
-    world.set_settings(right.replace(TABLE, "s3://lake/others"));
-    stays_closed(world);
+    world.set_settings(right.replace(TABLE, OTHERS));
+    stays_closed(world, &warm);
     world.set_settings(right);
 }

@@ -116,6 +116,24 @@ pub(super) fn denied_for_long(world: &Arc<World>) {
     waits_for_long(world, "denied");
 }
 
+/// Reading a drop breaks off when half of its rows were read, as often as it is tried: none of them is kept, its neighbours are, and it comes
+/// again.
+pub(super) fn broken_off(world: &Arc<World>) {
+    open(world);
+    // Longer than what is decoded at once, by blanks: some rows are in memory when it breaks off.
+    let blanks = " ".repeat(400_000);
+    let long = (0..24).map(|row| Some(format!(r#"{{"id":1,{blanks}"row":{row}}}"#))).collect::<Vec<_>>();
+    supply(world, "0.json", content(0, &mut Random::new(0)));
+    supply(world, "1.json", lines(&long));
+    supply(world, "2.json", content(2, &mut Random::new(2)));
+    let breaks_off = Fault::of("source.read", Side::Before, Kind::Error).at("vendor/orders/1.json");
+    world.set_plan(Plan::scripted(vec![breaks_off.times(100)]));
+    ingest(world, "first");
+    demand(world, world.sqs.length(QUEUE) == 1, "what broke off waits, and nothing else");
+    world.scheduler.pass(20_000_000);
+    world.compact("compactor", false);
+}
+
 /// Messages come again and again, far more often than a queue bears one.
 pub(super) fn waits_for_long(world: &Arc<World>, name: &str) {
     for round in 0..4 * RECEIVES_MAX {

@@ -1,18 +1,28 @@
-//! Table files as others read and write them: where each row came from.
+//! Table files as others read and write them: where each row came from, and what its cells hold.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use runs::{SOURCE_FILE, SOURCE_ROW, SOURCE_VERSION};
+use runs::{SOURCE_FILE, SOURCE_ROW, SOURCE_VERSION, is_row_column};
+
+use super::cells::{Cells, cell};
 
 /// Where a row came from: `_source_file`, `_source_version`, `_source_row`.
 pub(super) type Origin = (String, String, i64);
+
+/// A row as a reader of the table sees it.
+pub(super) struct Row {
+    /// Where it came from; `None`: another writer's.
+    pub origin: Option<Origin>,
+    /// Its cells in the table's data columns and in `_rescued_data`, but for nulls.
+    pub cells: Cells,
+}
 
 /// All rows of a Parquet file.
 pub(super) fn batches(content: Bytes) -> Result<Vec<RecordBatch>, String> {
@@ -21,20 +31,53 @@ pub(super) fn batches(content: Bytes) -> Result<Vec<RecordBatch>, String> {
     reader.map(|batch| batch.map_err(|e| e.to_string())).collect()
 }
 
-/// Where the rows of a file came from; rows that others wrote are left away.
-pub(super) fn origins(content: Bytes) -> Result<Vec<Origin>, String> {
-    let mut origins = Vec::new();
+/// The rows of a file in a table of these columns: of what the table has no column for a reader sees nothing.
+pub(super) fn rows(content: Bytes, table: &Schema) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
     for batch in batches(content)? {
-        let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-        let rows = batch.column_by_name(SOURCE_ROW).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        let (Some(files), Some(versions), Some(rows)) = (text(SOURCE_FILE), text(SOURCE_VERSION), rows) else {
-            continue;
-        };
-        for row in (0..batch.num_rows()).filter(|row| files.is_valid(*row)) {
-            origins.push((files.value(row).to_owned(), versions.value(row).to_owned(), rows.value(row)));
+        check_types(&batch, table)?;
+        for at in 0..batch.num_rows() {
+            let seen = table.fields().iter().filter(|field| is_cell(field.name()));
+            let cells = seen.filter_map(|field| {
+                let column = batch.column_by_name(field.name()).filter(|column| column.is_valid(at))?;
+                Some((field.name().clone(), cell(column, at)))
+            });
+            rows.push(Row { origin: origin(&batch, at)?, cells: cells.collect() });
         }
     }
-    Ok(origins)
+    Ok(rows)
+}
+
+/// Whether a column says more of a row than where it came from.
+fn is_cell(name: &str) -> bool {
+    !is_row_column(name) || name == runs::RESCUED_DATA
+}
+
+fn origin(batch: &RecordBatch, at: usize) -> Result<Option<Origin>, String> {
+    let text = |name: &str| {
+        let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
+    };
+    let ordinal = batch.column_by_name(SOURCE_ROW).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let ordinal = ordinal.filter(|column| column.is_valid(at)).map(|column| column.value(at));
+    match (text(SOURCE_FILE), text(SOURCE_VERSION), ordinal) {
+        (Some(file), Some(version), Some(ordinal)) => Ok(Some((file, version, ordinal))),
+        (None, None, None) => Ok(None),
+        half => Err(format!("row {at} says half of where it came from: {half:?}")),
+    }
+}
+
+/// A file's plain columns have the types that the table gives them.
+fn check_types(batch: &RecordBatch, table: &Schema) -> Result<(), String> {
+    for field in table.fields().iter().filter(|field| !field.data_type().is_nested()) {
+        if let Some(column) = batch.column_by_name(field.name())
+            && column.data_type() != field.data_type()
+        {
+            let (name, is, wanted) = (field.name(), column.data_type(), field.data_type());
+            return Err(format!("column {name} is {is} there, and {wanted} in the table"));
+        }
+    }
+    Ok(())
 }
 
 /// These rows as one file, columns that some lack being null in them.

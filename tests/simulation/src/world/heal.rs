@@ -88,7 +88,16 @@ impl World {
 
     /// One invocation of the compactor with nobody beside it: its failure, if it failed; `None` if it crashed.
     pub fn compact_as(self: &Arc<Self>, name: &str, request: &Request) -> Option<Result<Option<String>, String>> {
-        let sandbox = CompactorSandbox::new(self);
+        self.compact_in(&CompactorSandbox::new(self), name, request)
+    }
+
+    /// The same in a sandbox that may be warm.
+    pub fn compact_in(
+        self: &Arc<Self>,
+        sandbox: &CompactorSandbox,
+        name: &str,
+        request: &Request,
+    ) -> Option<Result<Option<String>, String>> {
         let mut told = None;
         self.alone(|strand| told = sandbox.invoke(strand, name, request));
         told.map(|told| told.map(|answer| answer.failure()))
@@ -96,7 +105,8 @@ impl World {
 
     fn is_quiet(&self) -> bool {
         let empty = self.sqs.length(QUEUE) == 0 && self.sqs.length(LARGE_QUEUE) == 0;
-        let staged = now(self.ledger.staged_totals(&self.pipeline)).map_or(1, |totals| totals.batches);
+        let staged = |pipeline| now(self.ledger.staged_totals(pipeline)).map_or(1, |totals| totals.batches);
+        let staged: u64 = self.pipelines().map(staged).sum();
         empty && staged == 0 && self.direct_events().is_empty()
     }
 

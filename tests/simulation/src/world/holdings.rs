@@ -22,7 +22,8 @@ impl World {
     /// A manifest cannot be read.
     pub(super) fn held(&self) -> Result<BTreeMap<(String, String), Vec<Held>>, String> {
         let mut held: BTreeMap<(String, String), Vec<Held>> = BTreeMap::new();
-        let batches = now(self.ledger.batches(&self.pipeline, None, usize::MAX)).map_err(|e| e.to_string())?;
+        let of_each = self.pipelines().map(|pipeline| now(self.ledger.batches(pipeline, None, usize::MAX)));
+        let batches = of_each.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?.into_iter().flatten();
         for (id, record) in batches {
             let Some(sealed) = record.sealed() else { continue };
             let content = now(store::Store::get(&self.state, &sealed.manifest)).map_err(|e| e.to_string())?;

@@ -1,5 +1,6 @@
 //! One invocation of the real functions, wired as their wiring to AWS does.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,12 +16,12 @@ use runtime::settings::{Overwrites, Pipeline};
 use runtime::telemetry::Metrics;
 use tokio::runtime::Builder;
 
-use super::World;
+use super::{World, lock};
 use crate::doubles::{Place, SimClock, SimEntropy, SimLake, SimLedger, SimLoader, SimQueues, SimStore, checked};
 use crate::port::{Crashed, Port};
 
-/// After what time a claim is old.
-pub(super) const CLAIM_TIME: Duration = Duration::from_secs(180);
+/// After what time a claim is old, as a rule.
+pub const CLAIM_TIME: Duration = Duration::from_secs(180);
 
 /// How long an ingest invocation may take.
 const INGEST_TIME: i64 = 120_000_000;
@@ -46,7 +47,7 @@ impl IngestSandbox {
             Arc::new(SimQueues { port: port.clone(), sqs: world.sqs.clone() }),
             Arc::new(SimClock(port.clone())),
             Arc::new(SimEntropy(port.clone())),
-            ReceiverSettings { claim_time: CLAIM_TIME, is_large, budget },
+            ReceiverSettings { claim_time: world.claim_time(), is_large, budget },
         );
         Self { port, receiver }
     }
@@ -67,13 +68,14 @@ impl IngestSandbox {
 pub struct CompactorSandbox {
     /// Its door.
     pub port: Arc<Port>,
-    opened: Opened,
+    /// What it knows of each pipeline.
+    opened: Mutex<BTreeMap<String, Opened>>,
 }
 
 impl CompactorSandbox {
     /// A cold one.
     pub fn new(world: &Arc<World>) -> Self {
-        Self { port: Port::new(world.clone(), world.process_seed()), opened: Opened::default() }
+        Self { port: Port::new(world.clone(), world.process_seed()), opened: Mutex::default() }
     }
 
     /// One invocation. `None`: it crashed.
@@ -119,7 +121,7 @@ impl CompactorSandbox {
             table: pipeline.table.clone(),
             compactor: Compactor::new(parts, compactor_settings(world, pipeline)),
             first: first_columns(&pipeline.schema_hints, &pipeline.partition_columns),
-            opened: self.opened.clone(),
+            opened: lock(&self.opened).entry(pipeline.name.to_string()).or_default().clone(),
         }
     }
 }

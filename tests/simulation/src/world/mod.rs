@@ -1,9 +1,10 @@
 //! The world around the processes: everything that outlives them, and what is noted of it.
 //!
 //! - `invoke`: one invocation of the real functions, wired as on AWS; `services`: what calls them: SQS's poller, a schedule
-//! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step
+//! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step, and `cells`: what a row must say
 //! - `heal`: faults stop, and everything must become final; `verdict`: what is demanded then
 
+mod cells;
 mod files;
 mod heal;
 mod holdings;
@@ -18,18 +19,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use drops::{DropId, PipelineName};
 use lake::MemoryLake;
 use ledger::MemoryLedger;
 
-use crate::doubles::{Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
+use crate::doubles::{BUCKET, Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
 use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};
 
 pub use heal::ROUNDS_MAX;
-pub use invoke::{CompactorSandbox, IngestSandbox, compactor_settings};
+pub use invoke::{CLAIM_TIME, CompactorSandbox, IngestSandbox, compactor_settings};
 pub use others::Other;
 pub use services::{Schedule, Service};
 pub use workload::{Supply, content, deadly, large, lines, unreadable};
@@ -39,11 +41,13 @@ use reader::Reader;
 /// The world's first moment, in microseconds since 1970.
 const BEGINNING: i64 = 1_700_000_000_000_000;
 
-/// The pipeline's name.
-pub const PIPELINE: &str = "orders";
+/// The pipeline's name, and that of another where there are two.
+pub const PIPELINES: [&str; 2] = ["orders", "returns"];
 /// Where its drops lie.
 pub const SOURCE: &str = "orders/";
-/// Its table, as the ledger names it.
+/// Where those of another pipeline lie, where there are two.
+pub const OTHER_SOURCE: &str = "returns/";
+/// Their table, as the ledger names it.
 pub const TABLE: &str = "s3://lake/orders";
 
 /// What a world is made with.
@@ -59,6 +63,8 @@ pub struct Shape {
     pub ahead: usize,
     /// How many small files upkeep merges; 0: the product's default.
     pub small_files: usize,
+    /// Whether two pipelines feed the table.
+    pub has_two_pipelines: bool,
 }
 
 /// Something that must not be.
@@ -106,18 +112,24 @@ pub struct World {
     pub sqs: Sqs,
     /// The pipeline.
     pub pipeline: PipelineName,
+    /// The other one, where there are two.
+    other_pipeline: Option<PipelineName>,
     settings: Mutex<String>,
     plan: Mutex<Plan>,
     late: Mutex<Vec<LateEffect>>,
     trace: Mutex<Vec<String>>,
     reader: Mutex<Reader>,
+    /// The rows that other writers put there and did not remove, each as one text.
+    theirs: Mutex<Vec<String>>,
     violations: Mutex<Vec<Violation>>,
     notified: Mutex<Vec<Notified>>,
     acknowledged: Mutex<Vec<DropId>>,
     processes: AtomicU64,
-    calls: Mutex<BTreeMap<String, u64>>,
+    calls: Mutex<BTreeMap<String, Vec<Nature>>>,
     /// Events without a queue that were not handled yet.
     direct: Mutex<Vec<String>>,
+    /// After what time claims are old.
+    claim_time: Mutex<Duration>,
     /// Whether the lease keeps nobody away.
     leases_for_all: AtomicBool,
     /// Crashes, and standing still for longer than a claim is young.
@@ -132,8 +144,9 @@ impl World {
     /// A world in which nothing has happened yet.
     ///
     /// # Errors
-    /// The pipeline's name is none.
+    /// A pipeline's name is none.
     pub fn new(seed: u64, shape: Shape) -> Result<Arc<Self>, String> {
+        let [pipeline, other_pipeline] = PIPELINES.map(|name| name.parse().map_err(|e| format!("{e}")));
         Ok(Arc::new(Self {
             seed,
             shape,
@@ -146,21 +159,35 @@ impl World {
             audit_files: MemoryStore::default(),
             bucket: Bucket::new(shape.keeps_versions),
             sqs: Sqs::default(),
-            pipeline: PIPELINE.parse().map_err(|e| format!("{e}"))?,
+            pipeline: pipeline?,
+            other_pipeline: if shape.has_two_pipelines { Some(other_pipeline?) } else { None },
             settings: Mutex::new(settings(shape)),
             plan: Mutex::default(),
             late: Mutex::default(),
             trace: Mutex::default(),
             reader: Mutex::default(),
+            theirs: Mutex::default(),
             violations: Mutex::default(),
             notified: Mutex::default(),
             acknowledged: Mutex::default(),
             processes: AtomicU64::new(0),
             calls: Mutex::default(),
             direct: Mutex::default(),
+            claim_time: Mutex::new(CLAIM_TIME),
             leases_for_all: AtomicBool::new(false),
             deaths: AtomicU64::new(0),
         }))
+    }
+
+    /// All pipelines.
+    pub fn pipelines(&self) -> impl Iterator<Item = &PipelineName> {
+        std::iter::once(&self.pipeline).chain(&self.other_pipeline)
+    }
+
+    /// The pipeline whose drops lie where this key does, if there is one.
+    pub fn pipeline_of(&self, key: &str) -> Option<&PipelineName> {
+        let mut sources = [SOURCE, OTHER_SOURCE].into_iter().zip(self.pipelines());
+        sources.find(|(source, _)| key.starts_with(source)).map(|(_, pipeline)| pipeline)
     }
 
     /// The settings object.
@@ -183,9 +210,19 @@ impl World {
         lock(&self.plan).add(faults);
     }
 
-    /// How many calls processes of this name made.
-    pub fn calls_of(&self, process: &str) -> u64 {
-        lock(&self.calls).get(process).copied().unwrap_or(0)
+    /// What the calls were that processes of this name made.
+    pub fn calls_of(&self, process: &str) -> Vec<Nature> {
+        lock(&self.calls).get(process).cloned().unwrap_or_default()
+    }
+
+    /// From now on claims are old after this time.
+    pub fn set_claim_time(&self, time: Duration) {
+        *lock(&self.claim_time) = time;
+    }
+
+    /// After what time claims are old.
+    pub fn claim_time(&self) -> Duration {
+        *lock(&self.claim_time)
     }
 
     /// From now on everybody who asks gets the lease and keeps it: nothing may hang on it.
@@ -200,10 +237,10 @@ impl World {
 
     /// What a call meets.
     pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
-        *lock(&self.calls).entry(process.to_owned()).or_default() += 1;
+        lock(&self.calls).entry(process.to_owned()).or_default().push(nature);
         let struck = lock(&self.plan).strike(operation, key, process, nature);
         let looks_like_death = match &struck {
-            Some((_, Kind::Delay(time))) => *time > invoke::CLAIM_TIME,
+            Some((_, Kind::Delay(time))) => *time > CLAIM_TIME,
             // A claim that stands after its batch was given up names a batch that is void: so does that of a dead process.
             Some((_, Kind::Late(Some(_)))) => operation == "ledger.claim",
             _ => false,
@@ -260,7 +297,8 @@ impl World {
     /// After each effect somebody reads, where it could have changed what is read.
     pub fn after_effect(&self, operation: &str, key: &str) {
         match operation {
-            "table.commit" | "files.put" => self.read_table(),
+            "table.commit" => self.read_table(),
+            "files.put" => self.read_table_with(key),
             "files.delete" => self.read_table_without(key),
             _ => {}
         }
@@ -313,8 +351,15 @@ fn settings(shape: Shape) -> String {
         String::new()
     };
     let overwrites = if shape.ingests_overwrites { "ingest" } else { "ignore" };
+    let sources = [SOURCE, OTHER_SOURCE].into_iter().zip(PIPELINES).take(1 + usize::from(shape.has_two_pipelines));
+    let pipelines = sources.map(|(source, name)| {
+        format!(
+            r#"{{"name":"{name}","source":"s3://{BUCKET}/{source}","table":"{TABLE}","overwrites":"{overwrites}"}}"#
+        )
+    });
     format!(
         r#"{{"ledger":"dynamodb://ledger","queue":"{QUEUE}",{large}"dead_letter_queue":"{DEAD_QUEUE}","longest_delay":"10s",
-            "pipelines":[{{"name":"{PIPELINE}","source":"s3://vendor/{SOURCE}","table":"{TABLE}","overwrites":"{overwrites}"}}]}}"#
+            "pipelines":[{}]}}"#,
+        pipelines.collect::<Vec<_>>().join(",")
     )
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
 use drops::Timestamp;
 use lake::{AddFile, Foreign, Lake, TableMetadata};
+use runs::RESCUED_DATA;
 
-use super::{World, files};
+use super::reader::their_row;
+use super::{World, files, lock};
 use crate::doubles::now;
 
 /// What another writer does.
@@ -28,6 +31,9 @@ pub enum Other {
 
 /// How the paths of another writer's own files begin.
 const THEIRS: &str = "theirs-";
+
+/// How the names of columns begin that another writer added.
+const THEIR_COLUMN: &str = "theirs_";
 
 impl World {
     /// Another writer commits, on top of the newest version. False where there is nothing to do it to.
@@ -51,13 +57,19 @@ impl World {
         let foreign = match what {
             Other::Empty => Foreign::default(),
             Other::Append => {
-                let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
-                let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![-1, -2]))]);
-                let (content, count) = files::write(&schema, &[rows.map_err(|e| e.to_string())?])?;
-                Foreign { adds: vec![self.their_file(content, count)], ..Foreign::default() }
+                let rows = self.their_rows(&head.schema, head.version)?;
+                let (content, count) = files::write(&rows.schema(), &[rows])?;
+                let written = files::rows(content.clone(), &head.schema)?;
+                lock(&self.theirs).extend(written.iter().map(|row| their_row(&row.cells)));
+                let path = format!("{THEIRS}{}.parquet", head.version + 1);
+                Foreign { adds: vec![self.their_file(path, content, count)], ..Foreign::default() }
             }
             Other::Delete => {
                 let Some(theirs) = live.iter().find(|file| file.path.starts_with(THEIRS)) else { return Ok(None) };
+                for gone in files::rows(self.table_file(&theirs.path)?, &head.schema)? {
+                    let text = their_row(&gone.cells);
+                    lock(&self.theirs).retain(|row| *row != text);
+                }
                 Foreign { removes: vec![theirs.path.clone()], ..Foreign::default() }
             }
             Other::Optimize => {
@@ -66,18 +78,15 @@ impl World {
                 }
                 let mut rows = Vec::new();
                 for file in &live {
-                    let content = now(store::Store::get(&self.files, &file.path)).map_err(|e| e.to_string())?;
-                    rows.extend(files::batches(content)?);
+                    rows.extend(files::batches(self.table_file(&file.path)?)?);
                 }
                 let (content, count) = files::write(&head.schema, &rows)?;
                 let removes = live.iter().map(|file| file.path.clone()).collect();
-                let mut add = self.their_file(content, count);
-                add.path = format!("optimized-{}", add.path);
-                self.files.write(&add.path, self.their_content(&add)?);
-                Foreign { adds: vec![add], removes, ..Foreign::default() }
+                let path = format!("optimized-{}.parquet", head.version + 1);
+                Foreign { adds: vec![self.their_file(path, content, count)], removes, ..Foreign::default() }
             }
             Other::AddColumn => {
-                let name = format!("theirs_{}", head.version);
+                let name = format!("{THEIR_COLUMN}{}", head.version);
                 let mut fields: Vec<_> = head.schema.fields().iter().cloned().collect();
                 fields.push(Arc::new(Field::new(name, DataType::Utf8, true)));
                 let metadata = TableMetadata {
@@ -93,16 +102,32 @@ impl World {
         self.table.append_foreign(foreign).map(Some).map_err(|e| e.to_string())
     }
 
-    fn their_file(&self, content: bytes::Bytes, rows: u64) -> AddFile {
-        let path = format!("{THEIRS}{}.parquet", self.scheduler.steps());
+    /// Two rows of another writer, in every column that no pipeline fills alone: their columns, `id`, and a text that no other row has.
+    fn their_rows(&self, table: &Schema, version: u64) -> Result<RecordBatch, String> {
+        let own = [1, 2].map(|row| format!(r#"{{"theirs":"{version}-{row}"}}"#));
+        let fields = table.fields().iter().filter(|field| {
+            let (name, kind) = (field.name(), field.data_type());
+            name == "id" && *kind == DataType::Int64 || name == RESCUED_DATA || name.starts_with(THEIR_COLUMN)
+        });
+        let fields: Vec<_> = fields.cloned().collect();
+        let columns = fields.iter().map(|field| -> ArrayRef {
+            match field.data_type() {
+                DataType::Int64 => Arc::new(Int64Array::from(vec![-1, -2])),
+                _ => Arc::new(StringArray::from(own.to_vec())),
+            }
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| e.to_string())
+    }
+
+    fn their_file(&self, path: String, content: Bytes, rows: u64) -> AddFile {
         let size = content.len() as u64;
         self.files.write(&path, content);
         let modified = Timestamp(self.scheduler.now());
         AddFile { path, partition_values: BTreeMap::new(), size, modified, stats: format!("{{\"numRecords\":{rows}}}") }
     }
 
-    fn their_content(&self, add: &AddFile) -> Result<bytes::Bytes, String> {
-        let path = add.path.strip_prefix("optimized-").unwrap_or(&add.path);
+    fn table_file(&self, path: &str) -> Result<Bytes, String> {
         now(store::Store::get(&self.files, path)).map_err(|e| e.to_string())
     }
 }

@@ -8,7 +8,7 @@ use drops::notification::{Notification, read};
 use drops::{DropId, PipelineName};
 
 use super::invoke::{CompactorSandbox, IngestSandbox};
-use super::{SOURCE, World, lock};
+use super::{World, lock};
 use crate::doubles::{BUCKET, DEAD_QUEUE, Delivered, Notified, event, told};
 use crate::port::{Call, Port};
 use crate::random::Random;
@@ -178,7 +178,7 @@ impl World {
 
     /// The identity of an arrival.
     pub fn identity(&self, notified: &Notified) -> DropId {
-        let pipeline: PipelineName = self.pipeline.clone();
+        let pipeline: PipelineName = self.pipeline_of(&notified.key).unwrap_or(&self.pipeline).clone();
         let (key, version) = (notified.key.clone(), notified.version.clone());
         DropId { pipeline, bucket: BUCKET.to_owned(), key, version }
     }
@@ -195,7 +195,7 @@ impl World {
         let named = |body: String| read(&body).map(|told| told.notifications).unwrap_or_default();
         let handed_on = self.sqs.handed_on(id).into_iter().flat_map(named);
         let wait: Vec<DropId> = handed_on.map(|one| self.identity(&self.notified_of(&one))).collect();
-        let ours = told.notifications.iter().filter(|one| one.key.starts_with(SOURCE));
+        let ours = told.notifications.iter().filter(|one| self.pipeline_of(&one.key).is_some());
         for notified in ours.map(|one| self.notified_of(one)).filter(|one| self.bucket.stands(one)) {
             let id = self.identity(&notified);
             let mut acknowledged = lock(&self.acknowledged);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{SOURCE, World};
+use super::{OTHER_SOURCE, SOURCE, World};
 use crate::doubles::{Content, QUEUE};
 use crate::port::{Call, Port};
 use crate::random::Random;
@@ -86,7 +86,8 @@ impl Supply {
         for number in 0..self.drops {
             let is_unreadable = random.chance(self.unreadable);
             let extension = if is_unreadable { "json.gz" } else { "json" };
-            let key = format!("{SOURCE}{number:02}.{extension}");
+            let source = if world.shape.has_two_pipelines && number % 2 == 1 { OTHER_SOURCE } else { SOURCE };
+            let key = format!("{source}{number:02}.{extension}");
             let first = match number {
                 _ if is_unreadable => unreadable(number),
                 _ if random.chance(self.deadly) => deadly(number),
