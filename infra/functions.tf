@@ -159,3 +159,19 @@ resource "terraform_data" "opened" {
   # What could not be opened is not fixed, and may be mended.
   depends_on = [aws_lambda_invocation.open]
 }
+
+# The same of the name: queues and ledger are called by it, so a change of it destroys them, with all that they hold.
+resource "terraform_data" "name" {
+  input = var.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.input == var.name
+      error_message = "The module is called '${self.input}', and another name ('${var.name}') would destroy its queues with their messages, and its ledger. Set it back (infra/README.md, The name stays)."
+    }
+  }
+
+  depends_on = [aws_lambda_invocation.open]
+}

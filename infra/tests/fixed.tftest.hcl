@@ -1,4 +1,4 @@
-# What cannot change of a pipeline once it is open: a plan stops, before anything is written. The runs share a state.
+# What cannot change once pipelines are open: a plan stops, before anything is written. The runs share a state.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -49,6 +49,18 @@ run "other_overwrites" {
     }
   }
   expect_failures = [terraform_data.opened["late"]]
+}
+
+run "another_name" {
+  command = plan
+  variables {
+    name = "lithify2"
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders" }
+      late   = { source = "s3://drops/late/", table = "s3://lake/late" }
+    }
+  }
+  expect_failures = [terraform_data.name]
 }
 
 # All else may change, and the same place be written otherwise.
@@ -102,7 +114,7 @@ run "remembered_when_it_is_open" {
   }
 
   assert {
-    condition     = output.waits_for["terraform_data.opened"] == tolist(["aws_lambda_invocation.open"])
-    error_message = "A pipeline is remembered before it is open: ${jsonencode(output.waits_for["terraform_data.opened"])}."
+    condition     = alltrue([for what in ["opened", "name"] : output.waits_for["terraform_data.${what}"] == tolist(["aws_lambda_invocation.open"])])
+    error_message = "A pipeline or the name is remembered before there is something to lose."
   }
 }
