@@ -43,6 +43,13 @@ locals {
     }
   }
 
+  # What the ledger fixes of a pipeline when it is opened.
+  fixed = { for name, pipeline in module.inputs.pipelines : name => {
+    source     = pipeline.source
+    table      = trimsuffix(pipeline.table, "/")
+    overwrites = pipeline.overwrites
+  } }
+
   # What feeds the two that ingest. A large drop comes alone.
   mappings = {
     ingest       = { queue = local.arns.queue, batch_size = module.inputs.ingest.batch_size, batch_window = module.inputs.ingest.batch_window, concurrency_max = module.inputs.ingest.concurrency_max }
@@ -131,4 +138,40 @@ resource "aws_lambda_invocation" "open" {
   function_name = module.function["compactor"].name
   input         = jsonencode({ pipelines = keys(module.inputs.pipelines), open = true })
   triggers      = { settings = sha256(local.settings_text) }
+}
+
+# What the ledger fixed, remembered so that a plan stops where it is changed: by the time that `open` would refuse, the settings and the
+# notifications are written, and S3 tells no more of the source that was left.
+resource "terraform_data" "opened" {
+  for_each = local.fixed
+
+  input = each.value
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.input == each.value
+      error_message = "The pipeline ${each.key} was opened with ${jsonencode(self.input)}, which cannot change, and has ${jsonencode(each.value)} now. Set it back; another source or table is a pipeline of another name (infra/README.md, Changing a pipeline)."
+    }
+  }
+
+  # What could not be opened is not fixed, and may be mended.
+  depends_on = [aws_lambda_invocation.open]
+}
+
+# The same of the name: queues and ledger are called by it, so a change of it destroys them, with all that they hold.
+resource "terraform_data" "name" {
+  input = var.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.input == var.name
+      error_message = "The module is called '${self.input}', and another name ('${var.name}') would destroy its queues with their messages, and its ledger. Set it back (infra/README.md, The name stays)."
+    }
+  }
+
+  depends_on = [aws_lambda_invocation.open]
 }

@@ -8,32 +8,55 @@ locals {
 
   key_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "TheAccountDecides"
+    Statement = concat(
+      [
+        {
+          Sid       = "TheAccountDecides"
+          Effect    = "Allow"
+          Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+          Action    = "kms:*"
+          Resource  = "*"
+        },
+        {
+          Sid       = "Logs"
+          Effect    = "Allow"
+          Principal = { Service = "logs.${local.region}.amazonaws.com" }
+          Action    = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
+          Resource  = "*"
+          Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-*" } }
+        },
+      ],
+      # Whoever may send to a queue (policies.tf), and nobody else.
+      [for sender in local.key_senders : {
+        Sid       = sender.sid
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid       = "NotificationsIntoTheQueues"
-        Effect    = "Allow"
-        Principal = { Service = concat(local.by_s3 ? ["s3.amazonaws.com"] : [], local.by_rules ? ["events.amazonaws.com"] : []) }
+        Principal = { Service = sender.service }
         Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
         Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-      },
-      {
-        Sid       = "Logs"
-        Effect    = "Allow"
-        Principal = { Service = "logs.${local.region}.amazonaws.com" }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
-        Resource  = "*"
-        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-*" } }
-      },
-    ]
+        Condition = sender.condition
+      } if sender.used],
+    )
   })
+  key_senders = [
+    {
+      sid       = "NotificationsIntoTheQueues"
+      service   = "s3.amazonaws.com"
+      condition = { StringEquals = { "aws:SourceAccount" = local.source_accounts } }
+      used      = local.by_s3
+    },
+    {
+      sid       = "RulesIntoTheQueues"
+      service   = "events.amazonaws.com"
+      condition = { StringEquals = { "aws:SourceAccount" = [local.account] } }
+      used      = local.by_rules
+    },
+    {
+      sid       = "TopicsIntoTheQueue"
+      service   = "sns.amazonaws.com"
+      condition = { ArnEquals = { "aws:SourceArn" = sort(var.topics) } }
+      used      = length(var.topics) > 0
+    },
+  ]
 }
 
 resource "aws_kms_key" "made" {

@@ -118,7 +118,10 @@ locals {
     Condition = { Bool = { "aws:SecureTransport" = "false" } }
   } }
 
-  # S3 itself, for these buckets of this account and nobody else.
+  # This account and those that it was told of.
+  source_accounts = sort(setunion([local.account], var.source_accounts))
+
+  # S3 itself, for these buckets of these accounts and nobody else. A bucket's ARN tells no account.
   from_s3 = {
     Sid       = "Notifications"
     Effect    = "Allow"
@@ -127,11 +130,21 @@ locals {
     Resource  = local.arns.queue
     Condition = {
       ArnEquals    = { "aws:SourceArn" = [for bucket in local.source_buckets : "${local.arns.s3}${bucket}"] }
-      StringEquals = { "aws:SourceAccount" = local.account }
+      StringEquals = { "aws:SourceAccount" = local.source_accounts }
     }
   }
+  # SNS, for these topics; a topic's ARN holds its account.
+  from_topics = {
+    Sid       = "Topics"
+    Effect    = "Allow"
+    Principal = { Service = "sns.amazonaws.com" }
+    Action    = "sqs:SendMessage"
+    Resource  = local.arns.queue
+    Condition = { ArnEquals = { "aws:SourceArn" = sort(var.topics) } }
+  }
+  # Beside the others in one policy, where no two statements have one id.
   from_rules = { for queue in ["queue", "dead_letter_queue"] : queue => {
-    Sid       = "Notifications"
+    Sid       = "Rules"
     Effect    = "Allow"
     Principal = { Service = "events.amazonaws.com" }
     Action    = "sqs:SendMessage"
@@ -144,6 +157,7 @@ locals {
       [local.tls_only.queue],
       [for statement in [local.from_s3] : statement if local.by_s3],
       [for statement in [local.from_rules.queue] : statement if local.by_rules],
+      [for statement in [local.from_topics] : statement if length(var.topics) > 0],
     ) })
     large_queue = jsonencode({ Version = "2012-10-17", Statement = [local.tls_only.large_queue] })
     dead_letter_queue = jsonencode({ Version = "2012-10-17", Statement = concat(

@@ -82,6 +82,30 @@ variable "manage_notifications" {
   nullable    = false
 }
 
+variable "source_accounts" {
+  description = "Further accounts, by their ids, whose buckets may notify the queue: those of sources that are not this account's. Of their buckets, those of the pipelines' sources alone may. The account itself is always among them."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for account in var.source_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "source_accounts are ids of accounts, twelve digits each, written as texts; not so: ${join(", ", [for account in var.source_accounts : "'${account}'" if !can(regex("^[0-9]{12}$", account))])}."
+  }
+}
+
+variable "topics" {
+  description = "SNS topics, by their ARNs, that may send to the queue: where a bucket notifies a topic, as others listen too. Who writes the bucket's notification and the topic's subscription is you (README.md)."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.topics : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", arn))])
+    error_message = "topics are ARNs of SNS topics, without wildcards, and none is a FIFO topic, which S3 cannot notify; not so: ${join(", ", [for arn in var.topics : "'${arn}'" if !can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", arn))])}."
+  }
+}
+
 variable "make_buckets" {
   description = "Those of the pipelines' buckets that the module makes: encrypted, closed to the public, TLS only, versioned where a source ingests overwrites. All others must exist."
   type        = set(string)
@@ -148,7 +172,7 @@ variable "ledger_deletion_protection" {
 }
 
 variable "kms_key" {
-  description = "The key of queues, ledger, log groups and made buckets: an ARN, \"make\" for one of the module's own, or null for AWS's keys. An existing key's policy must let s3 (or events), logs and the account's roles use it."
+  description = "The key of queues, ledger, log groups and made buckets: an ARN, \"make\" for one of the module's own, or null for AWS's keys. An existing key's policy must let s3 (or events), sns where there are `topics`, logs and the account's roles use it."
   type        = string
   default     = null
 

@@ -377,6 +377,58 @@ run "a_partition_by_a_column_of_ours" {
   expect_failures = [var.pipelines]
 }
 
+run "an_order_by_a_partition_column" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", cluster_by = ["a", " Day"], partition_columns = ["day "] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_z_order_by_a_partition_column" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["day"], partition_columns = ["month", "day"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "a_z_order_by_nine_columns" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["a", "b", "c", "d", "e", "f", "g", "h", "i"] }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+# As many as a Z-order takes, and a partition by another column.
+run "a_z_order_by_eight_columns" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/", table = "s3://lake/orders", z_order_by = ["a", "b", "c", "d", "e", "f", "g", "h"], partition_columns = ["day"] }
+    }
+  }
+}
+
 run "a_source_bucket_with_two_dots" {
   command = plan
   module {
@@ -621,6 +673,39 @@ run "a_large_drop_of_nothing" {
     ingest_large = { drop_size = "0B" }
   }
   expect_failures = [var.ingest_large]
+}
+
+run "a_large_drop_beyond_what_is_counted" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    ingest_large = { drop_size = "16777216 TiB" }
+  }
+  expect_failures = [var.ingest_large]
+}
+
+run "a_large_drop_of_more_digits_than_are_counted" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    ingest_large = { drop_size = "18_446_744_073_709_551_616b" }
+  }
+  expect_failures = [var.ingest_large]
+}
+
+# The greatest size that a function can read, by other units.
+run "a_drop_that_is_never_large" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    ingest_large = { drop_size = "18446744073.709551615 GB" }
+  }
 }
 
 run "less_concurrency_than_the_queue_calls_for" {

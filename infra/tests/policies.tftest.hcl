@@ -355,7 +355,7 @@ run "queue_policies" {
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:lithify"
       Condition = {
         ArnEquals    = { "aws:SourceArn" = ["arn:aws:s3:::vendor-drops", "arn:aws:s3:::web"] }
-        StringEquals = { "aws:SourceAccount" = "123456789012" }
+        StringEquals = { "aws:SourceAccount" = ["123456789012"] }
       }
     }]
     error_message = "Others than S3, for our source buckets and account, may send to the queue."
@@ -368,6 +368,78 @@ run "queue_policies" {
     condition = alltrue([for text in concat([aws_sqs_queue.queue.policy, aws_sqs_queue.large.policy, aws_sqs_queue.dead_letters.policy], [for bucket in aws_s3_bucket_policy.made : bucket.policy]) :
     length([for statement in jsondecode(text).Statement : statement if statement.Effect == "Deny" && try(statement.Condition.Bool["aws:SecureTransport"], "") == "false" && statement.Principal == "*"]) == 1])
     error_message = "A queue or made bucket can be spoken to without TLS."
+  }
+}
+
+# Buckets of other accounts, and topics that stand between a bucket and the queue.
+run "queue_policies_for_others" {
+  command = apply
+  variables {
+    source_accounts = ["210987654321", "123456789012", "111111111111"]
+    topics          = ["arn:aws:sns:eu-central-1:210987654321:drops", "arn:aws:sns:eu-central-1:123456789012:all-drops"]
+    kms_key         = "make"
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_sqs_queue.queue.policy).Statement : statement if statement.Effect == "Allow"] == [
+      {
+        Sid       = "Notifications"
+        Effect    = "Allow"
+        Principal = { Service = "s3.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:lithify"
+        Condition = {
+          ArnEquals    = { "aws:SourceArn" = ["arn:aws:s3:::vendor-drops", "arn:aws:s3:::web"] }
+          StringEquals = { "aws:SourceAccount" = ["111111111111", "123456789012", "210987654321"] }
+        }
+      },
+      {
+        Sid       = "Topics"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:lithify"
+        Condition = {
+          ArnEquals = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:all-drops", "arn:aws:sns:eu-central-1:210987654321:drops"] }
+        }
+      },
+    ]
+    error_message = "Others than S3, for our source buckets in the accounts that were named, and the topics that were named may send to the queue, or one of these may not."
+  }
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.large, aws_sqs_queue.dead_letters] : length([for statement in jsondecode(queue.policy).Statement : statement if statement.Effect == "Allow"]) == 0])
+    error_message = "A topic may send to another queue than the one for notifications."
+  }
+  assert {
+    condition = { for statement in jsondecode(aws_kms_key.made[0].policy).Statement : statement.Sid => [join(" ", sort(flatten([statement.Principal.Service]))), join(" ", sort(flatten([statement.Action]))), jsonencode(statement.Condition)] if endswith(statement.Sid, "Queue") || endswith(statement.Sid, "Queues") } == {
+      NotificationsIntoTheQueues = ["s3.amazonaws.com", "kms:Decrypt kms:GenerateDataKey", jsonencode({ StringEquals = { "aws:SourceAccount" = ["111111111111", "123456789012", "210987654321"] } })]
+      TopicsIntoTheQueue         = ["sns.amazonaws.com", "kms:Decrypt kms:GenerateDataKey", jsonencode({ ArnEquals = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:all-drops", "arn:aws:sns:eu-central-1:210987654321:drops"] } })]
+    }
+    error_message = "The key lets others encrypt than those that may send, or not all of them."
+  }
+}
+
+# Of what the rules send the account is theirs, whatever accounts may notify; and all ways together are still statements with ids of their own.
+run "queue_policies_by_every_way" {
+  command = apply
+  variables {
+    event_delivery  = "both"
+    source_accounts = ["210987654321"]
+    topics          = ["arn:aws:sns:eu-central-1:210987654321:drops"]
+    kms_key         = "make"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sqs_queue.queue.policy).Statement : statement.Sid] == ["TlsOnly", "Notifications", "Rules", "Topics"]
+    error_message = "A way is missing, or two statements have one id."
+  }
+  assert {
+    condition = { for statement in jsondecode(aws_kms_key.made[0].policy).Statement : statement.Principal.Service => jsonencode(statement.Condition) if can(statement.Principal.Service) && statement.Sid != "Logs" } == {
+      "s3.amazonaws.com"     = jsonencode({ StringEquals = { "aws:SourceAccount" = ["123456789012", "210987654321"] } })
+      "events.amazonaws.com" = jsonencode({ StringEquals = { "aws:SourceAccount" = ["123456789012"] } })
+      "sns.amazonaws.com"    = jsonencode({ ArnEquals = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:210987654321:drops"] } })
+    }
+    error_message = "The key lets others encrypt than those that may send, or not all of them."
   }
 }
 

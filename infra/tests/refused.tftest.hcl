@@ -112,6 +112,70 @@ run "an_alias_for_a_bucket_key" {
   expect_failures = [var.bucket_kms_key_arns]
 }
 
+run "an_account_that_lost_its_zero" {
+  command = plan
+  variables {
+    source_accounts = [12345678901]
+  }
+  expect_failures = [var.source_accounts]
+}
+
+run "an_account_by_name" {
+  command = plan
+  variables {
+    source_accounts = ["vendor"]
+  }
+  expect_failures = [var.source_accounts]
+}
+
+run "every_account" {
+  command = plan
+  variables {
+    source_accounts = ["*"]
+  }
+  expect_failures = [var.source_accounts]
+}
+
+run "a_topic_by_name" {
+  command = plan
+  variables {
+    topics = ["drops"]
+  }
+  expect_failures = [var.topics]
+}
+
+run "every_topic_of_an_account" {
+  command = plan
+  variables {
+    topics = ["arn:aws:sns:eu-central-1:123456789012:*"]
+  }
+  expect_failures = [var.topics]
+}
+
+run "a_topic_of_any_account" {
+  command = plan
+  variables {
+    topics = ["arn:aws:sns:eu-central-1:*:drops"]
+  }
+  expect_failures = [var.topics]
+}
+
+run "a_topic_that_s3_cannot_notify" {
+  command = plan
+  variables {
+    topics = ["arn:aws:sns:eu-central-1:123456789012:drops.fifo"]
+  }
+  expect_failures = [var.topics]
+}
+
+run "a_queue_as_a_topic" {
+  command = plan
+  variables {
+    topics = ["arn:aws:sqs:eu-central-1:123456789012:drops"]
+  }
+  expect_failures = [var.topics]
+}
+
 run "a_retention_that_cloudwatch_lacks" {
   command = plan
   variables {

@@ -112,6 +112,17 @@ variable "pipelines" {
     error_message = "A table is partitioned by data columns, not by those that Lithify writes for each row; not so: ${join(", ", [for name, pipeline in var.pipelines : name if pipeline.partition_columns == null ? false : anytrue([for column in pipeline.partition_columns :
     contains(["_source_file", "_source_version", "_source_row", "_source_time", "_ingested_at", "_rescued_data"], try(lower(trimspace(column)), ""))])])}."
   }
+  # What runtime's settings refuse of columns that do not go together (relations.rs), and of a Z-order's (values.rs).
+  validation {
+    condition = alltrue(flatten([for pipeline in values(var.pipelines) : [for column in concat(coalesce(pipeline.cluster_by, []), coalesce(pipeline.z_order_by, [])) :
+    !contains([for other in coalesce(pipeline.partition_columns, []) : try(lower(trimspace(other)), "")], try(lower(trimspace(column)), "")) || try(trimspace(column), "") == ""]]))
+    error_message = "A partition column has one value in each file, so it orders nothing there: leave it out of cluster_by and z_order_by; not so: ${join(", ", flatten([for name, pipeline in var.pipelines : [for column in concat(coalesce(pipeline.cluster_by, []), coalesce(pipeline.z_order_by, [])) :
+    "${name} ('${column}')" if contains([for other in coalesce(pipeline.partition_columns, []) : try(lower(trimspace(other)), "")], try(lower(trimspace(column)), "")) && try(trimspace(column), "") != ""]]))}."
+  }
+  validation {
+    condition     = alltrue([for pipeline in values(var.pipelines) : length(coalesce(pipeline.z_order_by, [])) <= 8])
+    error_message = "A Z-order takes 8 columns at most: of more, each has so few bits that it prunes nothing; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${length(pipeline.z_order_by)})" if length(coalesce(pipeline.z_order_by, [])) > 8])}."
+  }
   # Form, and more than zero. How large and how long they may be is looked at where they are numbers (settings.tf).
   validation {
     condition     = alltrue([for pipeline in values(var.pipelines) : can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", pipeline.target_file_size)) && can(regex("[1-9]", pipeline.target_file_size))])
@@ -181,6 +192,14 @@ variable "ingest_large" {
   validation {
     condition     = can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", var.ingest_large.drop_size)) && can(regex("[1-9]", var.ingest_large.drop_size))
     error_message = "drop_size is above zero and written like 64MiB; '${var.ingest_large.drop_size}' is not."
+  }
+  # The functions count bytes in 64 bits, and refuse all settings where they do not suffice (units.rs). What has a wrong form was told above.
+  validation {
+    condition = try(
+      tonumber(regex("^\\s*([0-9.]+)", replace(var.ingest_large.drop_size, "_", ""))[0]) * pow(endswith(lower(trimspace(var.ingest_large.drop_size)), "ib") ? 1024 : 1000, index(["", "k", "m", "g", "t"], lower(regex("([kmgtKMGT]?)[iI]?[bB]\\s*$", var.ingest_large.drop_size)[0]))),
+      0,
+    ) < 18446744073709551616
+    error_message = "drop_size is below 16777216TiB; '${var.ingest_large.drop_size}' is not."
   }
   validation {
     condition     = var.ingest_large.concurrency_max >= 2 && var.ingest_large.concurrency_max <= 1000
