@@ -33,7 +33,7 @@ module "lithify" {
       table  = "s3://example-lake/tables/orders"   # ... appears in this Delta table,
       format = "json"
 
-      longest_delay  = "5m" # at the latest after this,
+      longest_delay  = "5m" # soon after this at the latest (where a compactor died, when its lease ends: five minutes at most),
       cluster_by     = ["order_id"]
       no_drops_hours = 24 # and somebody is told when nothing arrives.
     }

@@ -97,6 +97,17 @@ run "the_word_comes_after_what_understands_it" {
     condition     = length(setsubtract(["aws_s3_object.settings", "aws_sqs_queue.queue", "aws_sqs_queue.dead_letters"], output.waits_for["aws_cloudwatch_event_target.arrival"])) == 0
     error_message = "A rule's target waits for ${join(", ", output.waits_for["aws_cloudwatch_event_target.arrival"])} only."
   }
+  # A queue feeds no function before the pipelines are open: until then each delivery would be in vain. A mocked provider
+  # takes either order, and a plan names none, so the text is read.
+  assert {
+    condition     = contains(output.waits_for["aws_lambda_event_source_mapping.queue"], "aws_lambda_invocation.open")
+    error_message = "The queues feed the functions after ${join(", ", output.waits_for["aws_lambda_event_source_mapping.queue"])} only."
+  }
+  # A function without its policy is denied everything: the first invocation, that of `open`, would fail the apply. No plan shows that either.
+  assert {
+    condition     = output.waits_for["modules/function: aws_lambda_function.function"] == tolist(["aws_iam_role_policy.policy"])
+    error_message = "A function may start before it has its policy: it waits for ${join(", ", output.waits_for["modules/function: aws_lambda_function.function"])} only."
+  }
   # What waits for nothing by name is read as such, or the above would hold of anything.
   assert {
     condition     = output.waits_for["aws_dynamodb_table.ledger"] == tolist([]) && output.waits_for["aws_sqs_queue.large"] == tolist(["aws_sqs_queue.dead_letters"])

@@ -95,6 +95,25 @@ run "slow_ingest" {
   }
 }
 
+run "chosen_concurrency_and_log" {
+  command = apply
+  variables {
+    ingest       = { reserved_concurrency = 31 }
+    ingest_large = { reserved_concurrency = 17 }
+    compactor    = { reserved_concurrency = 3 }
+    log_filter   = "warn,ingest=debug"
+  }
+
+  assert {
+    condition     = { for name, function in module.function : name => function.facts.concurrency } == { ingest = 31, ingest_large = 17, compactor = 3 }
+    error_message = "A function's reserved concurrency is not the one that was chosen."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.environment.LITHIFY_LOG == "warn,ingest=debug"]) && length(module.function) == 3
+    error_message = "A function does not log what was chosen."
+  }
+}
+
 run "functions" {
   command = apply
 
@@ -105,6 +124,11 @@ run "functions" {
   assert {
     condition     = alltrue([for function in module.function : function.facts.log_retention_days == 30])
     error_message = "A log is kept for ever."
+  }
+  # Without a reservation, and with no limit but the account's: a limit of 0 would switch the function off.
+  assert {
+    condition     = alltrue([for function in module.function : function.facts.concurrency == -1 && function.facts.environment.LITHIFY_LOG == "info"])
+    error_message = "Where nothing was chosen a function has a limit, or logs something else than info."
   }
   assert {
     condition     = alltrue([for function in module.function : function.facts.environment.LITHIFY_SETTINGS == "s3://lake/_lithify/lithify/settings.json"]) && length(module.function) == 3

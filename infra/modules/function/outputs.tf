@@ -28,5 +28,6 @@ output "facts" {
     timeout            = aws_lambda_function.function.timeout
     environment        = aws_lambda_function.function.environment[0].variables
     log_retention_days = aws_cloudwatch_log_group.log.retention_in_days
+    concurrency        = aws_lambda_function.function.reserved_concurrent_executions
   }
 }

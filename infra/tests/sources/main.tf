@@ -39,10 +39,10 @@ output "replaced_gently" {
 }
 
 output "waits_for" {
-  description = "What each resource of the module itself names in its depends_on."
+  description = "What each resource names in its depends_on: those of the module itself by their names, those of the modules in it as \"modules/NAME: RESOURCE\"."
   value = { for block in flatten([for file, text in local.texts : [
-    for found in regexall("(?s)\nresource \"([a-z0-9_]+)\" \"([a-z0-9_]+)\" \\{\n(.*?)\n\\}", "\n${text}") : { name = "${found[0]}.${found[1]}", body = found[2] }
-    ] if !startswith(file, "modules/")]) : block.name => tolist([
+    for found in regexall("(?s)\nresource \"([a-z0-9_]+)\" \"([a-z0-9_]+)\" \\{\n(.*?)\n\\}", "\n${text}") : { name = "${startswith(file, "modules/") ? "${dirname(file)}: " : ""}${found[0]}.${found[1]}", body = found[2] }
+    ]]) : block.name => tolist([
     for name in flatten(regexall("([a-z0-9_]+\\.[a-z0-9_]+)", try(regex("(?s)depends_on\\s*=\\s*\\[(.*?)\\]", block.body)[0], ""))) : name
   ]) }
 }
