@@ -17,7 +17,7 @@ struct Crate {
 }
 
 fn house() -> BTreeMap<String, Crate> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = end_to_end::checkout();
     let mut texts = BTreeMap::from([("lithify".to_owned(), ("cli", manifest(&root.join("cli"))))]);
     for kind in ["functions", "shared"] {
         for entry in fs::read_dir(root.join(kind)).unwrap() {
@@ -86,7 +86,7 @@ fn imports_go_one_way() {
 
 #[test]
 fn only_lake_knows_the_delta_log_and_ingest_does_not_link_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = end_to_end::checkout();
     let house = house();
     for (name, one) in &house {
         let folder = if one.kind == "cli" { root.join("cli") } else { root.join(one.kind).join(name) };
@@ -119,7 +119,7 @@ fn sentences(page: &str) -> Vec<(String, Vec<Named>)> {
 
 #[test]
 fn every_promise_names_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = end_to_end::checkout();
     let page = fs::read_to_string(root.join("docs/semantics.md")).unwrap();
     let sentences = sentences(&page);
     assert!(sentences.len() > 15, "the page has no sentences");

@@ -18,7 +18,7 @@ const OF_NO_PIPELINE: [&str; 4] = ["ForeignObjects", "OtherEvents", "TestEvents"
 type Names = BTreeSet<String>;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    end_to_end::checkout()
 }
 
 /// The texts of all files below a folder whose names end so, those of tests left out, without blanks and line ends.

@@ -54,7 +54,7 @@ const BY_AWS: [&str; 7] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    end_to_end::checkout()
 }
 
 fn text(path: &str) -> String {

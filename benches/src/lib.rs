@@ -6,8 +6,17 @@
 //! * [`layout`]: how the rows lie in files, and the writing of them
 //! * [`measure`]: time and peak memory of another program
 
+use std::path::PathBuf;
+
 pub mod layout;
 pub mod measure;
 pub mod random;
 pub mod row;
 pub mod truth;
+
+/// The checkout that is at work. Asked when it runs: checkouts that share compiled code share this program.
+pub fn checkout() -> PathBuf {
+    let compiled = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(compiled, PathBuf::from);
+    here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap_or(&here).to_path_buf()
+}

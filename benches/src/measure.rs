@@ -27,7 +27,7 @@ pub fn command(report: &Path, program: impl AsRef<OsStr>) -> Command {
 
 /// A script that lies beside this crate.
 pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    crate::checkout().join("benches").join(name)
 }
 
 /// Reads a report of `name=value` lines.

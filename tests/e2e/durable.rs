@@ -13,7 +13,7 @@ use crate::exit;
 
 /// The library, compiled by the compiler that the build needs anyway.
 fn library(place: &Place) -> PathBuf {
-    let (source, library) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("shims/order.c"), place.path("order.so"));
+    let (source, library) = (end_to_end::checkout().join("tests/shims/order.c"), place.path("order.so"));
     let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
     let compiled =
         compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(&source).arg("-ldl");

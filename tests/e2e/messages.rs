@@ -142,10 +142,10 @@ fn columns_that_do_not_fit_leave_nothing_behind() {
         assert_eq!(ended.stdout, "", "a summary of what was not done");
     }
     place.run(&["--partition-columns", "t"]).expect(&[exit::FINAL]);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign_table.py");
+    let script = end_to_end::checkout().join("tests/foreign_table.py");
     let foreign = place.path("foreign");
     let made = Command::new(place::python()).arg(script).arg(&foreign).status().unwrap();
-    assert!(made.success(), "{script} failed");
+    assert!(made.success(), "the script failed");
     let source = place.source();
     let words =
         ["run", source.to_str().unwrap(), foreign.to_str().unwrap(), "--append-existing", "--partition-columns", "t"];
@@ -161,9 +161,9 @@ fn a_table_that_others_made_needs_consent() {
     let place = Place::new("foreign");
     let mut drops = Drops::new(&place.source(), 32);
     drops.add(10);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign_table.py");
+    let script = end_to_end::checkout().join("tests/foreign_table.py");
     let made = Command::new(place::python()).arg(script).arg(place.table()).status().unwrap();
-    assert!(made.success(), "{script} failed");
+    assert!(made.success(), "the script failed");
     let version = reader::describe(&place.table()).unwrap().version;
     place.run(&[]).expect(&[exit::FAILED]).tells(&["--append-existing", place.table().to_str().unwrap()]);
     assert_eq!(reader::describe(&place.table()).unwrap().version, version, "the foreign table was written to");
@@ -178,9 +178,9 @@ fn a_table_that_others_made_needs_consent() {
 fn a_table_of_others_in_the_audit_tables_place_is_not_touched() {
     let place = Place::new("foreign-audit");
     Drops::new(&place.source(), 36).add(1);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign_table.py");
+    let script = end_to_end::checkout().join("tests/foreign_table.py");
     let made = Command::new(place::python()).arg(script).arg(place.audit()).status().unwrap();
-    assert!(made.success(), "{script} failed");
+    assert!(made.success(), "the script failed");
     for _ in 0..2 {
         place.run(&[]).expect(&[exit::FAILED]).tells(&[place.audit().to_str().unwrap(), "move it away"]);
     }

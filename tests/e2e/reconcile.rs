@@ -76,7 +76,7 @@ fn each_damage_is_seen_and_named_by_its_invariant() {
 }
 
 fn tamper(how: &str, table: &Path) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tamper.py");
+    let script = end_to_end::checkout().join("tests/tamper.py");
     let output = Command::new(place::python()).arg(script).arg(how).arg(table).output().unwrap();
     assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -12,6 +12,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests fails as tests do")]
 #![allow(clippy::disallowed_methods, reason = "real processes are started and killed by the real clock")]
 
+pub use benches::checkout;
+
 pub mod check;
 pub mod drops;
 pub mod place;

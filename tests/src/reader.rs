@@ -31,7 +31,7 @@ pub fn ask(engine: Engine, tables: &[(&str, &Path)], queries: &[(&str, &str)]) -
     let engine = if engine == Engine::DuckDb { "duckdb" } else { "delta" };
     let request = json!({ "engine": engine, "tables": tables, "queries": queries }).to_string();
     let mut command = Command::new(place::python());
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("reader.py"));
+    command.arg(crate::checkout().join("tests").join("reader.py"));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();

@@ -29,7 +29,9 @@ fn seeds() -> Vec<u64> {
 const MOST_BYTES: usize = 8 << 10;
 
 fn folder(target: &Target) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name)
+    // Asked when it runs: checkouts that share compiled code share this program.
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    Path::new(&here).join("corpus").join(target.name)
 }
 
 /// The corpus of a target: names and contents.

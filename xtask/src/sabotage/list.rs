@@ -279,8 +279,8 @@ pub const SABOTAGES: &[Sabotage] = &[
         name: "list-before-recovery",
         what: "the batches are chosen before recovery: some of them are in the table already",
         file: COMPACT,
-        find: "            let head = self.recover().await?;\n            let chosen = self.choose(trigger, until).await?;\n",
-        replace: "            let chosen = self.choose(trigger, until).await?;\n            let head = self.recover().await?;\n",
+        find: "            let head = self.recover().await?;\n            self.check_table_id(&head.table_id, &fixed)?;\n            let chosen = self.choose(trigger, until).await?;\n",
+        replace: "            let chosen = self.choose(trigger, until).await?;\n            let head = self.recover().await?;\n            self.check_table_id(&head.table_id, &fixed)?;\n",
         ..PLAIN
     },
     Sabotage {

@@ -40,7 +40,9 @@ impl Writer {
         let python = std::env::var("LITHIFY_PYTHON").expect(
             "LITHIFY_PYTHON names no Python with `deltalake`: run this by `cargo xtask test`, which sets one up",
         );
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/foreign_writer.py");
+        // Asked when it runs: checkouts that share compiled code share this program.
+        let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+        let script = PathBuf::from(here).join("../../tests/foreign_writer.py");
         let mut command = Command::new(python);
         command.arg(script).env("LITHIFY_S3", server());
         command
