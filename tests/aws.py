@@ -411,15 +411,14 @@ class Deadly(threading.Thread):
             claim = world.claim("deadly", "deadly.json")
             batch = claim and claim["batch"]["S"]
             # Each batch that reads it dies once: its claim stands until it is old, and meanwhile others are at work.
-            if batch and batch not in killed:
-                record = world.item(f"batch#{batch}", "record")
-                if record is None:
-                    if world.kill("ingest"):
-                        killed.add(batch)
-                        self.kills += 1
-                elif record["state"]["S"] != "aborted":
-                    self.done = True
-                    return
+            record = batch and world.item(f"batch#{batch}", "record")
+            # One that was killed may have been sealed right before.
+            if record and record["state"]["S"] != "aborted":
+                self.done = True
+                return
+            if batch and not record and batch not in killed and world.kill("ingest"):
+                killed.add(batch)
+                self.kills += 1
             time.sleep(0.02)
 
 
