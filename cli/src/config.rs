@@ -81,16 +81,60 @@ pub fn origin_of(args: &RunArgs, pipeline: usize, setting: &str) -> Option<Origi
     given(own).or_else(|| given(shared))
 }
 
-/// A table in the folder of another: a full vacuum of that one deletes whatever its log does not name.
+/// How many folders are looked through for tables, where a new one is to lie around them.
+const LOOKED_THROUGH: usize = 10_000;
+
+/// A table in the folder of another, or around it: a full vacuum of the outer one deletes whatever its log does not name.
 fn within_another(table: &Given<String>, look: &dyn Fn(&str) -> Place) -> Option<SettingError> {
     let (Place::Folder(path) | Place::Vacant(path)) = look(&table.value) else { return None };
-    let outer = Path::new(&path).ancestors().skip(1).find(|above| above.join("_delta_log").is_dir())?;
-    let problem = format!(
-        "{} lies within the Delta table {}, where a full vacuum deletes what is not that table's own: name a folder outside of it",
-        table.value,
-        outer.display()
-    );
-    Some(SettingError::new(&table.origin, "table", problem))
+    let (path, shown) = (Path::new(&path), &table.value);
+    let wrong = |problem: String| Some(SettingError::new(&table.origin, "table", problem));
+    if let Some(part) = path.iter().find(|part| OF_A_TABLE.iter().any(|own| *part == *own)) {
+        return wrong(format!(
+            "{shown}: {} is what a table keeps its own files in: name another folder",
+            part.display()
+        ));
+    }
+    if let Some(outer) = path.ancestors().skip(1).find(|above| is_table(above)) {
+        return wrong(format!(
+            "{shown} lies within the Delta table {}, where a full vacuum deletes what is not that table's own: name a folder outside of it",
+            outer.display()
+        ));
+    }
+    let inner = if is_table(path) { None } else { table_below(path) }?;
+    wrong(format!(
+        "{shown} lies around the Delta table {}, which a full vacuum of the outer one deletes: name a folder beside it",
+        inner.display()
+    ))
+}
+
+/// The folders of a table that are its own.
+const OF_A_TABLE: [&str; 2] = ["_delta_log", "_lithify"];
+
+/// Whether a folder is a table's: it has a log, or the state of one whose log is not there yet, or was lost.
+fn is_table(folder: &Path) -> bool {
+    OF_A_TABLE.iter().any(|own| folder.join(own).is_dir())
+}
+
+/// A table in a folder, as far as one looks.
+fn table_below(folder: &Path) -> Option<PathBuf> {
+    let (mut waiting, mut seen) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = waiting.pop() {
+        // What cannot be listed is not told of here: whoever uses it says so.
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            seen += 1;
+            if seen > LOOKED_THROUGH {
+                return None;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if is_table(&entry.path()) {
+                    return Some(entry.path());
+                }
+                waiting.push(entry.path());
+            }
+        }
+    }
+    None
 }
 
 /// Where there is no file, source and table are the words of the command line.

@@ -59,8 +59,14 @@ fn a_table_within_another_is_refused() {
     for inner in ["inner", "_lithify", "deep/er"] {
         let table = place.table().join(inner);
         let words = ["run", source.to_str().unwrap(), table.to_str().unwrap()];
-        place.lithify(&words).expect(&[exit::SETTINGS]).tells(&["TABLE", "lies within the Delta table"]);
+        let told = if inner == "_lithify" { "keeps its own files in" } else { "lies within the Delta table" };
+        place.lithify(&words).expect(&[exit::SETTINGS]).tells(&["TABLE", told]);
     }
+    let around = place.path("");
+    let words = ["run", source.to_str().unwrap(), around.to_str().unwrap()];
+    place.lithify(&words).expect(&[exit::SETTINGS]).tells(&["TABLE", "lies around the Delta table"]);
+    // The table itself is none of these, with and without a log.
+    place.run(&[]).expect(&[exit::FINAL]);
 }
 
 #[test]
