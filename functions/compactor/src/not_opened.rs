@@ -89,8 +89,15 @@ pub enum NotOpened {
     /// The pipeline reads another source.
     #[error(
         "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; if that is the same folder under another path, give it back the path \
-         {fixed} (move or bind-mount it): in a pipeline of its own all its files would be ingested a second time; a source of other files gets a \
-         pipeline of its own: --name NAME"
+         {fixed} (move or bind-mount it): in a pipeline of its own all its files would be ingested a second time; a source of other files {}",
+        match overlaps {
+            None => "gets a pipeline of its own: --name NAME".to_owned(),
+            Some((other, true)) => format!("is what {asked} is for pipeline {other}: --name {other}"),
+            Some((other, false)) => format!(
+                "does not overlap with one of the table as {asked} does with that of pipeline {other}: name the folder that {other} reads, or \
+                 ingest into another table"
+            ),
+        }
     )]
     OtherSource {
         /// The pipeline.
@@ -101,6 +108,8 @@ pub enum NotOpened {
         fixed: String,
         /// The source that was asked for.
         asked: String,
+        /// A pipeline of the table that reads some of that already, if there is one, and whether it reads just that.
+        overlaps: Option<(PipelineName, bool)>,
     },
     /// The pipeline writes into another table.
     #[error(
