@@ -88,14 +88,16 @@ pub enum NotOpened {
     },
     /// The pipeline reads another source.
     #[error(
-        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; if that is the same folder under another path, give it back the path \
-         {fixed} (move or bind-mount it): in a pipeline of its own all its files would be ingested a second time; a source of other files {}",
+        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; {}",
         match overlaps {
-            None => "gets a pipeline of its own: --name NAME".to_owned(),
-            Some((other, true)) => format!("is what {asked} is for pipeline {other}: --name {other}"),
+            None => format!(
+                "if that is the same folder under another path, give it back the path {fixed} (move or bind-mount it): in a pipeline of its \
+                 own all its files would be ingested a second time; a source of other files gets a pipeline of its own: --name NAME"
+            ),
+            Some((other, true)) => format!("that is what pipeline {other} reads: run it as --name {other}"),
             Some((other, false)) => format!(
-                "does not overlap with one of the table as {asked} does with that of pipeline {other}: name the folder that {other} reads, or \
-                 ingest into another table"
+                "that overlaps with what pipeline {other} reads, and what lies in both would be in the table twice: name {fixed} again, or \
+                 ingest {asked} into another table"
             ),
         }
     )]

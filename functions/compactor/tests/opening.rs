@@ -155,7 +155,7 @@ async fn what_one_pipeline_of_a_table_reads_no_other_does() {
     reads("second", "source/orders-2").ensure_open(&schema).await.unwrap();
     // Nor is what another reads advised for a pipeline whose source has moved.
     for (source, advice) in [
-        ("source/orders/2026", "does not overlap"),
+        ("source/orders/2026", "ingest source/orders/2026 into another table"),
         ("source/orders-2", "--name second"),
         ("source/orders-3", "--name NAME"),
     ] {

@@ -61,6 +61,12 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
             format!("every table has a column {other} of its own"),
             "read them from _rescued_data, or have the field renamed".to_owned(),
         ),
+        NoColumn::Taken(other) if other == column => (
+            format!(
+                "another field has the column {other}, as its own name has characters that no column's name can have"
+            ),
+            "read them from _rescued_data, or have one of the fields renamed".to_owned(),
+        ),
         NoColumn::Taken(other) => (
             format!("the column {other} has that name, but for case or characters that no column's name can have"),
             "read them from _rescued_data, or have one of the fields renamed".to_owned(),
@@ -112,7 +118,7 @@ mod tests {
         // The field `a_b` where the column of that name is that of the field `a b`.
         let misfit = |column: &str, cause| Misfit { column: column.to_owned(), cause, example: "1".to_owned(), row: 0 };
         let twin = conflict(misfit("a_b", MisfitCause::NoColumn(NoColumn::Taken("a_b".to_owned()))), "x.json");
-        assert!(twin.reason.contains("the column a_b has that name"), "{twin:?}");
+        assert!(twin.reason.contains("another field has the column a_b"), "{twin:?}");
         let own =
             conflict(misfit("_Source_Row", MisfitCause::NoColumn(NoColumn::Taken("_source_row".to_owned()))), "x");
         assert!(own.reason.contains("every table has a column _source_row of its own"), "{own:?}");

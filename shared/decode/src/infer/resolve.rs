@@ -218,7 +218,7 @@ impl Resolver {
             format!("schema_hints = \"{column} string\" accepts that")
         } else {
             format!(
-                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or \"{column} string\" to accept that",
+                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or schema_hints = \"{column} string\" to accept that",
                 names::RESCUED_DATA
             )
         };
@@ -232,9 +232,15 @@ impl Resolver {
             (format!("has the name of the column {other}, which every table has: {kept}"), "rename it at the source")
         } else {
             let other = self.at(other, |this| this.path.join("."));
-            let reason = format!(
-                "has the name of the column {other}, but for case or characters that no column's name can have: {kept}"
-            );
+            let reason = if other == column {
+                format!(
+                    "another field has the column {other}, as its own name has characters that no column's name can have: {kept}"
+                )
+            } else {
+                format!(
+                    "has the name of the column {other}, but for case or characters that no column's name can have: {kept}"
+                )
+            };
             (reason, "rename one of them at the source")
         };
         self.conflicts.push(Conflict { column, reason, remedy: remedy.to_owned() });

@@ -100,13 +100,8 @@ fn types_of_json_values() {
 #[test]
 fn a_name_that_is_taken_is_told_with_what_has_it() {
     for (record, column, reason, remedy) in [
-        (json!({"p q": 1, "p_q": 2}), "p_q", "the name of the column p_q, but for case", "rename one of them"),
-        (
-            json!({"n": {"p q": 1, "p_q": 2}}),
-            "n.p_q",
-            "the name of the column n.p_q, but for case",
-            "rename one of them",
-        ),
+        (json!({"p q": 1, "p_q": 2}), "p_q", "another field has the column p_q, as", "rename one of them"),
+        (json!({"n": {"p q": 1, "p_q": 2}}), "n.p_q", "another field has the column n.p_q, as", "rename one of them"),
         (
             json!({"a": 1, "n": [{"B": 1, "b": 2}]}),
             "n.element.b",
