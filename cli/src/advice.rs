@@ -31,6 +31,19 @@ pub fn of(error: &str) -> Option<&'static str> {
     of_dynamodb(error)
 }
 
+/// Advice that names settings as a file has them, as the flags of a command line: `schema_hints = "a string"` is `--schema-hints 'a string'`.
+pub fn in_flags(text: &str) -> String {
+    const SETTING: &str = "schema_hints = \"";
+    let (mut told, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, behind)) = rest.split_once(SETTING) {
+        let Some((hints, after)) = behind.split_once('"') else { break };
+        // Within quotes of this kind a shell takes all but the quote itself as it is.
+        told += &format!("{before}--schema-hints '{}'", hints.replace('\'', r"'\''"));
+        rest = after;
+    }
+    told + rest
+}
+
 /// What the ledger's errors say where it lies in DynamoDB.
 pub const DYNAMODB: &str = "DynamoDB table '";
 
@@ -53,7 +66,23 @@ fn of_dynamodb(error: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{in_flags, of};
+
+    #[test]
+    fn hints_are_told_as_they_are_given() {
+        for (file, flag) in [
+            (
+                "take schema_hints = \"n double\", or with schema_hints = \"n string\".",
+                "take --schema-hints 'n double', or with --schema-hints 'n string'.",
+            ),
+            ("schema_hints = \"a.`b c` string\" accepts that", "--schema-hints 'a.`b c` string' accepts that"),
+            ("schema_hints = \"`it's` string\"", r"--schema-hints '`it'\''s` string'"),
+            ("take `n` out of schema_hints", "take `n` out of schema_hints"),
+            ("schema_hints = \"cut off", "schema_hints = \"cut off"),
+        ] {
+            assert_eq!(in_flags(file), flag);
+        }
+    }
 
     #[test]
     fn what_the_system_says_is_told_with_its_remedy() {

@@ -12,7 +12,7 @@ use runtime::settings::SettingError;
 
 use crate::{
     exit, help,
-    report::{Failure, show_failure_object, show_setting_errors},
+    report::{show_setting_errors, show_setting_errors_object},
     run::Look,
 };
 
@@ -179,11 +179,10 @@ pub fn parse() -> Cli {
             let _ = show_setting_errors(&errors, json());
             std::process::exit(i32::from(exit::WRONG_SETTINGS))
         }
-        Err(Refused::Usage(error)) => {
+        Err(Refused::Usage(error, faults)) => {
             if error.use_stderr() && json() {
-                let failure = Failure::new(words::first_paragraph(&error), "see `lithify --help`");
                 // As above.
-                let _ = show_failure_object(&failure, exit::WRONG_SETTINGS, &mut std::io::stdout());
+                let _ = show_setting_errors_object(&faults);
             }
             error.exit()
         }
@@ -193,8 +192,8 @@ pub fn parse() -> Cli {
 /// Why a command line is not carried out.
 #[derive(Debug)]
 pub enum Refused {
-    /// Help, the version, or one thing that is wrong with the command as a whole, with its usage.
-    Usage(clap::Error),
+    /// Help, the version, or what is wrong with the command as a whole, with its usage; and the same as a list.
+    Usage(clap::Error, Vec<SettingError>),
     /// Words that nothing can be made of, and what else is wrong.
     Words(Vec<SettingError>),
 }
@@ -205,7 +204,10 @@ pub fn try_parse(words: &[OsString]) -> Result<Cli, Refused> {
     let (parsed, mut faults) = words::parse_leniently(words);
     let mut cli = match parsed {
         Ok(cli) => cli,
-        Err(error) if faults.is_empty() => return Err(Refused::Usage(error)),
+        Err(error) if faults.is_empty() => {
+            let faults = words::faults_of(&error);
+            return Err(Refused::Usage(error, faults));
+        }
         Err(error) => {
             faults.extend(words::faults_of(&error));
             return Err(Refused::Words(faults));
@@ -216,8 +218,9 @@ pub fn try_parse(words: &[OsString]) -> Result<Cli, Refused> {
             let refused = words::refuse(run).filter(|_| faults.is_empty());
             run.faults = faults;
             let Some(refused) = refused else { return Ok(cli) };
-            let alone = crate::config::errors_of(run).iter().all(|error| words::is_told(error, run));
-            return if alone { Err(Refused::Usage(refused)) } else { Ok(cli) };
+            let errors = crate::config::errors_of(run);
+            let alone = errors.iter().all(|error| words::is_told(error, run));
+            return if alone { Err(Refused::Usage(refused, errors)) } else { Ok(cli) };
         }
         Command::Status(StatusArgs { table, ledger }) | Command::Reconcile(ReconcileArgs { table, ledger }) => {
             faults.extend(Look::faults(table, ledger.as_deref()));
@@ -250,7 +253,7 @@ mod tests {
     /// The message of a usage error.
     fn refused(line: &str) -> String {
         match try_parse(&words(line)).expect_err("wrong") {
-            Refused::Usage(error) => {
+            Refused::Usage(error, _) => {
                 assert_eq!(error.exit_code(), i32::from(exit::WRONG_SETTINGS), "{line}");
                 assert!(error.use_stderr(), "{line}");
                 error.to_string()
@@ -349,6 +352,7 @@ mod tests {
             "lithify run / /t -watch -every 5x",
             &["-watch: there is no such flag, did you mean '--watch'?", "-every: ", "--every: "],
         );
+        begin("lithify run / /t -qq --workers 0", &["-qq: stands twice", "--workers: "]);
         begin("lithify run / --zz", &["--zz: there is no such flag", "TABLE: is missing"]);
         begin("lithify rum / /t --zz", &["rum: there is no such command, did you mean 'run'?", "--zz: there is no"]);
         begin("lithify run --zz", &["--zz: there is no such flag", "SOURCE: is missing", "TABLE: is missing"]);
@@ -377,10 +381,25 @@ mod tests {
             let found = refused(&format!("lithify {line}"));
             assert!(told.iter().all(|told| found.contains(told)), "{line}: {found}");
         }
-        let Refused::Usage(one) = try_parse(&words("lithify status --json")).expect_err("no table") else {
-            panic!("one thing is missing")
-        };
-        assert_eq!(words::first_paragraph(&one), "the following required arguments were not provided: <TABLE>");
+        for (line, listed) in [
+            ("status --json", "TABLE: is missing: name the table's folder, or its s3:// address"),
+            ("completions", "SHELL: is missing: one of bash"),
+            ("run --json", "SOURCE: is missing"),
+            ("run --json /", "TABLE: is missing"),
+            ("run --json --config x.toml /", "SOURCE: cannot be used with --config"),
+            ("run --config x.toml --name y", "--name: cannot be used with --config"),
+        ] {
+            let faults = match try_parse(&words(&format!("lithify {line}"))) {
+                Err(Refused::Usage(_, faults) | Refused::Words(faults)) => faults,
+                Ok(Cli { command: Command::Run(run), .. }) => crate::config::errors_of(&run),
+                Ok(other) => panic!("{line}: {other:?}"),
+            };
+            assert!(faults.iter().any(|fault| fault.to_string().starts_with(listed)), "{line}: {faults:?}");
+            assert!(
+                faults.iter().all(|fault| fault.setting.chars().all(|c| c.is_lowercase() || c == '_')),
+                "{faults:?}"
+            );
+        }
     }
 
     #[test]
@@ -393,7 +412,7 @@ mod tests {
     #[test]
     fn help_has_examples_and_exit_codes() {
         let help = |line: &str| match try_parse(&words(line)).expect_err("help") {
-            Refused::Usage(help) => help.to_string(),
+            Refused::Usage(help, _) => help.to_string(),
             Refused::Words(errors) => panic!("{errors:?}"),
         };
         let top = help("lithify --help");

@@ -69,13 +69,17 @@ fn checked(args: &RunArgs, processors: usize, look: &dyn Fn(&str) -> Place) -> R
     }
 }
 
-/// Where a setting of the pipeline at this place stands, if the user gave it.
-pub fn origin_of(args: &RunArgs, pipeline: usize, setting: &str) -> Option<Origin> {
+/// Where a setting of the pipeline at this place stands, if the user gave it, with its name: rows are ordered by either of two settings.
+pub fn origin_of(args: &RunArgs, pipeline: usize, setting: &'static str) -> Option<(&'static str, Origin)> {
     let raw = raw(args).ok()?;
     let (own, shared) = (raw.pipelines.get(pipeline)?, &raw.shared);
+    let origin = |given: &Option<Given<Vec<String>>>| given.as_ref().map(|given| given.origin.clone());
     let given = |one: &RawPipeline| match setting {
-        "cluster_by" => one.cluster_by.as_ref().or(one.z_order_by.as_ref()).map(|given| given.origin.clone()),
-        "partition_columns" => one.partition_columns.as_ref().map(|given| given.origin.clone()),
+        "cluster_by" => {
+            let z_order = || Some(("z_order_by", origin(&one.z_order_by)?));
+            origin(&one.cluster_by).map(|origin| (setting, origin)).or_else(z_order)
+        }
+        "partition_columns" => origin(&one.partition_columns).map(|origin| (setting, origin)),
         _ => None,
     };
     given(own).or_else(|| given(shared))

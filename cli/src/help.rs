@@ -11,7 +11,7 @@ Examples:
 Exit codes:
     0  everything is final
     1  failed: nothing is lost, run it again when the cause is gone
-    2  wrong settings or flags: nothing was touched
+    2  wrong settings or flags: nothing was touched (where another pipeline of the run did anything, 1)
     3  something was quarantined in this run, a file or a record
     4  drops were left out after three tries
   130  interrupted, whatever else holds but 1: the next run goes on from there

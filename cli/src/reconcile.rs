@@ -65,17 +65,22 @@ fn of_audit(error: &AuditError) -> Failure {
 fn text(table: &str, verdict: &Verdict) -> String {
     let counts = &verdict.counts;
     let mut text = format!(
-        "{}: {} drops in {} batches, {} commits, {} rows in {} files, {} audit rows\n",
+        "{}: {} in {}, {}, {} in {}, {}\n",
         plain(table),
-        number(counts.drops),
-        number(counts.batches),
-        number(counts.commits),
-        number(counts.rows),
-        number(counts.files),
-        number(counts.audit_rows),
+        count(counts.drops, "drop", "drops"),
+        count(counts.batches, "batch", "batches"),
+        count(counts.commits, "commit", "commits"),
+        count(counts.rows, "row", "rows"),
+        count(counts.files, "file", "files"),
+        count(counts.audit_rows, "audit row", "audit rows"),
     );
     if counts.foreign_rows > 0 {
-        text += &format!("  {} of the rows were written by others\n", number(counts.foreign_rows));
+        let were = if counts.foreign_rows == 1 { "was" } else { "were" };
+        text += &format!("  {} of the rows {were} written by others\n", number(counts.foreign_rows));
+    }
+    if counts.unsettled > 0 {
+        let commits = count(counts.unsettled, "commit is", "commits are");
+        text += &format!("  {commits} in the table and not settled yet: the next run does that\n");
     }
     for invariant in Invariant::ALL {
         let found: Vec<_> = verdict.findings.iter().filter(|finding| finding.invariant == invariant).collect();

@@ -52,13 +52,16 @@ async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failu
     if head.is_none() && pipelines.iter().any(|pipeline| pipeline.head.is_some()) {
         return Err(log_lost(table));
     }
+    // What ledger and table hold is told all the same where the audit table cannot be read.
+    let audit_head = audit.head(&[]).await;
     let files = if head.is_some() { lake.live_files().await.map_err(of_lake)? } else { Vec::new() };
     let table = TableStatus {
         path: table.to_owned(),
         version: head.map(|head| head.version),
         last_commit_at: pipelines.iter().filter_map(|p| p.last_commit_at).max(),
         rows: rows(&files),
-        audit_version: audit.head(&[]).await.map_err(of_lake)?.map(|head| head.version),
+        audit_version: audit_head.as_ref().ok().and_then(|head| head.as_ref()).map(|head| head.version),
+        audit_fault: audit_head.err().map(|fault| fault.to_string()),
         files: SizeDistribution::of(files.iter().map(|file| file.size)),
     };
     Ok(StatusReport::new(Moment(now), table, pipelines))

@@ -70,9 +70,7 @@ pub(super) fn faults_of(error: &clap::Error) -> Vec<SettingError> {
     match error.kind() {
         // Help was asked for, beside words that are wrong.
         _ if !error.use_stderr() => Vec::new(),
-        ErrorKind::MissingRequiredArgument => {
-            arguments.iter().map(|name| fault(name, "is missing".to_owned())).collect()
-        }
+        ErrorKind::MissingRequiredArgument => arguments.iter().map(|name| fault(name, missing(name))).collect(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             vec![fault("COMMAND", "is missing: run, status, reconcile or completions".to_owned())]
         }
@@ -84,12 +82,23 @@ pub(super) fn faults_of(error: &clap::Error) -> Vec<SettingError> {
     }
 }
 
+fn missing(argument: &str) -> String {
+    let what = match argument {
+        "TABLE" => "name the table's folder, or its s3:// address",
+        "SHELL" => "one of bash, elvish, fish, powershell, zsh",
+        _ => return "is missing".to_owned(),
+    };
+    format!("is missing: {what}")
+}
+
 fn fault(about: &str, problem: String) -> SettingError {
-    SettingError::new(&Origin::Flag(about.to_owned()), about.trim_start_matches('-'), problem)
+    // As it would stand in a file.
+    let setting = about.trim_start_matches('-').to_lowercase().replace('-', "_");
+    SettingError::new(&Origin::Flag(about.to_owned()), &setting, problem)
 }
 
 /// What an error says before its usage, on one line: what is missing stands on lines of its own.
-pub(super) fn first_paragraph(error: &clap::Error) -> String {
+fn first_paragraph(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let line = lines.join(" ");
@@ -114,7 +123,9 @@ fn without_fault(words: &[OsString], error: &clap::Error) -> Option<(Vec<OsStrin
     }
     let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return None };
     let flag = about.split([' ', '=']).next().filter(|flag| flag.starts_with('-')).unwrap_or(about);
-    let Some(at) = position(words, flag, error.kind()) else { return without_letters(words, flag) };
+    let Some(at) = position(words, flag, error.kind()) else {
+        return without_letters(words, flag).or_else(|| without_second_letter(words, flag));
+    };
     let without = |count: usize| -> Vec<OsString> {
         words.iter().enumerate().filter(|(i, _)| !(at..at + count).contains(i)).map(|(_, word)| word.clone()).collect()
     };
@@ -169,6 +180,21 @@ fn without_letters(words: &[OsString], flag: &str) -> Option<(Vec<OsString>, Set
     let number = word[1..].starts_with(|c: char| c.is_ascii_digit());
     let what = if number { "is no flag; sizes, durations and numbers are never negative" } else { NO_SUCH_FLAG };
     Some((rest, fault(word, what.to_owned())))
+}
+
+/// The words without the last letter that stands for this flag, which stands twice.
+fn without_second_letter(words: &[OsString], flag: &str) -> Option<(Vec<OsString>, SettingError)> {
+    let long = flag.strip_prefix("--")?;
+    let letter = flags().iter().find(|flag| flag.get_long() == Some(long))?.get_short()?;
+    let is = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
+    let at = words.iter().rposition(|word| word.to_str().as_ref().is_some_and(is))?;
+    let word = words[at].to_str()?;
+    let mut rest = words.to_vec();
+    match word.replacen(letter, "", 1).as_str() {
+        "-" => _ = rest.remove(at),
+        fewer => rest[at] = OsString::from(fewer),
+    }
+    Some((rest, fault(word, "stands twice".to_owned())))
 }
 
 /// The flags of all commands.

@@ -5,6 +5,7 @@
 
 mod counts;
 mod line;
+mod share;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -21,6 +22,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::Clock;
 
 pub use counts::Counts;
+pub use share::Share;
 
 use crate::human::plain;
 

@@ -17,6 +17,9 @@ pub struct Failure {
     pub error: String,
     /// What to do next; empty where nothing helps but looking.
     pub help: String,
+    /// Where settings are the cause: each of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingFailure>,
     /// Whether it was refused before anything was done.
     #[serde(skip)]
     pub refused: bool,
@@ -25,7 +28,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with what to do about it.
     pub fn new(error: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { error: error.into(), help: help.into(), refused: false }
+        Self { error: error.into(), help: help.into(), settings: Vec::new(), refused: false }
     }
 
     /// A refusal, before anything was done.
@@ -76,6 +79,19 @@ pub struct SettingFailure {
     pub problem: String,
 }
 
+impl SettingFailure {
+    /// An error as an object.
+    pub fn of(error: &SettingError) -> Self {
+        let (flag, file, line) = match &error.origin {
+            Origin::Flag(flag) => (Some(flag.clone()), None, None),
+            Origin::Line { file, line } => (None, Some(file.clone()), Some(*line)),
+            Origin::Object { file, .. } => (None, Some(file.clone()), None),
+            Origin::Absent => (None, None, None),
+        };
+        Self { setting: error.setting.clone(), flag, file, line, problem: error.problem.clone() }
+    }
+}
+
 /// Everything that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WrongSettings {
@@ -97,15 +113,6 @@ pub struct WrongSettings {
 impl WrongSettings {
     /// The report of these errors.
     pub fn new(errors: &[SettingError]) -> Self {
-        let settings = errors.iter().map(|error| {
-            let (flag, file, line) = match &error.origin {
-                Origin::Flag(flag) => (Some(flag.clone()), None, None),
-                Origin::Line { file, line } => (None, Some(file.clone()), Some(*line)),
-                Origin::Object { file, .. } => (None, Some(file.clone()), None),
-                Origin::Absent => (None, None, None),
-            };
-            SettingFailure { setting: error.setting.clone(), flag, file, line, problem: error.problem.clone() }
-        });
         let error = match errors.len() {
             1 => "a setting is wrong".to_owned(),
             many => format!("{many} settings are wrong"),
@@ -115,7 +122,7 @@ impl WrongSettings {
             exit_code: exit::WRONG_SETTINGS,
             error,
             help: "nothing was touched; mend them and run it again, `lithify COMMAND --help` explains each".to_owned(),
-            settings: settings.collect(),
+            settings: errors.iter().map(SettingFailure::of).collect(),
             lines: errors.iter().map(ToString::to_string).collect(),
         }
     }

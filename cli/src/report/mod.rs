@@ -18,28 +18,31 @@ use std::io::{self, Write};
 use runtime::settings::SettingError;
 use serde::Serialize;
 
+use crate::advice::in_flags;
 use crate::exit;
-pub use failure::{Failure, WrongSettings};
+pub use failure::{Failure, SettingFailure, WrongSettings};
 pub use moment::Moment;
 pub use status::{PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
 pub(crate) use summary::NAMED_AT_MOST;
 pub use summary::{ColumnAdded, Conflict, LeftOut, PipelineSummary, QuarantinedDrop, QuarantinedRecord, RunSummary};
 
-/// Prints the summary of a run on standard output, and its failures on standard error.
+/// Prints the summary of a run on standard output, and its failures on standard error. `by_flags`: its settings were flags, so what people are
+/// advised is told as flags; `json` names settings as files do.
 ///
 /// # Errors
 /// Standard output cannot be written to, e.g. as its reader is gone.
-pub fn show_run(summary: &RunSummary, json: bool) -> io::Result<()> {
+pub fn show_run(summary: &RunSummary, json: bool, by_flags: bool) -> io::Result<()> {
     // Where all settings were wrong nothing was counted: the errors say it all.
     let nothing =
         summary.exit_code == exit::WRONG_SETTINGS && summary.pipelines.iter().all(PipelineSummary::is_refused);
+    let advice = |text: &str| if by_flags { in_flags(text) } else { text.to_owned() };
     let printed = match json {
         true => object(summary),
         false if nothing => Ok(()),
-        false => text(&summary_text::text(summary)),
+        false => text(&advice(&summary_text::text(summary))),
     };
     for (pipeline, failure) in summary.failures() {
-        failure.print(pipeline);
+        Failure { error: advice(&failure.error), ..failure.clone() }.print(pipeline);
     }
     printed
 }
@@ -69,6 +72,11 @@ pub fn show_setting_errors(errors: &[SettingError], json: bool) -> io::Result<()
     let wrong = WrongSettings::new(errors);
     wrong.print();
     if json { object(&wrong) } else { Ok(()) }
+}
+
+/// Prints everything that is wrong with the settings as an object on standard output: standard error says it in other words.
+pub(crate) fn show_setting_errors_object(errors: &[SettingError]) -> io::Result<()> {
+    object(&WrongSettings::new(errors))
 }
 
 /// Writes a failure as a JSON object on a line, with the exit code that the process ends with.

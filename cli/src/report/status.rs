@@ -33,6 +33,8 @@ pub struct TableStatus {
     pub rows: Option<u64>,
     /// The newest version of the audit table beside it; null where there is none.
     pub audit_version: Option<u64>,
+    /// Why the audit table cannot be read; null where it can, and where there is none.
+    pub audit_fault: Option<String>,
     /// Its live files by size.
     pub files: SizeDistribution,
 }

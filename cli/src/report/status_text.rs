@@ -23,12 +23,15 @@ pub(super) fn text(report: &StatusReport) -> String {
     grid.row("rows", table.rows.map_or_else(|| "not known".to_owned(), number), "");
     grid.row("live files", number(table.files.files), bytes(table.files.bytes));
     let has_commits = report.pipelines.iter().any(|pipeline| pipeline.head.is_some());
-    match table.audit_version {
-        Some(version) => grid.row("audit table", "", format!("version {}", number(version))),
-        None if has_commits => {
+    match (table.audit_version, &table.audit_fault) {
+        (_, Some(fault)) => {
+            grid.row("audit table", "unreadable", format!("restore it, the rows are not concerned: {}", plain(fault)))
+        }
+        (Some(version), None) => grid.row("audit table", "", format!("version {}", number(version))),
+        (None, None) if has_commits => {
             grid.row("audit table", "none", "it was removed: restore it; the rows are not concerned")
         }
-        None => {}
+        (None, None) => {}
     }
     text += &grid.text();
     text += &sizes(&table.files);

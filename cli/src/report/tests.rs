@@ -319,6 +319,7 @@ fn status() -> StatusReport {
         last_commit_at: Some(at(3 * minute)),
         rows: Some(1_000_000),
         audit_version: Some(11),
+        audit_fault: None,
         files: SizeDistribution::of([900 << 20, 130 << 20, 128 << 20, 1 << 20]),
     };
     StatusReport::new(at(0), table, vec![orders])

@@ -21,12 +21,12 @@ use std::time::Duration;
 
 use compactor::{CompactError, NotOpened};
 use ledger::Holder;
-use runtime::settings::{Pipeline, Settings};
+use runtime::settings::{Origin, Pipeline, SettingError, Settings};
 
 use crate::args::RunArgs;
 use crate::human::plain;
 use crate::progress::{Progress, Show};
-use crate::report::{Failure, PipelineSummary, RunSummary};
+use crate::report::{Failure, PipelineSummary, RunSummary, SettingFailure};
 use crate::{advice, config, exit, report, status};
 
 pub(crate) use error::RunError;
@@ -71,7 +71,7 @@ pub(crate) async fn command(args: &RunArgs, json: bool) -> u8 {
         code = exit::WRONG_SETTINGS;
         summary.exit_code = code;
     }
-    let printed = report::show_run(&summary, json);
+    let printed = report::show_run(&summary, json, args.config.is_none());
     if printed.is_err() {
         let unheard = Failure::new(
             "the summary could not be written to standard output",
@@ -119,6 +119,7 @@ async fn run_all(
             Ok(run) => run.take_summary(),
             Err((run, error)) => {
                 let empty = || PipelineSummary::new(pipeline.name.as_str(), &pipeline.source, &pipeline.table);
+                run.iter().for_each(|run| run.counts().end());
                 let summary = errors.note(at, run.map_or_else(empty, |run| run.take_summary()), &error);
                 if is_refusal(&error) {
                     places.refused(pipeline).await;
@@ -140,6 +141,7 @@ async fn run_all(
         let (several, mut refused) = (watched.len() > 1, Vec::new());
         watch::watch(&watched, every, |nth, error| {
             let (at, run) = (places_of[nth], &watched[nth]);
+            run.counts().end();
             let summary = errors.note(at, run.take_summary(), &error);
             if several && !run.is_interrupted() {
                 summary.failure.iter().for_each(|failure| not_watched(&summary.name, failure));
@@ -177,18 +179,29 @@ impl Errors<'_> {
         let mut failure = failure_after(error, &summary);
         if let RunError::Compact(CompactError::Apart(NotOpened::Settings { table, problems })) = error {
             self.wrong += 1;
-            let problems: Vec<_> = problems.iter().map(|problem| self.with_origin(at, problem)).collect();
-            failure.error = format!("the settings do not fit the table {table}: {}", problems.join("; "));
+            let errors: Vec<_> = problems.iter().map(|problem| self.with_origin(at, problem)).collect();
+            let told: Vec<_> = errors.iter().map(told_with_origin).collect();
+            failure.error = format!("the settings do not fit the table {table}: {}", told.join("; "));
+            failure.settings = errors.iter().map(SettingFailure::of).collect();
         }
         summary.failure = Some(failure);
         summary
     }
 
     /// A problem with a column, with where the column is named.
-    fn with_origin(&self, at: usize, problem: &str) -> String {
-        let setting = if problem.starts_with("cluster key") { "cluster_by" } else { "partition_columns" };
-        let origin = config::origin_of(self.args, at, setting);
-        origin.map_or_else(|| problem.to_owned(), |origin| format!("{origin}: {problem}"))
+    fn with_origin(&self, at: usize, problem: &str) -> SettingError {
+        let is_key = problem.starts_with("cluster key") || problem.starts_with("the cluster key");
+        let setting = if is_key { "cluster_by" } else { "partition_columns" };
+        let (setting, origin) = config::origin_of(self.args, at, setting).unwrap_or((setting, Origin::Absent));
+        SettingError::new(&origin, setting, problem)
+    }
+}
+
+/// Where it stands, and what is wrong: the problem names the setting by itself.
+fn told_with_origin(error: &SettingError) -> String {
+    match &error.origin {
+        Origin::Absent => error.problem.clone(),
+        origin => format!("{origin}: {}", error.problem),
     }
 }
 

@@ -23,7 +23,7 @@ use super::machine::{Machine, Table};
 use super::pending::{Pending, Verdict};
 use super::place::SourcePlace;
 use super::{RunError, Tally};
-use crate::progress::{Counts, Messages};
+use crate::progress::{Counts, Messages, Share};
 use crate::report::PipelineSummary;
 
 /// How many drops that were read alone, and ended their process each time, make a drop deadly. Three, where people press
@@ -48,7 +48,7 @@ pub(crate) struct PipelineRun {
     compactor: Compactor,
     schemas: Arc<Schemas>,
     pub(super) clock: Arc<dyn Clock>,
-    counts: Arc<Counts>,
+    counts: Share,
     messages: Messages,
     /// The state folder, for messages.
     state: String,
@@ -148,7 +148,7 @@ impl PipelineRun {
             compactor,
             schemas,
             clock: machine.clock.clone(),
-            counts,
+            counts: Share::new(counts),
             messages,
             state: table.state_address.clone(),
             stop,
@@ -485,7 +485,7 @@ impl PipelineRun {
         &self.messages
     }
 
-    pub(super) fn counts(&self) -> &Counts {
+    pub(super) fn counts(&self) -> &Share {
         &self.counts
     }
 

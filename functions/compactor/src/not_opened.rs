@@ -88,9 +88,18 @@ pub enum NotOpened {
     },
     /// The pipeline reads another source.
     #[error(
-        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; if that is the same folder under another path, give it back the path \
-         {fixed} (move or bind-mount it): in a pipeline of its own all its files would be ingested a second time; a source of other files gets a \
-         pipeline of its own: --name NAME"
+        "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; {}",
+        match overlaps {
+            None => format!(
+                "if that is the same folder under another path, give it back the path {fixed} (move or bind-mount it): in a pipeline of its \
+                 own all its files would be ingested a second time; a source of other files gets a pipeline of its own: --name NAME"
+            ),
+            Some((other, true)) => format!("that is what pipeline {other} reads: run it as --name {other}"),
+            Some((other, false)) => format!(
+                "that overlaps with what pipeline {other} reads, and what lies in both would be in the table twice: name {fixed} again, or \
+                 ingest {asked} into another table"
+            ),
+        }
     )]
     OtherSource {
         /// The pipeline.
@@ -101,6 +110,8 @@ pub enum NotOpened {
         fixed: String,
         /// The source that was asked for.
         asked: String,
+        /// A pipeline of the table that reads some of that already, if there is one, and whether it reads just that.
+        overlaps: Option<(PipelineName, bool)>,
     },
     /// The pipeline writes into another table.
     #[error(

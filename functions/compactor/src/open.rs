@@ -10,6 +10,7 @@ use arrow_schema::{Schema, SchemaRef};
 use decode::hints::Hints;
 use decode::infer::Observed;
 use decode::schema::{Field, TableSchema, Type, type_name};
+use drops::PipelineName;
 use lake::{Commit, CommitOutcome, Head, TableMetadata};
 use ledger::PipelineSettings;
 use runs::{ClusterKey, Order, data_schema, row_column_fields, table_schema};
@@ -166,7 +167,8 @@ impl Compactor {
         self.check_table_named(fixed)?;
         if fixed.source != self.settings.source {
             let (table, asked) = (self.settings.table_address.clone(), self.settings.source.clone());
-            return Err(NotOpened::OtherSource { pipeline, table, fixed: fixed.source.clone(), asked }.into());
+            let overlaps = self.overlapping().await?.map(|(other, source)| (other, source == asked));
+            return Err(NotOpened::OtherSource { pipeline, table, fixed: fixed.source.clone(), asked, overlaps }.into());
         }
         if fixed.identity_holds_version != self.settings.identity_holds_version {
             let (table, fixed) = (self.settings.table_address.clone(), fixed.identity_holds_version);
@@ -193,7 +195,15 @@ impl Compactor {
 
     /// A new pipeline must not read what another of the table reads.
     async fn check_others(&self) -> Result<(), CompactError> {
-        let ours = Path::new(&self.settings.source);
+        let Some((other, source_of_other)) = self.overlapping().await? else { return Ok(()) };
+        let (table, same) = (self.settings.table_address.clone(), source_of_other == self.settings.source);
+        Err(NotOpened::SourceOfAnother { table, other, source_of_other, same }.into())
+    }
+
+    /// A pipeline of the table, and its source, which lies in that of the settings or around it, if there is one: the one with the very same before
+    /// others.
+    async fn overlapping(&self) -> Result<Option<(PipelineName, String)>, CompactError> {
+        let (ours, mut found) = (Path::new(&self.settings.source), None);
         for other in self.parts.ledger.pipelines().await? {
             let Some(fixed) = self.parts.ledger.settings(&other).await? else { continue };
             // A ledger may be that of many tables: in each of them the same files may be, once.
@@ -201,18 +211,14 @@ impl Compactor {
                 continue;
             }
             let theirs = Path::new(&fixed.source);
+            if ours == theirs {
+                return Ok(Some((other, fixed.source)));
+            }
             if ours.starts_with(theirs) || theirs.starts_with(ours) {
-                let table = self.settings.table_address.clone();
-                return Err(NotOpened::SourceOfAnother {
-                    table,
-                    other,
-                    same: ours == theirs,
-                    source_of_other: fixed.source.clone(),
-                }
-                .into());
+                found.get_or_insert((other, fixed.source));
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// A table that stands where the ledger knows no schema of it: it is foreign, or the ledger was lost.
@@ -239,6 +245,11 @@ impl Compactor {
             self.check_table_id(&head.table_id, fixed)?;
         }
         let mut problems = Vec::new();
+        // Whatever the settings name, the table keeps the partition columns that it has: the cluster key is judged beside those.
+        let order = Order {
+            partition_columns: head.partition_columns.clone(),
+            cluster_key: self.settings.write.order.cluster_key.clone(),
+        };
         if head.partition_columns != self.settings.write.order.partition_columns {
             let named = |columns: &[String]| if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
             let (stands, asked) = (named(&head.partition_columns), named(&self.settings.write.order.partition_columns));
@@ -263,7 +274,7 @@ impl Compactor {
         }
         // Everything that is wrong at once: what one run shows, the next need not.
         let wanted = table_schema(&data_schema(&head.schema));
-        problems.extend(self.faults_of_columns(&wanted));
+        problems.extend(self.faults_of_columns(&order, &wanted));
         if problems.is_empty() { Ok(()) } else { Err(NotOpened::Settings { table, problems }.into()) }
     }
 
@@ -277,14 +288,13 @@ impl Compactor {
 
     /// The columns that the settings name must be there, and be such that rows can be ordered by them.
     fn check_columns(&self, schema: &SchemaRef) -> Result<(), CompactError> {
-        match self.faults_of_columns(schema) {
+        match self.faults_of_columns(&self.settings.write.order, schema) {
             problems if problems.is_empty() => Ok(()),
             problems => Err(NotOpened::Settings { table: self.settings.table_address.clone(), problems }.into()),
         }
     }
 
-    fn faults_of_columns(&self, schema: &SchemaRef) -> Vec<String> {
-        let order = &self.settings.write.order;
+    fn faults_of_columns(&self, order: &Order, schema: &SchemaRef) -> Vec<String> {
         let checked = match &self.settings.coming {
             Coming::Any => of_known_columns(order, schema).check(schema),
             Coming::Hinted(columns) => order.check(&widen(schema, &table_schema(columns))),

@@ -153,6 +153,16 @@ async fn what_one_pipeline_of_a_table_reads_no_other_does() {
         assert!(place.ledger.settings(&"second".parse().unwrap()).await.unwrap().is_none(), "{source}");
     }
     reads("second", "source/orders-2").ensure_open(&schema).await.unwrap();
+    // Nor is what another reads advised for a pipeline whose source has moved.
+    for (source, advice) in [
+        ("source/orders/2026", "ingest source/orders/2026 into another table"),
+        ("source/orders-2", "--name second"),
+        ("source/orders-3", "--name NAME"),
+    ] {
+        let error = reads("first", source).ensure_open(&schema).await.unwrap_err();
+        assert!(matches!(&error, CompactError::Apart(NotOpened::OtherSource { .. })), "{source}: {error}");
+        assert!(error.to_string().contains(advice), "{source}: {error}");
+    }
     // Of another table of the same ledger it is another copy.
     let other = with(&place, |settings| {
         settings.pipeline = "third".parse().unwrap();

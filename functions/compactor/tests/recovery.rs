@@ -4,11 +4,13 @@
 
 mod place;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use arrow_schema::{DataType, Field, Schema};
-use auditor::Subject;
+use async_trait::async_trait;
+use auditor::{Invariant, Subject};
+use bytes::Bytes;
 use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger, Until, Upkeep};
 use decode::schema::TableSchema;
 use drops::Timestamp;
@@ -18,6 +20,7 @@ use place::Place;
 use place::dying::restored;
 use place::lakes::{Cleaned, Fault, FaultyLake};
 use place::rows::expected;
+use store::{ObjectWriter, RandomRead, Store, StoreError};
 
 async fn commits(place: &Place) -> usize {
     commits_of(&place.compactor()).await
@@ -364,6 +367,10 @@ async fn a_restored_ledger_stops_everything() {
     let error = place.compactor().compact(Trigger::Now).await.unwrap_err();
     tells_both(&error, "up to intent 7", "its ledger says 1");
     assert_eq!(place.lake.head(&[]).await.unwrap().unwrap().version, before, "nothing was committed");
+    // The auditor names the one thing that is wrong; the commit that both know of is not to blame.
+    let verdict = auditor::audit(&place.subject(), &[]).await.unwrap();
+    let found: Vec<_> = verdict.findings.iter().map(|one| (one.invariant, one.object.as_str())).collect();
+    assert_eq!(found, [(Invariant::CommittedByIntent, "pipeline p")], "{verdict:#?}");
 }
 
 /// Both numbers and the remedy.
@@ -374,20 +381,64 @@ fn tells_both(error: &CompactError, log: &str, ledger: &str) {
     }
 }
 
+/// A state folder at whose first reading a compactor settles what was left unsettled.
+struct SettledMeanwhile {
+    inner: Arc<dyn Store>,
+    compactor: Mutex<Option<Compactor>>,
+}
+
+#[async_trait]
+impl Store for SettledMeanwhile {
+    async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
+        let compactor = self.compactor.lock().unwrap().take();
+        if let Some(compactor) = compactor {
+            compactor.open().await.unwrap();
+        }
+        self.inner.get(address).await
+    }
+    async fn put(&self, address: &str, content: Bytes) -> Result<(), StoreError> {
+        self.inner.put(address, content).await
+    }
+    async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
+        self.inner.open(address).await
+    }
+    fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
+        self.inner.writer(address)
+    }
+    async fn delete(&self, address: &str) -> Result<(), StoreError> {
+        self.inner.delete(address).await
+    }
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.list(prefix).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_settles_while_the_auditor_looks_is_not_accused() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.audit.fault(Fault::FailBefore, u64::MAX);
+    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    place.audit.fault(Fault::FailBefore, 0);
+    let subject = place.subject();
+    let state = SettledMeanwhile { inner: subject.state.clone(), compactor: Mutex::new(Some(place.compactor())) };
+    let subject = Subject { state: Arc::new(state), ..subject };
+    let verdict = auditor::audit(&subject, &[]).await.unwrap();
+    assert!(verdict.holds(), "{verdict:#?}");
+    assert_eq!((verdict.counts.commits, verdict.counts.unsettled), (1, 1), "as it was when it was asked");
+    assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1), "it was settled meanwhile");
+    let verdict = auditor::audit(&subject, &[]).await.unwrap();
+    assert!(verdict.holds() && verdict.counts.unsettled == 0, "{verdict:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_log_that_was_cleaned_up_the_auditor_says_what_it_did_not_see() {
     let place = Place::new();
     place.commit_often(3, 1).await;
     for from in 0..4 {
-        let parts = place.own_parts();
-        let subject = Subject {
-            ledger: parts.ledger,
-            lake: Arc::new(Cleaned { inner: parts.lake, from }),
-            audit: parts.audit,
-            state: parts.state,
-            table_store: parts.table_store,
-            audit_store: parts.audit_store,
-        };
+        let subject = place.subject();
+        let subject = Subject { lake: Arc::new(Cleaned { inner: subject.lake.clone(), from }), ..subject };
         let verdict = auditor::audit(&subject, &[]).await.unwrap();
         assert!(verdict.holds(), "{verdict:#?}");
         // Version 0 made the table.

@@ -1,6 +1,7 @@
 //! Values beside their columns: which columns they were rescued from, in words, so that the user is told each by name.
 
 use decode::infer::Conflict;
+use decode::names::ROW_COLUMNS;
 use decode::rows::{Misfit, MisfitCause, NoColumn};
 use decode::schema::{Type, type_name};
 
@@ -56,9 +57,15 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
                 "the column comes with the first value that has one, or in a new table with schema_hints = \"{column} string\""
             ),
         ),
-        NoColumn::Taken(other) if other == column => (
+        NoColumn::Taken(other) if ROW_COLUMNS.contains(&other.as_str()) => (
             format!("every table has a column {other} of its own"),
             "read them from _rescued_data, or have the field renamed".to_owned(),
+        ),
+        NoColumn::Taken(other) if other == column => (
+            format!(
+                "another field has the column {other}, as its own name has characters that no column's name can have"
+            ),
+            "read them from _rescued_data, or have one of the fields renamed".to_owned(),
         ),
         NoColumn::Taken(other) => (
             format!("the column {other} has that name, but for case or characters that no column's name can have"),
@@ -108,6 +115,13 @@ mod tests {
         assert!(typeless.reason.contains("has a type yet") && !typeless.remedy.contains("renamed"), "{typeless:?}");
         let taken = told(MisfitCause::NoColumn(NoColumn::Taken("b_c".to_owned())));
         assert!(taken.reason.contains("the column b_c has that name") && taken.remedy.contains("renamed"), "{taken:?}");
+        // The field `a_b` where the column of that name is that of the field `a b`.
+        let misfit = |column: &str, cause| Misfit { column: column.to_owned(), cause, example: "1".to_owned(), row: 0 };
+        let twin = conflict(misfit("a_b", MisfitCause::NoColumn(NoColumn::Taken("a_b".to_owned()))), "x.json");
+        assert!(twin.reason.contains("another field has the column a_b"), "{twin:?}");
+        let own =
+            conflict(misfit("_Source_Row", MisfitCause::NoColumn(NoColumn::Taken("_source_row".to_owned()))), "x");
+        assert!(own.reason.contains("every table has a column _source_row of its own"), "{own:?}");
         assert!(told(MisfitCause::NoColumn(NoColumn::Limit)).reason.contains("as many columns as it may"));
     }
 }

@@ -4,6 +4,7 @@ As on Lambda: it is kept between invocations, it is killed when an invocation ta
 Unlike on Lambda: it is not frozen between invocations, and its memory is told but not limited.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ LOG_BYTES_MAX = 256 * 1024
 
 
 class FunctionProcess:
-    """Starts with the constructor. `home` gets `functions/NAME/PID` while it lives and `logs/NAME.log`."""
+    """Starts with the constructor. `home` gets `logs/NAME.log` and, while it lives, `functions/NAME/PID`: the log of what it does now."""
 
     def __init__(self, name: str, code: Path, environment: dict[str, str], home: Path) -> None:
         self.api = RuntimeApi()
@@ -60,6 +61,8 @@ class FunctionProcess:
     def invoke(self, invocation: Invocation, seconds: float) -> tuple[bool, bytes]:
         """Runs one invocation. Raises TimeoutError after so many seconds, when the process has been killed."""
         self._current = invocation
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            os.truncate(self._pid_file, 0)
         self.note(f"START RequestId: {invocation.request_id} Version: $LATEST")
         self.api.submit(invocation)
         if not self.alive:
@@ -137,3 +140,7 @@ class FunctionProcess:
                 self._lines_bytes += len(line)
             with open(self._log_path, "ab") as log:
                 log.write(line)
+            # It is gone with the process, and never made anew.
+            with contextlib.suppress(FileNotFoundError), open(self._pid_file, "r+b") as current:
+                current.seek(0, os.SEEK_END)
+                current.write(line)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use drops::{BatchId, DropId};
+use drops::{BatchId, DropId, PipelineName};
 use runs::Fate;
 
 use crate::history::History;
@@ -18,8 +18,8 @@ pub(crate) struct Expected {
     pub records: u64,
     /// How often each ordinal may stand.
     pub copies: usize,
-    /// A batch that holds it, for messages.
-    pub batch: Option<BatchId>,
+    /// A batch that holds it, and which of [`Holdings::pipelines`] that is of: for messages.
+    pub holder: Option<(usize, BatchId)>,
     /// Whether a holder is still staged: its rows are not there yet.
     pub staged: bool,
 }
@@ -28,13 +28,22 @@ pub(crate) struct Expected {
 #[derive(Default)]
 pub(crate) struct Holdings {
     pub files: HashMap<String, BTreeMap<String, Expected>>,
+    /// The table's pipelines.
+    pub pipelines: Vec<PipelineName>,
 }
 
 impl Holdings {
+    /// `pipeline NAME, batch ID`: who holds a content.
+    pub(crate) fn holder_of(&self, expected: &Expected) -> String {
+        let Some((pipeline, batch)) = expected.holder else { return "no pipeline".to_owned() };
+        let name = self.pipelines.get(pipeline).map(PipelineName::as_str).unwrap_or_default();
+        format!("pipeline {name}, batch {batch}")
+    }
+
     pub(crate) fn of(history: &History, acknowledged: &[DropId], verdict: &mut Verdict) -> Self {
         let mut files: HashMap<String, BTreeMap<String, Expected>> = HashMap::new();
         let mut holders: HashMap<DropId, Vec<(BatchId, bool)>> = HashMap::new();
-        for pipeline in &history.pipelines {
+        for (at, pipeline) in history.pipelines.iter().enumerate() {
             // What landed is in the table, whether or not it was settled.
             let landed: std::collections::HashSet<&BatchId> =
                 pipeline.landed.iter().flat_map(|intent| &intent.batches).collect();
@@ -50,7 +59,7 @@ impl Holdings {
                     holders.entry(drop).or_default().push((*id, ingested));
                     let contents = files.entry(held.source_file()).or_default();
                     let expected = contents.entry(held.source_version().to_owned()).or_default();
-                    expected.batch = Some(*id);
+                    expected.holder = Some((at, *id));
                     let in_table = batch.version.is_some() || landed.contains(id);
                     expected.staged |= ingested && !in_table;
                     if ingested && in_table {
@@ -65,7 +74,7 @@ impl Holdings {
         for drop in acknowledged.iter().filter(|drop| !holders.contains_key(drop)) {
             verdict.find(Invariant::AcknowledgedIsFinal, drop.to_string(), "no sealed batch holds it");
         }
-        Self { files }
+        Self { files, pipelines: history.pipelines.iter().map(|pipeline| pipeline.name.clone()).collect() }
     }
 }
 

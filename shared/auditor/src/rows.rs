@@ -70,7 +70,7 @@ impl Seen {
                 verdict.find(
                     Invariant::RowsOnce,
                     format!("{file} row {}", ordinals.value(row)),
-                    format!("{what} (in {path})"),
+                    format!("{what} (in {path}; {})", holdings.holder_of(expected)),
                 );
             }
         }
@@ -90,9 +90,9 @@ impl Seen {
             for (version, expected) in contents {
                 let seen = self.files.get(file).and_then(|seen| seen.get(version)).map_or(0, |seen| seen.rows);
                 if seen != expected.rows {
-                    let batch = expected.batch.map(|id| format!(" (batch {id})")).unwrap_or_default();
                     let staged = if expected.staged { ", its batch is not committed" } else { "" };
-                    let what = format!("{} rows must be in the table, {seen} are{staged}{batch}", expected.rows);
+                    let (must, holder) = (rows(expected.rows), holdings.holder_of(expected));
+                    let what = format!("{must} must be in the table, {seen} are there{staged} ({holder})");
                     verdict.find(Invariant::RowsOnce, file.clone(), what);
                 }
             }
@@ -100,15 +100,17 @@ impl Seen {
         for (file, contents) in &self.files {
             for (version, seen) in contents {
                 if !holdings.files.get(file).is_some_and(|known| known.contains_key(version)) {
-                    let what = format!(
-                        "{} rows of its version {version} are in the table, and no sealed batch holds it",
-                        seen.rows
-                    );
+                    let seen = rows(seen.rows);
+                    let what = format!("the table has {seen} of its version {version}, and no sealed batch holds it");
                     verdict.find(Invariant::RowsOnce, file.clone(), what);
                 }
             }
         }
     }
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 impl SeenFile {
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
     use crate::Finding;
 
-    fn rows(rows: &[(Option<&str>, Option<&str>, Option<i64>)]) -> RecordBatch {
+    fn batch_of(rows: &[(Option<&str>, Option<&str>, Option<i64>)]) -> RecordBatch {
         let files: StringArray = rows.iter().map(|row| row.0).collect();
         let versions: StringArray = rows.iter().map(|row| row.1).collect();
         let ordinals: Int64Array = rows.iter().map(|row| row.2).collect();
@@ -151,9 +153,10 @@ mod tests {
 
     /// A file of so many records that are all rows, held once.
     fn holding(file: &str, records: u64) -> Holdings {
-        let batch = Some(BatchId::from_parts(1, 1));
-        let expected = Expected { rows: records, records, copies: 1, batch, ..Expected::default() };
-        Holdings { files: [(file.to_owned(), [("v".to_owned(), expected)].into())].into() }
+        let holder = Some((0, BatchId::from_parts(1, 1)));
+        let expected = Expected { rows: records, records, copies: 1, holder, ..Expected::default() };
+        let files = [(file.to_owned(), [("v".to_owned(), expected)].into())].into();
+        Holdings { files, pipelines: vec!["p".parse().unwrap()] }
     }
 
     fn judged(holdings: &Holdings, batch: &RecordBatch) -> Verdict {
@@ -172,13 +175,15 @@ mod tests {
         let holdings = holding("f", 100);
         let all = |twice: i64, lost: i64| {
             let ordinals = (0..100).map(|n| if n == lost { twice } else { n });
-            rows(&ordinals.map(|n| (Some("f"), Some("v"), Some(n))).collect::<Vec<_>>())
+            batch_of(&ordinals.map(|n| (Some("f"), Some("v"), Some(n))).collect::<Vec<_>>())
         };
         assert_eq!(found(&judged(&holdings, &all(7, 7))), []);
         for (twice, lost) in [(0, 1), (7, 70), (99, 0)] {
             let verdict = judged(&holdings, &all(twice, lost));
             let object = format!("f row {twice}");
-            assert_eq!(found(&verdict), [(object.as_str(), "it is in the table more than once (in part)")]);
+            let what =
+                format!("it is in the table more than once (in part; pipeline p, batch {})", BatchId::from_parts(1, 1));
+            assert_eq!(found(&verdict), [(object.as_str(), what.as_str())]);
         }
     }
 
@@ -187,7 +192,7 @@ mod tests {
         let holdings = holding("f", 2);
         for ordinal in [2, -1] {
             let verdict =
-                judged(&holdings, &rows(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(ordinal))]));
+                judged(&holdings, &batch_of(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(ordinal))]));
             assert_eq!(found(&verdict).len(), 1, "{ordinal}: {:?}", found(&verdict));
         }
     }
@@ -196,15 +201,15 @@ mod tests {
     fn rows_of_what_is_not_in_the_table_are_found_once_for_all() {
         let mut holdings = holding("f", 0);
         holdings.files.get_mut("f").unwrap().get_mut("v").unwrap().copies = 0;
-        let verdict = judged(&holdings, &rows(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(1))]));
+        let verdict = judged(&holdings, &batch_of(&[(Some("f"), Some("v"), Some(0)), (Some("f"), Some("v"), Some(1))]));
         assert_eq!(found(&verdict).len(), 1);
-        let verdict = judged(&Holdings::default(), &rows(&[(Some("f"), Some("v"), Some(0))]));
+        let verdict = judged(&Holdings::default(), &batch_of(&[(Some("f"), Some("v"), Some(0))]));
         assert_eq!(found(&verdict).len(), 1);
     }
 
     #[test]
     fn rows_that_do_not_say_their_origin_are_others() {
-        let others = rows(&[(None, Some("v"), Some(0)), (Some("f"), None, Some(0)), (Some("f"), Some("v"), None)]);
+        let others = batch_of(&[(None, Some("v"), Some(0)), (Some("f"), None, Some(0)), (Some("f"), Some("v"), None)]);
         let verdict = judged(&Holdings::default(), &others);
         assert!(verdict.holds());
         assert_eq!((verdict.counts.rows, verdict.counts.foreign_rows), (3, 3));

@@ -86,6 +86,8 @@ pub struct Counts {
     pub drops: u64,
     /// Commits that carry an intent.
     pub commits: u64,
+    /// Of these, those that are not settled yet: their batches count as staged until the next run.
+    pub unsettled: u64,
     /// Live files of the table.
     pub files: u64,
     /// Their rows.

@@ -31,8 +31,12 @@ fn not_opened(reason: &NotOpened) -> String {
                  or make a pipeline of a new name with a new table"
             )
         }
-        NotOpened::OtherSource { pipeline, table, fixed, asked } => format!(
+        NotOpened::OtherSource { pipeline, table, fixed, asked, overlaps: None } => format!(
             "pipeline {pipeline} of table {table} reads {fixed}, not {asked}; set its source back, and give the new source a pipeline of a new name"
+        ),
+        NotOpened::OtherSource { pipeline, table, fixed, asked, overlaps: Some((other, _)) } => format!(
+            "pipeline {pipeline} of table {table} reads {fixed}, not {asked}, of which pipeline {other} reads some already: set its source back; what \
+             lies there goes into this table once only"
         ),
         NotOpened::SourceOfAnother { table, other, source_of_other, .. } => format!(
             "pipeline {other}, which the ledger knows, reads {source_of_other} already: each of its rows would be there twice in {table}; a pipeline \
@@ -54,7 +58,14 @@ mod tests {
             NotOpened::Foreign { table: text() },
             NotOpened::TableGone { table: text() },
             NotOpened::OtherIdentity { pipeline: name(), table: text(), fixed: true },
-            NotOpened::OtherSource { pipeline: name(), table: text(), fixed: text(), asked: text() },
+            NotOpened::OtherSource { pipeline: name(), table: text(), fixed: text(), asked: text(), overlaps: None },
+            NotOpened::OtherSource {
+                pipeline: name(),
+                table: text(),
+                fixed: text(),
+                asked: text(),
+                overlaps: Some((name(), true)),
+            },
             NotOpened::SourceOfAnother { table: text(), other: name(), source_of_other: text(), same: true },
             NotOpened::OtherTableNamed { pipeline: name(), fixed: text(), asked: text() },
             NotOpened::OtherTable { table: text(), pipeline: name(), found: text(), fixed: text() },

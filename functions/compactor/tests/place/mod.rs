@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
+use auditor::Subject;
 use compactor::{
     Coming, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Outcome, Parts, Trigger, Until, Upkeep,
     UpkeepOutcome, UpkeepReport, UpkeepSettings,
@@ -168,6 +169,12 @@ impl Place {
     /// The parts of a compactor.
     pub fn own_parts(&self) -> Parts {
         self.parts("me", self.locks.clone())
+    }
+
+    /// What the auditor judges.
+    pub fn subject(&self) -> Subject {
+        let Parts { ledger, lake, audit, state, table_store, audit_store, .. } = self.own_parts();
+        Subject { ledger, lake, audit, state, table_store, audit_store }
     }
 
     fn parts(&self, owner: &str, liveness: Arc<dyn Liveness>) -> Parts {

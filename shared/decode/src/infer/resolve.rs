@@ -218,7 +218,7 @@ impl Resolver {
             format!("schema_hints = \"{column} string\" accepts that")
         } else {
             format!(
-                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or \"{column} string\" to accept that",
+                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or schema_hints = \"{column} string\" to accept that",
                 names::RESCUED_DATA
             )
         };
@@ -228,15 +228,22 @@ impl Resolver {
     fn name_is_taken(&mut self, source_name: &str, other: &str) {
         let column = self.at(source_name, |this| this.path.join("."));
         let kept = format!("its values are kept in `{}`", names::RESCUED_DATA);
-        let other = hints::quoted(other);
-        let reason = if other == column {
-            format!("is the name of a column that every table has: {kept}")
+        let (reason, remedy) = if self.path.is_empty() && names::ROW_COLUMNS.contains(&other) {
+            (format!("has the name of the column {other}, which every table has: {kept}"), "rename it at the source")
         } else {
-            format!(
-                "has the name of the column {other}, but for case or characters that no column's name can have: {kept}"
-            )
+            let other = self.at(other, |this| this.path.join("."));
+            let reason = if other == column {
+                format!(
+                    "another field has the column {other}, as its own name has characters that no column's name can have: {kept}"
+                )
+            } else {
+                format!(
+                    "has the name of the column {other}, but for case or characters that no column's name can have: {kept}"
+                )
+            };
+            (reason, "rename one of them at the source")
         };
-        self.conflicts.push(Conflict { column, reason, remedy: "rename one of them at the source".to_owned() });
+        self.conflicts.push(Conflict { column, reason, remedy: remedy.to_owned() });
     }
 
     /// What exceeded a limit, each limit once.

@@ -98,6 +98,25 @@ fn types_of_json_values() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_told_with_what_has_it() {
+    for (record, column, reason, remedy) in [
+        (json!({"p q": 1, "p_q": 2}), "p_q", "another field has the column p_q, as", "rename one of them"),
+        (json!({"n": {"p q": 1, "p_q": 2}}), "n.p_q", "another field has the column n.p_q, as", "rename one of them"),
+        (
+            json!({"a": 1, "n": [{"B": 1, "b": 2}]}),
+            "n.element.b",
+            "of the column n.element.B, but",
+            "rename one of them",
+        ),
+        (json!({"_Source_File": 1}), "_Source_File", "_source_file, which every table has", "rename it at"),
+    ] {
+        let [conflict] = &fresh(&observed(&[record.clone()])).conflicts[..] else { panic!("one conflict: {record}") };
+        assert_eq!(conflict.column, column, "{conflict:?}");
+        assert!(conflict.reason.contains(reason) && conflict.remedy.starts_with(remedy), "{conflict:?}");
+    }
+}
+
+#[test]
 fn types_of_csv_text() {
     for (values, data_type, conflicts) in [
         (&["1", "", "-7"][..], Some(Type::Long), 0),

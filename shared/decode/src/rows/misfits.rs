@@ -57,7 +57,7 @@ pub enum MisfitCause {
 pub enum NoColumn {
     /// The value has no type yet: nothing but nulls and empty lists and objects is in it.
     NoType,
-    /// This column has the name, but for case or characters that no column's name has.
+    /// This column, with what it is in, has the name, but for case or characters that no column's name has.
     Taken(String),
     /// The table takes no further column, or none that nests so deep.
     Limit,
@@ -251,7 +251,11 @@ impl Walk<'_, '_> {
                         let twice = column.is_some() && has_before(record, index, member);
                         let cause = match column {
                             _ if twice => MisfitCause::Twice,
-                            None => MisfitCause::NoColumn(why_no_column(record, value, columns.taken_by(meaning))),
+                            None => {
+                                let taken_by = columns.taken_by(meaning);
+                                let taken_by = taken_by.map(|name| Path::field(above, &name).text());
+                                MisfitCause::NoColumn(why_no_column(record, value, taken_by))
+                            }
                             column => cause_of(record, value, column),
                         };
                         (cause, record.nodes[value].raw(record.text))

@@ -26,8 +26,10 @@ fn own_columns(one: &Candidate, errors: &mut Vec<SettingError>) {
     for (setting, given) in orders.into_iter().filter_map(|(setting, given)| Some((setting, given.as_ref()?))) {
         for name in given.value.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
             if partition.value.iter().any(|other| other.trim().eq_ignore_ascii_case(name)) {
-                let problem =
-                    format!("'{name}' is a partition column, so it is one value in every file: leave it out here");
+                let divides = at(&partition.origin);
+                let problem = format!(
+                    "'{name}' is a partition column{divides}, so it is one value in every file: leave it out in one of the two"
+                );
                 errors.push(SettingError::new(&given.origin, setting, problem));
             }
         }

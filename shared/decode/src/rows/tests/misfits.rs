@@ -67,7 +67,7 @@ fn why_there_is_no_column_is_told() {
         ("a_b", taken("a_b")),
         ("`A B`", taken("a_b")),
         ("_SOURCE_row", taken("_source_row")),
-        ("s.X", taken("x")),
+        ("s.X", taken("s.x")),
         ("new", NoColumn::Limit),
     ];
     assert_eq!(found, expected.map(|(column, why)| (column.to_owned(), MisfitCause::NoColumn(why))));
