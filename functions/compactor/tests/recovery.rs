@@ -15,7 +15,7 @@ use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger, Un
 use decode::schema::TableSchema;
 use drops::Timestamp;
 use lake::{Foreign, Lake, TableMetadata};
-use ledger::Ledger;
+use ledger::{BatchRecord, Ledger};
 use place::Place;
 use place::dying::restored;
 use place::lakes::{Cleaned, Fault, FaultyLake};
@@ -98,6 +98,27 @@ async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
     assert_eq!(commits(&place).await, 0);
     place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_cleaned_up_before_it_was_settled_is_marked_with_no_version_that_is_there() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.audit.fault(Fault::FailBefore, u64::MAX);
+    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    place.audit.fault(Fault::FailBefore, 0);
+    for _ in 2..5 {
+        place.lake.inner.append_foreign(Foreign::default()).unwrap();
+    }
+    let cleaned = |lake: &Arc<dyn Lake>| Arc::new(Cleaned { inner: lake.clone(), from: 3 });
+    let compactor = place.compactor_with(|parts| parts.lake = cleaned(&parts.lake));
+    compactor.open().await.unwrap();
+    let batches = place.ledger.batches(&place.name, None, 10).await.unwrap();
+    assert!(matches!(&batches[..], [(_, BatchRecord::Committed { version: 2, .. })]), "{batches:?}");
+    let subject = place.subject();
+    let verdict = auditor::audit(&Subject { lake: cleaned(&subject.lake), ..subject }, &[]).await.unwrap();
+    assert!(verdict.holds(), "{verdict:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
