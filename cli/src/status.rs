@@ -210,7 +210,7 @@ pub(crate) fn log_lost(table: &str) -> Failure {
     let instead = if table.starts_with(S3) {
         "ingest into another table, with a pipeline of another name".to_owned()
     } else {
-        format!("remove {table}/_lithify to begin anew")
+        format!("remove {table}/_lithify and {table}_drops to begin anew")
     };
     Failure::new(
         format!("the ledger knows commits of the table {table}, but it has no log: {table}/_delta_log is gone"),
@@ -220,7 +220,13 @@ pub(crate) fn log_lost(table: &str) -> Failure {
 
 pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
     let folder = table.display();
-    if is_table {
+    let of = table.to_str().and_then(|text| text.trim_end_matches('/').strip_suffix("_drops"));
+    if let Some(of) = of.filter(|of| is_table && Path::new(of).join("_lithify").is_dir()) {
+        Failure::new(
+            format!("{folder} is the audit table of {of}, and no pipeline feeds it"),
+            format!("any reader of Delta tables opens it; ask about {of} itself"),
+        )
+    } else if is_table {
         Failure::new(
             format!("the Delta table {folder} has no ledger of Lithify"),
             "if Lithify made it, restore its folder _lithify from a backup; else there is nothing to tell",

@@ -172,7 +172,7 @@ impl PipelineRun {
         if let Opened::Table { version, schema } = opened? {
             run.tally().table_version(version);
             run.schemas.adopt(&data_schema(&schema)).await?;
-            run.schemas.check_hints().await?;
+            run.schemas.apply_hints().await?;
             run.table_known.store(true, Ordering::Relaxed);
         }
         Ok(run)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
-use decode::hints::quoted;
+use decode::hints::{quoted, setting};
 use decode::infer::Conflict as Conflicting;
 use decode::rows::MAX_MISFITS_NAMED;
 use decode::schema::{Type, type_name};
@@ -276,11 +276,8 @@ fn rescued_in_merge(rescued: &RescuedColumn) -> Conflict {
     let read = format!("read it from {}", decode::names::RESCUED_DATA);
     let (fits, remedy) = match has {
         Some(has) => {
-            let remedy = format!(
-                "types of a table never change: {read}, or ingest into a new table with schema_hints = \"{} {}\"",
-                quoted(column),
-                Type::from_arrow(had)
-            );
+            let hint = setting(&format!("{} {}", quoted(column), Type::from_arrow(had)));
+            let remedy = format!("types of a table never change: {read}, or ingest into a new table with {hint}");
             (format!("that the table's {} cannot hold", type_name(has)), remedy)
         }
         None => ("that the table has no column for".to_owned(), read),

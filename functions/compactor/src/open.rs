@@ -105,6 +105,7 @@ impl Compactor {
                 return Ok(head.schema);
             }
             self.check_audit(audit, None).await?;
+            self.check_audit_is_new().await?;
             let at = self.parts.clock.now();
             let metadata = TableMetadata {
                 id: uuid(self.parts.entropy.bits()),

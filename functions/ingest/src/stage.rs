@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{MisfitCause, Misfits, NoColumn, RecordKind, Rows, decode_chunk};
+use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
@@ -401,8 +401,8 @@ impl<'a> Staging<'a> {
         let Misfits { named, further, uncounted } = misfits;
         let named = named.into_iter().map(|misfit| {
             let file = self.lineage.file_of(misfit.row);
-            let no_column = matches!(misfit.cause, MisfitCause::NoColumn(NoColumn::Limit));
-            (rescued::conflict(misfit, file), no_column)
+            let cause = misfit.cause.clone();
+            (rescued::conflict(misfit, file), cause)
         });
         self.ingest.schemas.report_rescued(named.collect(), &further, uncounted);
     }

@@ -80,6 +80,8 @@ pub struct Counts {
     pub pipelines: u64,
     /// Sealed batches.
     pub batches: u64,
+    /// Of these, those that no commit has yet: their rows are in no table.
+    pub staged: u64,
     /// Batches that were aborted.
     pub aborted: u64,
     /// Drops that sealed batches hold.
