@@ -214,7 +214,7 @@ impl Bucket {
             return Listed::Skipped(Skipped::HiddenOrTemporary(object.key));
         }
         let ListedObject { key, size, etag, modified } = object;
-        Listed::Object(DroppedObject { id: self.id(key), etag, size, modified })
+        Listed::Object(DroppedObject { id: self.id(key), etag, size, modified, read_at: None })
     }
 }
 

@@ -13,7 +13,7 @@ use ledger::Expected;
 
 use super::RENEWED_AT;
 use super::arrivals::Arrival;
-use super::ask::{Asker, Known, Unfit};
+use super::ask::{Asker, Known, Unfit, versions_of};
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
 use super::tally::Tally;
@@ -140,8 +140,13 @@ impl<'a> Shift<'a> {
         let (of_two, others): (Vec<usize>, Vec<usize>) = arrivals.clone().into_iter().partition(is_of_two);
         let (mut looked, mut now) = (Vec::new(), None);
         if !others.is_empty() || of_two.is_empty() {
-            match self.asker.now(id).await {
-                Ok(object) => now = Some(object),
+            let notified = self.notified_versions(&others);
+            match self.asker.now(id, &notified).await {
+                Ok(object) if object.id == *id => now = Some(object),
+                // It has a version, which was not told, and that is what it is known by.
+                Ok(object) => {
+                    looked.extend(others.iter().filter_map(|at| self.is_another(*at, id, object.clone())));
+                }
                 Err(unfit) => self.is_unfit(id, &others, unfit),
             }
         }
@@ -154,6 +159,12 @@ impl<'a> Shift<'a> {
         }
         looked.extend(now);
         looked
+    }
+
+    /// The versions that notifications of a drop name.
+    fn notified_versions(&self, arrivals: &[usize]) -> Vec<&'a str> {
+        let all = self.arrivals;
+        arrivals.iter().flat_map(|at| versions_of(&all[*at])).collect()
     }
 
     /// Some notifications of a drop come to nothing now.

@@ -112,7 +112,7 @@ async fn who_is_suspected_by_name_is_suspected_alone() {
     let world = World::new().await;
     let lanes = world.current();
     let objects: Vec<DroppedObject> = ["orders/a.json", "orders/b.json"]
-        .map(|key| DroppedObject { id: drop_id(key), etag: "e".into(), size: 1, modified: Timestamp(1) })
+        .map(|key| DroppedObject { id: drop_id(key), etag: "e".into(), size: 1, modified: Timestamp(1), read_at: None })
         .into();
     let dead = BatchId::from_parts(1, 1);
     let claim =
