@@ -125,7 +125,8 @@ impl<'a> Asker<'a> {
         let (mut object, notification) = (arrival.object.clone(), &arrival.notification);
         let is_versionless = self.is_versionless(arrival);
         let left_out = object.etag.is_empty() || notification.size.is_none();
-        if !left_out && !(is_versionless && asks_versions) {
+        let asks = left_out || (is_versionless && asks_versions);
+        if !asks {
             return Ok((object, false));
         }
         if is_versionless {
