@@ -15,6 +15,7 @@ use crate::report::Failure;
 use crate::status::{Books, Sealings, manifest, of_ledger};
 
 /// So many objects of a bucket are asked for at most: each is a request.
+#[cfg(feature = "aws")]
 const ASKED_MAX: usize = 1_000;
 
 /// How many of them at once.
