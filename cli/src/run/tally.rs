@@ -294,7 +294,7 @@ mod tests {
 
     fn object(key: &str) -> DroppedObject {
         let id = DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.into(), version: None };
-        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0) }
+        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0), read_at: None }
     }
 
     #[test]

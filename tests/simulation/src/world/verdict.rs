@@ -74,14 +74,15 @@ impl World {
         }
     }
 
-    /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read.
+    /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read. Where it was deleted and
+    /// its versions stand, none of them is the one that must be held.
     fn lacks_key(
         &self,
         key: &str,
         rows: &Rows,
         held: &std::collections::BTreeMap<(String, String), Vec<Held>>,
     ) -> Option<String> {
-        let current = self.bucket.current(key)?;
+        let current = self.bucket.current(key);
         let of_key = || held.iter().filter(|((held_key, _), _)| held_key == key);
         let ingested: Vec<&String> = of_key()
             .filter(|(_, all)| all.iter().any(|one| one.fate == Fate::Ingested))
@@ -92,12 +93,16 @@ impl World {
                 let content = self.bucket.content(key, one)?;
                 rows_differ(rows, &(key.to_owned(), (*one).clone()), &content.good)
             }
-            [] => match held.get(&(key.to_owned(), current.clone())).and_then(|all| all.last()) {
-                Some(Held { fate: Fate::Quarantined { reason }, .. }) => {
-                    self.wrongly_quarantined(&self.bucket.content(key, &current)?, reason)
+            [] => {
+                let is_meant = |version: &String| current.as_ref().is_none_or(|current| current == version);
+                let mut last = of_key().filter(|((_, version), _)| is_meant(version));
+                match last.next_back().and_then(|((_, version), all)| all.last().map(|one| (version, &one.fate))) {
+                    Some((version, Fate::Quarantined { reason })) => {
+                        self.wrongly_quarantined(&self.bucket.content(key, version)?, reason)
+                    }
+                    _ => Some("no sealed batch holds what stands there".to_owned()),
                 }
-                _ => Some("no sealed batch holds what stands there".to_owned()),
-            },
+            }
             several => Some(format!("several of its contents are held: {several:?}")),
         }
     }
