@@ -134,7 +134,7 @@ fn details(pipeline: &PipelineSummary) -> String {
         text += &format!("    kept in {}\n", plain(place));
     }
     let one = |left: &super::LeftOut| format!("{}: {}", left.file, left.reason);
-    text += &list("Left out after three tries", tally.drops_left_out, pipeline.left_out.iter().map(one));
+    text += &list("Left out", tally.drops_left_out, pipeline.left_out.iter().map(one));
     text += &list("Changed after they were ingested, ignored", tally.drops_changed, pipeline.changed.iter().cloned());
     let skipped = pipeline.skipped_by_extension.iter().map(|(extension, files)| match extension.as_str() {
         "" => format!("without extension: {}", number(*files)),

@@ -185,7 +185,7 @@ impl Tally {
         }
     }
 
-    /// The table's version before any commit.
+    /// The table's version, before any commit or after all.
     pub(crate) fn table_version(&mut self, version: u64) {
         self.summary.table_version = Some(version);
     }
@@ -257,9 +257,11 @@ impl Tally {
             let places: Vec<_> = self.unlisted.iter().map(|(place, reason)| format!("{place} ({reason})")).collect();
             let error = format!("could not list {}: what lies there was not looked at", places.join(", "));
             let help = match crate::advice::of(&error) {
-                Some(help) => format!("{help}; all else was ingested"),
-                None => "give this user the right to read it and run again; all else was ingested".to_owned(),
+                Some(help) => help.to_owned(),
+                None => "give this user the right to read it and run again".to_owned(),
             };
+            let all = self.unlisted.iter().any(|(place, _)| *place == self.summary.source);
+            let help = if all { help } else { format!("{help}; all else was ingested") };
             self.summary.failure = Some(Failure::new(error, help));
         }
         self.summary

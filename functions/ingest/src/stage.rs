@@ -23,6 +23,9 @@ use crate::rescued;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
+/// Rows of more bytes than this, in the mean, are encoded by one worker at a time.
+const LARGE_RECORD_BYTES: usize = 256 << 10;
+
 /// A batch that is ready to be sealed.
 pub(crate) struct Staged {
     pub(crate) manifest: Manifest,
@@ -138,10 +141,10 @@ impl<'a> Staging<'a> {
 
     /// Holds a drop as quarantined without reading it: every process that read it alone died.
     pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
-        let tries = candidate.right.aborted_alone;
-        let died = if tries == 1 { "a process" } else { "processes" };
-        let reason =
-            format!("{died} died while reading it alone, {tries} in all, and others before; it was not read again");
+        let (aborted, alone) = (candidate.right.aborted, candidate.right.aborted_alone);
+        let reason = format!(
+            "{aborted} processes died while it was read, {alone} of them while it was read alone; it was not read again"
+        );
         self.hold_unreadable(candidate, reason, None).await
     }
 
@@ -412,6 +415,9 @@ impl<'a> Staging<'a> {
             return Ok(None);
         }
         let settings = &self.ingest.settings;
+        // Very large records are put in order and encoded by one worker at a time: each takes several times what they hold.
+        let large = rows.get_array_memory_size() / rows.num_rows() > LARGE_RECORD_BYTES;
+        let _turn = if large { Some(self.ingest.large_records.lock().await) } else { None };
         let internal = |e: runs::RunsError| IngestError::Internal(e.to_string());
         let sorted = settings.write.order.sort(rows).map_err(internal)?;
         let run = write_run(&[sorted], &settings.write).map_err(internal)?;

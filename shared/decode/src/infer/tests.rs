@@ -110,7 +110,9 @@ fn a_name_that_is_taken_is_told_with_what_has_it() {
         ),
         (json!({"_Source_File": 1}), "_Source_File", "_source_file, which every table has", "rename it at"),
     ] {
-        let [conflict] = &fresh(&observed(std::slice::from_ref(&record))).conflicts[..] else { panic!("one conflict: {record}") };
+        let [conflict] = &fresh(&observed(std::slice::from_ref(&record))).conflicts[..] else {
+            panic!("one conflict: {record}")
+        };
         assert_eq!(conflict.column, column, "{conflict:?}");
         assert!(conflict.reason.contains(reason) && conflict.remedy.starts_with(remedy), "{conflict:?}");
     }
