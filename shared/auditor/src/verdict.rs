@@ -149,4 +149,16 @@ mod tests {
         assert_eq!(verdict.findings.last().map(|last| last.invariant), Some(Invariant::Balance));
         assert!(!verdict.holds());
     }
+
+    #[test]
+    fn each_invariant_has_a_name_and_a_sentence_of_its_own() {
+        for (at, invariant) in Invariant::ALL.into_iter().enumerate() {
+            assert_eq!(invariant.to_string(), format!("I-{}", at + 1));
+            let others = Invariant::ALL.into_iter().filter(|other| *other != invariant);
+            assert!(
+                invariant.sentence().len() > 20
+                    && others.into_iter().all(|other| other.sentence() != invariant.sentence())
+            );
+        }
+    }
 }

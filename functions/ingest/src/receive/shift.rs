@@ -472,7 +472,7 @@ impl<'a> Shift<'a> {
 pub(super) const OUT_OF_TIME: &str = "the invocation's time was up";
 
 /// Cuts candidates into batches by drops and bytes.
-fn batches(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+pub(super) fn batches(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     let (mut cut, mut bytes): (Vec<Vec<Candidate>>, u64) = (Vec::new(), 0);
     for candidate in candidates {
         let size = candidate.object.size;

@@ -17,6 +17,9 @@ use crate::port::{Call, Port};
 /// The bucket's name.
 pub const BUCKET: &str = "vendor";
 
+/// How much later than an object was modified S3 says that it tells of it, in microseconds: no row may say this time for that one.
+const TOLD_AFTER: i64 = 700_000;
+
 /// What an object holds, and what must become of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
@@ -93,7 +96,7 @@ impl Bucket {
             version_id: version.id.clone(),
             etag: Some(version.etag.clone()),
             size: Some(version.content.bytes.len() as u64),
-            event_time: Some(Timestamp(at)),
+            event_time: Some(Timestamp(at + TOLD_AFTER)),
             sequencer: Some(format!("{number:016X}")),
         };
         let (versions, is_there) = objects.keys.entry(key.to_owned()).or_default();
@@ -121,6 +124,13 @@ impl Bucket {
         let objects = self.lock();
         let (versions, _) = objects.keys.get(key)?;
         versions.iter().find(|one| one.is_called(version)).map(|one| one.etag.clone())
+    }
+
+    /// Whether a version, named by its id or by its etag, was put at this moment.
+    pub fn was_put_at(&self, key: &str, version: &str, at: i64) -> bool {
+        let objects = self.lock();
+        let versions = objects.keys.get(key).map(|(versions, _)| versions.as_slice()).unwrap_or_default();
+        versions.iter().any(|one| one.is_called(version) && one.at == at)
     }
 
     /// The etag of what stands under a key now.
@@ -163,7 +173,7 @@ impl Bucket {
         u32::try_from(all.filter(|version| version.content.deadly).count()).unwrap_or(u32::MAX)
     }
 
-    fn read(&self, object: &DroppedObject) -> Result<Content, ReadError> {
+    fn read(&self, object: &DroppedObject) -> Result<Version, ReadError> {
         let objects = self.lock();
         let (versions, is_there) = objects.keys.get(&object.id.key).ok_or(ReadError::Gone)?;
         // What names no version of the bucket's names a content: `S3Source` asks for it by its etag.
@@ -177,7 +187,7 @@ impl Bucket {
         if is_another || (object.is_known_by_etag() && found.id.is_some()) {
             return Err(ReadError::Changed);
         }
-        Ok(found.content.clone())
+        Ok(found.clone())
     }
 
     fn head(&self, id: &DropId) -> Option<DroppedObject> {
@@ -233,6 +243,7 @@ struct Opened {
     first: Option<usize>,
     deadly: bool,
     broken: Option<String>,
+    modified: Timestamp,
 }
 
 impl Read for Opened {
@@ -262,12 +273,16 @@ impl OpenObject for Opened {
     fn verify(&mut self) -> Result<(), ReadError> {
         self.broken.clone().map_or(Ok(()), |reason| Err(ReadError::Passing(reason)))
     }
+
+    fn modified(&self) -> Option<Timestamp> {
+        Some(self.modified)
+    }
 }
 
 impl SimSource {
     fn fetch(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         let (bucket, wanted) = (self.bucket.clone(), object.clone());
-        let show = |answer: &Result<Content, ReadError>| told(answer, |c| format!("{} bytes", c.bytes.len()));
+        let show = |answer: &Result<Version, ReadError>| told(answer, |v| format!("{} bytes", v.content.bytes.len()));
         let key = object.id.to_string();
         let read = self.port.call(
             Call::read("source.open", &key),
@@ -275,9 +290,9 @@ impl SimSource {
             show,
             |reason| Err(ReadError::Passing(reason)),
         );
-        let Content { bytes, deadly, .. } = read?;
+        let Version { content: Content { bytes, deadly, .. }, at, .. } = read?;
         let (port, first) = (self.port.clone(), Some(bytes.len() / 2));
-        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None }))
+        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None, modified: Timestamp(at) }))
     }
 }
 

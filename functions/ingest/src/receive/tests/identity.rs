@@ -298,3 +298,14 @@ async fn a_replaced_object_whose_key_was_told_encoded_is_read_as_it_is_now() {
     assert_eq!(world.deliver().await, 0);
     assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0));
 }
+
+#[tokio::test]
+async fn only_another_content_is_an_overwrite() {
+    let mut world = World::new().await;
+    let told = world.put("orders/a.json", r#"{"a":1}"#);
+    for etag in [&told.etag, &told.etag, &None] {
+        world.notify(&Notification { etag: etag.clone(), ..told.clone() });
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.counted("IgnoredOverwrites"), world.held().await.1), (0, 1));
+}

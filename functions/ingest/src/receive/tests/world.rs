@@ -63,7 +63,7 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
-    /// Whether nobody ever answers who asks for it.
+    /// Whether nobody is answered who asks for it, as long as this is so.
     pub(super) hangs: bool,
     /// Whether it has no version though its bucket keeps them: it was put before that, or while that was suspended.
     pub(super) versionless: bool,
@@ -142,9 +142,9 @@ impl OpenObject for Opened {
 impl Source for Bucket {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let hangs = self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
-        if hangs {
-            std::future::pending::<()>().await;
+        let hangs = || self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
+        while hangs() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let mut objects = self.objects.lock().unwrap();
         let found = objects.get_mut(&object.id.key).ok_or(ReadError::Gone)?;
@@ -200,6 +200,8 @@ pub(super) struct Sent {
     pub(super) messages: Mutex<Vec<(String, Outgoing)>>,
     pub(super) waits: Mutex<Vec<(String, Duration)>>,
     pub(super) refuses: AtomicBool,
+    /// Whether they answer less than they were asked.
+    pub(super) is_silent: AtomicBool,
     /// The one queue that refuses.
     pub(super) refused: Mutex<Option<&'static str>>,
 }
@@ -207,6 +209,9 @@ pub(super) struct Sent {
 #[async_trait]
 impl Queues for Sent {
     async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Vec<Result<(), String>> {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
         let refuses = self.refuses.load(Ordering::Relaxed) || *self.refused.lock().unwrap() == Some(queue);
         let mut sent = self.messages.lock().unwrap();
         messages
@@ -467,7 +472,8 @@ impl World {
         for line in String::from_utf8(text).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             for (name, value) in line.as_object().unwrap() {
-                *self.metrics.entry(name.clone()).or_default() += value.as_u64().unwrap_or(0);
+                let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                *self.metrics.entry(name.clone()).or_default() += values.iter().filter_map(Value::as_u64).sum::<u64>();
             }
         }
     }
