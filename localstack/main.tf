@@ -76,6 +76,12 @@ variable "event_delivery" {
   default     = "s3"
 }
 
+variable "kms_key" {
+  description = "As the module's."
+  type        = string
+  default     = null
+}
+
 variable "log_filter" {
   description = "As the module's."
   type        = string
@@ -119,6 +125,7 @@ module "lithify" {
   compactor         = var.compactor
   receive_count_max = var.receive_count_max
   event_delivery    = var.event_delivery
+  kms_key           = var.kms_key
   log_filter        = var.log_filter
 
   make_buckets                 = toset(flatten([for pipeline in values(var.pipelines) : [for address in [pipeline.source, pipeline.table] : split("/", trimprefix(address, "s3://"))[0]]]))

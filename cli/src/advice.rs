@@ -33,15 +33,30 @@ pub fn of(error: &str) -> Option<&'static str> {
 
 /// Advice that names settings as a file has them, as the flags of a command line: `schema_hints = "a string"` is `--schema-hints 'a string'`.
 pub fn in_flags(text: &str) -> String {
-    const SETTING: &str = "schema_hints = \"";
+    const SETTING: &str = "schema_hints = ";
     let (mut told, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, behind)) = rest.split_once(SETTING) {
-        let Some((hints, after)) = behind.split_once('"') else { break };
-        // Within quotes of this kind a shell takes all but the quote itself as it is.
-        told += &format!("{before}--schema-hints '{}'", hints.replace('\'', r"'\''"));
-        rest = after;
+    while let Some(at) = rest.find(SETTING) {
+        let behind = &rest[at + SETTING.len()..];
+        let mut values = serde_json::Deserializer::from_str(behind).into_iter::<String>();
+        let Some(Ok(hints)) = values.next() else { break };
+        told += &format!("{}--schema-hints {}", &rest[..at], in_shell(&hints));
+        rest = &behind[values.byte_offset()..];
     }
     told + rest
+}
+
+/// A text as one word of a command line. What is no letter and steers a terminal is escaped as `bash`, `zsh` and `ksh` read it.
+fn in_shell(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        // Within quotes of this kind a shell takes all but the quote itself as it is.
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("$'{}'", text.chars().map(escaped).collect::<String>())
 }
 
 /// What the ledger's errors say where it lies in DynamoDB.
@@ -78,6 +93,9 @@ mod tests {
             ("schema_hints = \"a.`b c` string\" accepts that", "--schema-hints 'a.`b c` string' accepts that"),
             ("schema_hints = \"`it's` string\"", r"--schema-hints '`it'\''s` string'"),
             ("take `n` out of schema_hints", "take `n` out of schema_hints"),
+            (r#"schema_hints = "`q\"q` a""#, "--schema-hints '`q\"q` a'"),
+            (r#"schema_hints = "`b\\c` a""#, r"--schema-hints '`b\c` a'"),
+            (r#"schema_hints = "`a\tb'\\` a", or"#, r"--schema-hints $'`a\u0009b\'\\` a', or"),
             ("schema_hints = \"cut off", "schema_hints = \"cut off"),
         ] {
             assert_eq!(in_flags(file), flag);

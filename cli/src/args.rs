@@ -202,6 +202,10 @@ pub enum Refused {
 /// with wrong settings; those of other commands are an error.
 pub fn try_parse(words: &[OsString]) -> Result<Cli, Refused> {
     let (parsed, mut faults) = words::parse_leniently(words);
+    // Of which command the others are nobody knows.
+    if let Some(fault) = faults.iter().find(|fault| fault.problem == words::NO_SUCH_COMMAND) {
+        return Err(Refused::Words(vec![fault.clone()]));
+    }
     let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) if faults.is_empty() => {

@@ -64,7 +64,8 @@ Examples:
   lithify reconcile tables/orders --json | jq '.findings[]'
 
 It reads the table's columns _source_file, _source_version and _source_row whole, and writes nothing.
-Judge a table at rest: while a run goes on, it says so and gives no verdict.
+What is committed is judged; what is staged is counted, and what is being read is not seen. While commits land one after the other
+it looks three times, then says so and gives no verdict: ask when the table rests.
 
 Exit codes: 0 if every invariant holds, 1 if one is broken or the table cannot be read, 2 if the words are wrong.";
 

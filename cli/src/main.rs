@@ -6,6 +6,7 @@ mod args;
 mod completions;
 mod config;
 mod exit;
+mod gone;
 mod help;
 mod human;
 mod logging;

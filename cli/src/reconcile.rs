@@ -82,6 +82,10 @@ fn text(table: &str, verdict: &Verdict) -> String {
         let commits = count(counts.unsettled, "commit is", "commits are");
         text += &format!("  {commits} in the table and not settled yet: the next run does that\n");
     }
+    if counts.staged > 0 {
+        let batches = count(counts.staged, "batch is", "batches are");
+        text += &format!("  {batches} staged and not committed yet: the rows are in no table, and are not judged\n");
+    }
     for invariant in Invariant::ALL {
         let found: Vec<_> = verdict.findings.iter().filter(|finding| finding.invariant == invariant).collect();
         // It is told below that it was not checked.

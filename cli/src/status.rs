@@ -1,18 +1,18 @@
 //! `lithify status`: what ledger and table hold. It reads only, beside any process that writes.
 
-use std::collections::{HashMap, HashSet};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
 use drops::{BatchId, DropId, PipelineName};
 use lake::{LakeError, LiveFile};
-use ledger::{BatchRecord, EmbeddedLedger, Ledger, LedgerError, PipelineSettings, Sealed};
+use ledger::{BatchRecord, Ledger, LedgerError, PipelineSettings, Sealed};
 use runs::{Fate, Manifest};
 use store::Store;
 
 use compactor::APP_PREFIX;
 
 use crate::args::StatusArgs;
+use crate::gone::{Trail, gone};
 use crate::report::{Failure, Moment, PipelineStatus, SizeDistribution, StatusReport, TableStatus, Waiting};
 use crate::run::{Look, Machine, S3};
 use crate::{advice, exit, report};
@@ -31,7 +31,7 @@ pub(crate) async fn command(args: &StatusArgs, json: bool) -> u8 {
 
 async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failure> {
     let now = Machine::new().clock.now();
-    let Look { ledger, embedded, lake, audit, state, .. } = Look::at(table, ledger).await?;
+    let Look { ledger, trail, lake, audit, state, .. } = Look::at(table, ledger).await?;
     let names = ledger.pipelines().await.map_err(of_ledger)?;
     let app_ids: Vec<_> = names.iter().map(|name| format!("{APP_PREFIX}{name}")).collect();
     let head = lake.head(&app_ids.iter().map(String::as_str).collect::<Vec<_>>()).await.map_err(of_lake)?;
@@ -42,7 +42,7 @@ async fn status(table: &str, ledger: Option<&str>) -> Result<StatusReport, Failu
         let settings = ledger.settings(&name).await.map_err(of_ledger)?;
         let feeds = settings.filter(|settings| table_id.is_none_or(|id| settings.table_id == id));
         if let Some(settings) = feeds {
-            let books = Books { ledger: ledger.as_ref(), embedded: embedded.as_deref(), state: state.as_ref() };
+            let books = Books { ledger: ledger.as_ref(), trail: &trail, state: state.as_ref() };
             let mut status = pipeline(books, &name, settings, now).await?;
             let landed = head.as_ref().and_then(|head| head.txns.get(app_id).copied());
             status.unsettled = landed.filter(|_| landed > status.head);
@@ -73,15 +73,15 @@ fn rows(files: &[LiveFile]) -> Option<u64> {
 
 /// What tells of a pipeline.
 #[derive(Clone, Copy)]
-struct Books<'a> {
+pub(crate) struct Books<'a> {
     ledger: &'a dyn Ledger,
-    /// The ledger, where it is a file.
-    embedded: Option<&'a EmbeddedLedger>,
-    state: &'a dyn Store,
+    /// The same ledger, asked for the drops of its batches.
+    pub(crate) trail: &'a Trail,
+    pub(crate) state: &'a dyn Store,
 }
 
 /// How many claims each sealed batch should have, and its record.
-type Sealings = HashMap<BatchId, (u64, Sealed)>;
+pub(crate) type Sealings = HashMap<BatchId, (u64, Sealed)>;
 
 async fn pipeline(
     books: Books<'_>,
@@ -111,7 +111,6 @@ async fn pipeline(
         last_commit_at: intent.map(|intent| Moment(intent.at)),
         ..PipelineStatus::default()
     };
-    let folder = PathBuf::from(&status.source);
     let (mut sealings, mut after) = (Sealings::new(), None);
     loop {
         let page = ledger.batches(name, after, PAGE).await.map_err(of_ledger)?;
@@ -125,35 +124,12 @@ async fn pipeline(
     }
     let held = status.drops_committed + status.drops_staged + status.drops_quarantined;
     let unheld = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
-    if unheld > 0 && folder.is_dir() {
-        status.drops_gone = gone(books, name, &folder, &sealings).await?.min(unheld);
+    if unheld > 0 {
+        let gone = gone(books, name, &status.source, &sealings).await?;
+        (status.drops_gone, status.drops_not_asked_for) = (gone.drops.min(unheld), gone.untold);
     }
     status.drops_unfinished = unheld - status.drops_gone;
     Ok(status)
-}
-
-/// How many drops that no sealed batch holds have no file in the source's folder any more.
-async fn gone(books: Books<'_>, name: &PipelineName, folder: &Path, sealings: &Sealings) -> Result<u64, Failure> {
-    let Some(embedded) = books.embedded else { return Ok(0) };
-    let claimed = embedded.claims_by_batch(name).map_err(of_ledger)?;
-    // A sealed batch is named by as many claims as it holds drops, and by those that it left out.
-    let expected = |id: &BatchId| sealings.get(id).map_or(0, |(held, _)| *held);
-    let suspicious: HashSet<BatchId> =
-        claimed.iter().filter(|(id, claims)| *claims > expected(id)).map(|(id, _)| *id).collect();
-    let mut manifests = HashMap::new();
-    let mut gone = 0;
-    for (key, id) in embedded.claimed_by(name, &suspicious).map_err(of_ledger)? {
-        let missing = std::fs::symlink_metadata(folder.join(&key)).is_err_and(|e| e.kind() == ErrorKind::NotFound);
-        if !missing {
-            continue;
-        }
-        if let (Some((_, sealed)), false) = (sealings.get(&id), manifests.contains_key(&id)) {
-            manifests.insert(id, manifest(books.state, sealed).await?);
-        }
-        let drop = DropId { pipeline: name.clone(), bucket: String::new(), key, version: None };
-        gone += u64::from(manifests.get(&id).is_none_or(|manifest| manifest.holds(&drop).is_none()));
-    }
-    Ok(gone)
 }
 
 /// Adds a batch; of one that is sealed, gives its record and how many claims must name it.
@@ -197,7 +173,7 @@ async fn still_quarantined(books: Books<'_>, id: BatchId, sealed: &Sealed) -> Re
     Ok(claims.iter().flatten().filter(|claim| claim.batch == id).count() as u64)
 }
 
-async fn manifest(state: &dyn Store, sealed: &Sealed) -> Result<Manifest, Failure> {
+pub(crate) async fn manifest(state: &dyn Store, sealed: &Sealed) -> Result<Manifest, Failure> {
     let damaged = |reason: String| {
         Failure::new(format!("{}: {reason}", sealed.manifest), "restore the state folder from a backup")
     };
@@ -210,7 +186,7 @@ pub(crate) fn log_lost(table: &str) -> Failure {
     let instead = if table.starts_with(S3) {
         "ingest into another table, with a pipeline of another name".to_owned()
     } else {
-        format!("remove {table}/_lithify to begin anew")
+        format!("remove {table}/_lithify and {table}_drops to begin anew")
     };
     Failure::new(
         format!("the ledger knows commits of the table {table}, but it has no log: {table}/_delta_log is gone"),
@@ -220,7 +196,13 @@ pub(crate) fn log_lost(table: &str) -> Failure {
 
 pub(crate) fn no_ledger(table: &Path, is_table: bool) -> Failure {
     let folder = table.display();
-    if is_table {
+    let of = table.to_str().and_then(|text| text.trim_end_matches('/').strip_suffix("_drops"));
+    if let Some(of) = of.filter(|of| is_table && Path::new(of).join("_lithify").is_dir()) {
+        Failure::new(
+            format!("{folder} is the audit table of {of}, and no pipeline feeds it"),
+            format!("any reader of Delta tables opens it; ask about {of} itself"),
+        )
+    } else if is_table {
         Failure::new(
             format!("the Delta table {folder} has no ledger of Lithify"),
             "if Lithify made it, restore its folder _lithify from a backup; else there is nothing to tell",
@@ -252,7 +234,7 @@ pub(crate) fn of_lake(error: LakeError) -> Failure {
 #[cfg(test)]
 mod tests {
     use drops::Timestamp;
-    use ledger::{Claim, Expected};
+    use ledger::{Claim, EmbeddedLedger, Expected};
     use runs::HeldDrop;
 
     use super::*;

@@ -160,8 +160,15 @@ fn without_command(words: &[OsString], name: &str) -> Option<(Vec<OsString>, Set
     let meant = did_you_mean(name, &commands);
     let mut rest = words.to_vec();
     rest[at] = OsString::from(commands.into_iter().find(|command| meant.contains(command)).unwrap_or("run"));
-    Some((rest, fault(name, format!("there is no such command{meant}"))))
+    let problem = match meant.is_empty() {
+        true => NO_SUCH_COMMAND.to_owned(),
+        false => format!("there is no such command{meant}"),
+    };
+    Some((rest, fault(name, problem)))
 }
+
+/// Of a word that is like no command.
+pub(super) const NO_SUCH_COMMAND: &str = "there is no such command: run, status, reconcile or completions";
 
 /// The words without one that has several letters behind a single hyphen and is no bundle of flags: with the flag in its place that has all of
 /// these letters for its name, where there is one.

@@ -54,9 +54,12 @@ pub struct PipelineStatus {
     pub drops_quarantined: u64,
     /// Drops that are claimed and that no sealed batch holds: at work, or taken over by the next run.
     pub drops_unfinished: u64,
-    /// Drops that were claimed and whose files are gone from the source before any batch held them: there is nothing to take over. Told
-    /// apart where the source is a folder that is there; else they are among the unfinished.
+    /// Drops that were claimed and whose files or objects are gone from the source before any batch held them: there is nothing to take over.
+    /// Told apart where the source is there; in a folder that is away they are among the unfinished.
     pub drops_gone: u64,
+    /// Unfinished drops of which it is not known whether they are gone: of a bucket a thousand objects are asked for at most, and S3 may
+    /// not tell.
+    pub drops_not_asked_for: u64,
     /// Records that are quarantined, of drops whose other records are rows.
     pub quarantined_records: u64,
     /// The staged batches.

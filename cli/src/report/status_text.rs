@@ -73,10 +73,13 @@ fn pipeline(pipeline: &PipelineStatus, now: Moment) -> String {
     grid.row("drops committed", number(pipeline.drops_committed), "");
     grid.row("drops staged", number(pipeline.drops_staged), "");
     grid.row("drops quarantined", number(pipeline.drops_quarantined), "");
-    let note = if pipeline.drops_unfinished > 0 {
-        "claimed and not held by a batch: at work, or taken over by the next run"
-    } else {
-        ""
+    let note = match (pipeline.drops_unfinished, pipeline.drops_not_asked_for) {
+        (0, _) => String::new(),
+        (_, 0) => "claimed and not held by a batch: at work, or taken over by the next run".to_owned(),
+        (_, untold) => format!(
+            "claimed and not held by a batch: at work, taken over by the next run, or gone: of {} the source was not asked, or did not tell",
+            number(untold)
+        ),
     };
     grid.row("drops unfinished", number(pipeline.drops_unfinished), note);
     if pipeline.drops_gone > 0 {

@@ -83,6 +83,14 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
     }
     let mut always = |label: &str, value: u64, note: String| grid.row(label, number(value), note);
     always("commits", tally.commits, String::new());
+    let read_here = tally.drops_ingested + tally.drops_quarantined;
+    if tally.drops_committed > read_here {
+        grid.row(
+            "drops committed",
+            number(tally.drops_committed),
+            "with those that were staged before or by another process",
+        );
+    }
     grid
 }
 
@@ -126,7 +134,7 @@ fn details(pipeline: &PipelineSummary) -> String {
         text += &format!("    kept in {}\n", plain(place));
     }
     let one = |left: &super::LeftOut| format!("{}: {}", left.file, left.reason);
-    text += &list("Left out after three tries", tally.drops_left_out, pipeline.left_out.iter().map(one));
+    text += &list("Left out", tally.drops_left_out, pipeline.left_out.iter().map(one));
     text += &list("Changed after they were ingested, ignored", tally.drops_changed, pipeline.changed.iter().cloned());
     let skipped = pipeline.skipped_by_extension.iter().map(|(extension, files)| match extension.as_str() {
         "" => format!("without extension: {}", number(*files)),
@@ -212,10 +220,11 @@ fn last_line(summary: &RunSummary) -> String {
     if summary.interrupted {
         return "Interrupted: nothing is lost, and the next run goes on from there.\n".to_owned();
     }
-    if total.drops_left_out > 0 {
-        return format!("{} left out: run it again when the cause is gone.\n", drops(total.drops_left_out));
-    }
     let quarantined = total.drops_quarantined > 0 || total.quarantined_records > 0;
+    if total.drops_left_out > 0 {
+        let more = if quarantined { "; of the others some are in quarantine" } else { "" };
+        return format!("{} left out: run it again when the cause is gone{more}.\n", drops(total.drops_left_out));
+    }
     if quarantined {
         let (dropped, records) = (total.drops_quarantined, total.quarantined_records);
         let what = match (dropped, records) {

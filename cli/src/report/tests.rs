@@ -306,6 +306,7 @@ fn status() -> StatusReport {
         drops_quarantined: 1,
         drops_unfinished: 3,
         drops_gone: 2,
+        drops_not_asked_for: 0,
         quarantined_records: 4,
         waiting: waiting.with_oldest(Some(at(65_000_000).0), at(0).0),
         head: Some(12),
@@ -355,7 +356,9 @@ orders: /drops/orders
     assert_eq!(status_text::text(&status()), expected);
     let mut status = status();
     (status.table.audit_version, status.pipelines[0].unsettled) = (None, Some(13));
+    status.pipelines[0].drops_not_asked_for = 1_200;
     let text = status_text::text(&status);
+    assert!(text.contains("or gone: of 1,200 the source was not asked, or did not tell\n"), "{text}");
     assert!(text.contains("  audit table       none   it was removed"), "{text}");
     assert!(text.contains("  not settled               13   this intent is in the table"), "{text}");
 }

@@ -275,7 +275,8 @@ fn log_to(progress: &Progress) {
     let messages = progress.messages().clone();
     // A wrong one was refused with the settings.
     let Ok(filter) = crate::logging::filter() else { return };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).event_format(crate::logging::Lines);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).event_format(crate::logging::Lines);
     // Set once in this process; a second time would be a defect that costs warnings only.
     let _ = subscriber.with_writer(move || messages.clone()).try_init();
 }
@@ -334,7 +335,7 @@ mod tests {
             failure(&error)
         };
         let (local, remote) = (gone("/t"), gone("s3://lake/t"));
-        assert!(local.refused && local.error.contains("remove /t/_lithify to begin anew"), "{local:?}");
+        assert!(local.refused && local.error.contains("remove /t/_lithify and /t_drops to begin anew"), "{local:?}");
         assert!(remote.refused && !format!("{remote:?}").contains("remove"), "{remote:?}");
         assert!(remote.help.contains("restore s3://lake/t/_delta_log"), "{remote:?}");
     }

@@ -34,6 +34,8 @@ pub(crate) struct Pending {
     young: BTreeMap<String, u32>,
     /// Whether files are waited for as long as it takes.
     patient: bool,
+    /// Files that were modified in the future: as what, and when they were first seen so.
+    future: BTreeMap<String, (String, Timestamp)>,
     /// The processes that work on some of them.
     pub(crate) holders: BTreeSet<String>,
 }
@@ -78,6 +80,20 @@ impl Pending {
         }
         self.at(object.id.key, settled);
         Verdict::Again
+    }
+
+    /// When a file that was modified in the future was first seen as it is now.
+    pub(crate) fn seen(&mut self, object: &DroppedObject, now: Timestamp) -> Timestamp {
+        let known = self.future.entry(object.id.key.clone()).or_insert_with(|| (object.etag.clone(), now));
+        if known.0 != object.etag {
+            *known = (object.etag.clone(), now);
+        }
+        known.1
+    }
+
+    /// A file has rested long enough: it is not asked about again.
+    pub(crate) fn rests(&mut self, key: &str) {
+        self.future.remove(key);
     }
 
     /// A drop that a batch left out.
@@ -144,7 +160,7 @@ mod tests {
     fn object(key: &str) -> DroppedObject {
         let id =
             drops::DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.into(), version: None };
-        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0) }
+        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0), read_at: None }
     }
 
     #[test]
@@ -180,6 +196,18 @@ mod tests {
         let hour = 3_600 * second;
         assert_eq!(pending.young(object("settles for an hour"), Timestamp(hour), Timestamp(0)), next(hour));
         assert_eq!(pending.take(Timestamp(0)), None);
+    }
+
+    #[test]
+    fn a_file_from_the_future_rests_from_when_it_was_first_seen_as_it_is() {
+        let mut pending = Pending::default();
+        let grown = DroppedObject { etag: "grown".into(), ..object("a") };
+        assert_eq!(pending.seen(&object("a"), Timestamp(1)), Timestamp(1));
+        assert_eq!(pending.seen(&object("a"), Timestamp(2)), Timestamp(1));
+        assert_eq!(pending.seen(&grown, Timestamp(3)), Timestamp(3));
+        assert_eq!(pending.seen(&grown, Timestamp(4)), Timestamp(3));
+        pending.rests("a");
+        assert_eq!(pending.seen(&grown, Timestamp(5)), Timestamp(5));
     }
 
     #[test]

@@ -36,6 +36,9 @@ const CHECKPOINT_INTERVAL: u64 = 10;
 /// How long to wait before a table that another process compacts is looked at again.
 const BUSY_TABLE_WAIT: Duration = Duration::from_millis(100);
 
+/// A table of more columns than this is compacted when a pass is over and not beside it: both hold many columns' worth of buffers.
+const COLUMNS_BESIDE_INGEST: usize = 500;
+
 /// A wait that is longer than this is told.
 const TOLD_WAIT: Duration = Duration::from_secs(1);
 
@@ -172,7 +175,7 @@ impl PipelineRun {
         if let Opened::Table { version, schema } = opened? {
             run.tally().table_version(version);
             run.schemas.adopt(&data_schema(&schema)).await?;
-            run.schemas.check_hints().await?;
+            run.schemas.apply_hints().await?;
             run.table_known.store(true, Ordering::Relaxed);
         }
         Ok(run)
@@ -195,7 +198,16 @@ impl PipelineRun {
             self.pass(Some(keys)).await?;
         }
         self.compact(Trigger::Now).await?;
-        self.keep_up(true).await
+        self.keep_up(true).await?;
+        self.tell_version().await
+    }
+
+    /// What the table's version is at the end: another process may have made it.
+    pub(super) async fn tell_version(&self) -> Result<(), RunError> {
+        if let Some(version) = self.compactor.table_version().await? {
+            self.tally().table_version(version);
+        }
+        Ok(())
     }
 
     /// One pass: over the whole source, or over what is at some keys. Commits what falls due meanwhile.
@@ -247,7 +259,10 @@ impl PipelineRun {
                 return Ok(());
             }
             self.counts.set_staged(self.compactor.waiting().await?.drops);
-            self.compact(Trigger::WhenDue).await?;
+            let columns = self.schemas.newest().await?.map_or(0, |version| version.schema.fields.len());
+            if columns <= COLUMNS_BESIDE_INGEST {
+                self.compact(Trigger::WhenDue).await?;
+            }
         }
     }
 
@@ -436,7 +451,11 @@ impl PipelineRun {
     }
 
     pub(super) fn is_young(&self, object: &DroppedObject) -> bool {
-        self.source.is_folder() && self.settled(object) > self.clock.now()
+        let young = self.source.is_folder() && self.settled(object) > self.clock.now();
+        if !young {
+            lock(&self.pending).rests(&object.id.key);
+        }
+        young
     }
 
     pub(super) fn wait_until_settled(&self, object: DroppedObject) {
@@ -445,12 +464,12 @@ impl PipelineRun {
         self.judged(key, verdict);
     }
 
-    /// When a file has rested long enough. One from the future counts as modified now: clocks differ.
+    /// When a file has rested long enough. One from the future counts as modified when it was first seen so: clocks differ.
     fn settled(&self, object: &DroppedObject) -> Timestamp {
         let settle = i64::try_from(self.settings.settle_time.as_micros()).unwrap_or(i64::MAX);
-        let settled = object.modified.0.saturating_add(settle);
-        let latest = self.clock.now().0.saturating_add(settle);
-        if settled > latest { Timestamp(0) } else { Timestamp(settled) }
+        let now = self.clock.now();
+        let modified = if object.modified > now { lock(&self.pending).seen(object, now) } else { object.modified };
+        Timestamp(modified.0.saturating_add(settle))
     }
 
     /// Sleeps; true if the user interrupted.

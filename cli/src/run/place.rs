@@ -14,6 +14,7 @@ use super::RunError;
 use super::machine::{Machine, Table, audit_folder, has_ledger, ledger_file, state_folder};
 #[cfg(feature = "aws")]
 use super::remote::{Bucket, Remote};
+use crate::gone::Trail;
 use crate::report::Failure;
 use crate::status::{no_ledger, of_lake, of_ledger};
 
@@ -170,8 +171,8 @@ impl Places {
 pub(crate) struct Look {
     /// The record of drops and batches.
     pub(crate) ledger: Arc<dyn Ledger>,
-    /// The same, where it is a file.
-    pub(crate) embedded: Option<Arc<EmbeddedLedger>>,
+    /// What leads from its batches to their drops.
+    pub(crate) trail: Trail,
     pub(crate) lake: Arc<dyn Lake>,
     pub(crate) audit: Arc<dyn Lake>,
     pub(crate) state: Arc<dyn Store>,
@@ -219,7 +220,7 @@ impl Look {
         let audit = audit_folder(folder);
         let ledger = Arc::new(EmbeddedLedger::look(&ledger_file(folder)).map_err(of_ledger)?);
         Ok(Self {
-            embedded: Some(ledger.clone()),
+            trail: Trail::Folder(ledger.clone()),
             ledger,
             lake,
             audit: Arc::new(DeltaLake::local(&audit).map_err(of_lake)?),

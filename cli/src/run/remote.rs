@@ -21,6 +21,7 @@ use super::absent::no_table;
 use super::machine::{Machine, Table};
 use super::pipeline::lock;
 use super::place::Look;
+use crate::gone::Trail;
 use crate::report::Failure;
 use crate::status::of_lake;
 
@@ -214,7 +215,7 @@ impl Bucket {
             return Listed::Skipped(Skipped::HiddenOrTemporary(object.key));
         }
         let ListedObject { key, size, etag, modified } = object;
-        Listed::Object(DroppedObject { id: self.id(key), etag, size, modified })
+        Listed::Object(DroppedObject { id: self.id(key), etag, size, modified, read_at: None })
     }
 }
 
@@ -255,13 +256,13 @@ pub(crate) async fn look(table: &str, ledger: Option<&str>) -> Result<Look, Fail
     let parts = Parts::of(&table.to_string(), &clients).map_err(wrong)?;
     let lake = parts.lake.map_err(of_lake)?;
     let named = format!("dynamodb://{ledger}");
-    let ledger = DynamoLedger::new(clients.dynamodb, ledger);
+    let ledger = Arc::new(DynamoLedger::new(clients.dynamodb, ledger));
     if lake.head(&[]).await.map_err(of_lake)?.is_none() {
-        return Err(no_table(&ledger, &table.to_string(), &named).await);
+        return Err(no_table(ledger.as_ref(), &table.to_string(), &named).await);
     }
     Ok(Look {
-        ledger: Arc::new(ledger),
-        embedded: None,
+        trail: Trail::Bucket(ledger.clone(), S3Source::new(clients.s3, OBJECTS_AHEAD, BYTES_AHEAD)),
+        ledger,
         lake: Arc::new(lake),
         audit: Arc::new(parts.audit.map_err(of_lake)?),
         state: parts.state,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compactor::{CommitReport, UpkeepReport};
-use decode::hints::quoted;
+use decode::hints::{quoted, setting};
 use decode::infer::Conflict as Conflicting;
 use decode::rows::MAX_MISFITS_NAMED;
 use decode::schema::{Type, type_name};
@@ -185,7 +185,7 @@ impl Tally {
         }
     }
 
-    /// The table's version before any commit.
+    /// The table's version, before any commit or after all.
     pub(crate) fn table_version(&mut self, version: u64) {
         self.summary.table_version = Some(version);
     }
@@ -257,9 +257,11 @@ impl Tally {
             let places: Vec<_> = self.unlisted.iter().map(|(place, reason)| format!("{place} ({reason})")).collect();
             let error = format!("could not list {}: what lies there was not looked at", places.join(", "));
             let help = match crate::advice::of(&error) {
-                Some(help) => format!("{help}; all else was ingested"),
-                None => "give this user the right to read it and run again; all else was ingested".to_owned(),
+                Some(help) => help.to_owned(),
+                None => "give this user the right to read it and run again".to_owned(),
             };
+            let all = self.unlisted.iter().any(|(place, _)| *place == self.summary.source);
+            let help = if all { help } else { format!("{help}; all else was ingested") };
             self.summary.failure = Some(Failure::new(error, help));
         }
         self.summary
@@ -276,11 +278,8 @@ fn rescued_in_merge(rescued: &RescuedColumn) -> Conflict {
     let read = format!("read it from {}", decode::names::RESCUED_DATA);
     let (fits, remedy) = match has {
         Some(has) => {
-            let remedy = format!(
-                "types of a table never change: {read}, or ingest into a new table with schema_hints = \"{} {}\"",
-                quoted(column),
-                Type::from_arrow(had)
-            );
+            let hint = setting(&format!("{} {}", quoted(column), Type::from_arrow(had)));
+            let remedy = format!("types of a table never change: {read}, or ingest into a new table with {hint}");
             (format!("that the table's {} cannot hold", type_name(has)), remedy)
         }
         None => ("that the table has no column for".to_owned(), read),
@@ -297,7 +296,7 @@ mod tests {
 
     fn object(key: &str) -> DroppedObject {
         let id = DropId { pipeline: "p".parse().unwrap(), bucket: String::new(), key: key.into(), version: None };
-        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0) }
+        DroppedObject { id, etag: "e".into(), size: 1, modified: Timestamp(0), read_at: None }
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Watched {
     async fn end(&self) -> Result<(), RunError> {
         self.run.compact(Trigger::Now).await?;
         self.run.keep_up(true).await?;
+        self.run.tell_version().await?;
         // What a source that is away does not list is no failure: it was told, and the next run lists it.
         if identity(&self.run).is_none() {
             self.run.tally().source_is_away();

@@ -1,10 +1,11 @@
 //! Does the audit table belong to the table, and does it have the accounting of all that was settled?
 
 use decode::schema::type_name;
+use drops::PipelineName;
 use lake::Head;
 
 use crate::audit::audit_schema;
-use crate::{CREATED_BY, CompactError, Compactor, NotOpened};
+use crate::{APP_PREFIX, CREATED_BY, CompactError, Compactor, NotOpened};
 
 impl Compactor {
     pub(crate) fn audit_address(&self) -> String {
@@ -31,6 +32,27 @@ impl Compactor {
         // Another process may have settled since: what is settled now must be in the audit table now.
         if audit < settled {
             self.warn_of_gap(self.audit_txn().await?, settled);
+        }
+        Ok(())
+    }
+
+    /// A table that is only about to be made has no accounting yet, of no pipeline.
+    pub(crate) async fn check_audit_is_new(&self) -> Result<(), CompactError> {
+        for app_id in self.parts.audit.app_ids(APP_PREFIX).await? {
+            // What made the audit table has none of a pipeline's.
+            let pipeline = app_id.strip_prefix(APP_PREFIX).and_then(|name| name.parse::<PipelineName>().ok());
+            let Some(pipeline) = pipeline else { continue };
+            if self.parts.ledger.settings(&pipeline).await?.is_none() {
+                let head = self.parts.audit.head(&[&app_id]).await?;
+                let audit = head.and_then(|head| head.txns.get(&app_id).copied());
+                return Err(NotOpened::AuditOfAnother {
+                    audit_table: self.audit_address(),
+                    pipeline,
+                    audit,
+                    log: None,
+                }
+                .into());
+            }
         }
         Ok(())
     }

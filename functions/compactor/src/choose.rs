@@ -70,7 +70,9 @@ mod tests {
     fn a_commit_takes_what_fits_and_at_least_one_batch() {
         let staged = [sealed(5, 100), sealed(5, 100), sealed(MAX_DROPS, 1)];
         assert_eq!(fit(staged.iter(), u64::MAX), 2);
+        assert_eq!(fit(staged.iter(), 200), 2);
         assert_eq!(fit(staged.iter(), 199), 1);
+        assert_eq!(fit([sealed(1, 0), sealed(MAX_DROPS - 1, 0), sealed(1, 0)].iter(), u64::MAX), 2);
         assert_eq!(fit(staged.iter(), 0), 1);
         assert_eq!(fit(staged[2..].iter(), 0), 1);
         assert_eq!(fit([].iter(), 9), 0);

@@ -370,6 +370,11 @@ impl Compactor {
         }
     }
 
+    /// The table's newest version; none if there is no table.
+    pub async fn table_version(&self) -> Result<Option<u64>, CompactError> {
+        Ok(self.parts.lake.head(&[]).await?.map(|head| head.version))
+    }
+
     fn txn(&self, head: &Head) -> Option<u64> {
         head.txns.get(&self.app_id()).copied()
     }

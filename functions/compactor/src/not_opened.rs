@@ -44,7 +44,7 @@ pub enum NotOpened {
     /// The ledger is not, and the table is gone.
     #[error(
         "the ledger knows commits of a table that is not at {table} any more (it has no _delta_log); restore {table}/_delta_log from a \
-         backup, and {table}/_lithify as well if that is gone; or remove {table}/_lithify to begin anew"
+         backup, and {table}/_lithify as well if that is gone; or remove {table}/_lithify and {table}_drops to begin anew"
     )]
     TableGone {
         /// The table.
@@ -94,7 +94,7 @@ pub enum NotOpened {
                 "if that is the same folder under another path, give it back the path {fixed} (move or bind-mount it): in a pipeline of its \
                  own all its files would be ingested a second time; a source of other files gets a pipeline of its own: --name NAME"
             ),
-            Some((other, true)) => format!("that is what pipeline {other} reads: run it as --name {other}"),
+            Some((other, true)) => format!("that is what pipeline {other} reads: call it {other} (--name {other}, or name = \"{other}\" in a file)"),
             Some((other, false)) => format!(
                 "that overlaps with what pipeline {other} reads, and what lies in both would be in the table twice: name {fixed} again, or \
                  ingest {asked} into another table"
@@ -146,7 +146,7 @@ pub enum NotOpened {
     #[error(
         "pipeline {other} of table {table} reads {source_of_other} already: rows of files in both sources would be there twice; {}, or \
          ingest into another table",
-        if *same { format!("run it as --name {other}") } else { "name a source that does not overlap".to_owned() }
+        if *same { format!("call it {other} as well (--name {other}, or name = \"{other}\" in a file)") } else { "name a source that does not overlap".to_owned() }
     )]
     SourceOfAnother {
         /// The table.

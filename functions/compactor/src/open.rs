@@ -97,6 +97,7 @@ impl Compactor {
         let schema = table_schema(data);
         self.check_columns(&schema)?;
         let app_id = self.app_id();
+        let mut failure = None;
         for _ in 0..3 {
             let audit = self.audit_txn().await?;
             if let Some(head) = self.parts.lake.head(&[&app_id]).await? {
@@ -105,6 +106,7 @@ impl Compactor {
                 return Ok(head.schema);
             }
             self.check_audit(audit, None).await?;
+            self.check_audit_is_new().await?;
             let at = self.parts.clock.now();
             let metadata = TableMetadata {
                 id: uuid(self.parts.entropy.bits()),
@@ -127,10 +129,14 @@ impl Compactor {
             // Landed, taken or unknown: what stands is read.
             match self.parts.lake.commit(0, &commit).await {
                 Ok(CommitOutcome::Landed | CommitOutcome::Taken) => {}
-                Err(e) => tracing::warn!(error = %e, "the table's first commit gave no clear answer"),
+                Err(e) => {
+                    tracing::warn!(error = %e, "the table's first commit gave no clear answer");
+                    failure = Some(e);
+                }
             }
         }
-        Err(self.table_gone().into())
+        // Nothing stands there: it was never made, or is gone again.
+        Err(failure.map_or_else(|| self.table_gone().into(), CompactError::from))
     }
 
     async fn fix(&self, table_id: &str) -> Result<(), CompactError> {

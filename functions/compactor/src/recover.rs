@@ -13,7 +13,7 @@ impl Compactor {
         let mut below = head.version + 1;
         let mut chain = Vec::new();
         for intent in self.unsettled(self.txn(&head)).await? {
-            below = self.version_of(intent.number, below).await?.unwrap_or(head.version);
+            below = self.version_of(intent.number, below).await?.unwrap_or(below.saturating_sub(1));
             chain.push((intent, below));
         }
         for (intent, version) in chain.iter().rev() {
@@ -38,14 +38,15 @@ impl Compactor {
         if at == settled { Ok(chain) } else { Err(apart().into()) }
     }
 
-    /// The version below `below` that carries an intent. None if the log's older part was cleaned up.
+    /// The version below `below` that carries an intent. Where the log's older part was cleaned up, the newest version that is gone: it was that or an
+    /// earlier one. None if no version carries it.
     async fn version_of(&self, number: u64, below: u64) -> Result<Option<u64>, CompactError> {
         let app_id = self.app_id();
         for version in (0..below).rev() {
             match self.parts.lake.read_commit(version).await {
                 Ok(Some(commit)) if commit.txns.get(&app_id) == Some(&number) => return Ok(Some(version)),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(LakeError::Unreadable { .. }) => return Ok(None),
+                Ok(None) | Err(LakeError::Unreadable { .. }) => return Ok(Some(version)),
                 Err(e) => return Err(e.into()),
             }
         }

@@ -89,6 +89,7 @@ async fn an_idle_invocation_asks_the_ledger_twice() {
                     mark_one_by_one: false,
                     lease_for_all: false,
                     restored: false,
+                    lease_lost: false,
                 });
                 parts.lake = Arc::new(place::lakes::Untouched);
             }),

@@ -6,20 +6,22 @@ mod place;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 use auditor::{Invariant, Subject};
 use bytes::Bytes;
-use compactor::{CompactError, Compactor, NotOpened, Opened, Outcome, Trigger, Until, Upkeep};
+use compactor::{CompactError, Compactor, CompactorSettings, NotOpened, Opened, Outcome, Trigger, Until, Upkeep};
 use decode::schema::TableSchema;
-use drops::Timestamp;
+use drops::{BatchId, Timestamp};
 use lake::{Foreign, Lake, TableMetadata};
-use ledger::Ledger;
+use ledger::{BatchRecord, LeaseOutcome, Ledger, Liveness, Suspect};
 use place::Place;
-use place::dying::restored;
+use place::dying::{Fuse, dying, losing_lease, restored};
 use place::lakes::{Cleaned, Fault, FaultyLake};
 use place::rows::expected;
+use runtime::{Clock, SystemClock};
 use store::{ObjectWriter, RandomRead, Store, StoreError};
 
 async fn commits(place: &Place) -> usize {
@@ -98,6 +100,27 @@ async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
     assert_eq!(commits(&place).await, 0);
     place.audit_of(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_cleaned_up_before_it_was_settled_is_marked_with_no_version_that_is_there() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    place.audit.fault(Fault::FailBefore, u64::MAX);
+    assert!(place.compactor().compact(Trigger::Now).await.is_err());
+    place.audit.fault(Fault::FailBefore, 0);
+    for _ in 2..5 {
+        place.lake.inner.append_foreign(Foreign::default()).unwrap();
+    }
+    let cleaned = |lake: &Arc<dyn Lake>| Arc::new(Cleaned { inner: lake.clone(), from: 3 });
+    let compactor = place.compactor_with(|parts| parts.lake = cleaned(&parts.lake));
+    compactor.open().await.unwrap();
+    let batches = place.ledger.batches(&place.name, None, 10).await.unwrap();
+    assert!(matches!(&batches[..], [(_, BatchRecord::Committed { version: 2, .. })]), "{batches:?}");
+    let subject = place.subject();
+    let verdict = auditor::audit(&Subject { lake: cleaned(&subject.lake), ..subject }, &[]).await.unwrap();
+    assert!(verdict.holds(), "{verdict:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -373,6 +396,93 @@ async fn a_restored_ledger_stops_everything() {
     assert_eq!(found, [(Invariant::CommittedByIntent, "pipeline p")], "{verdict:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_lost_before_the_first_commit_is_not_made_anew() {
+    let place = Place::new();
+    let _ = place.compactor().ensure_open(&TableSchema::default()).await.unwrap();
+    let without = place.compactor_with(|parts| parts.lake = Arc::new(FaultyLake::new()));
+    let error = without.open().await.unwrap_err();
+    assert!(matches!(error, CompactError::Apart(NotOpened::TableGone { .. })), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_gone_ends_the_work_with_an_error() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    for (address, _) in place.state.list("staging/p/").await.unwrap() {
+        place.state.delete(&address).await.unwrap();
+    }
+    let compactor = place.compactor();
+    let compacted = tokio::time::timeout(Duration::from_secs(60), compactor.compact(Trigger::Now)).await;
+    let error = compacted.expect("it does not begin again for ever").unwrap_err();
+    assert!(error.to_string().contains("staging/p/"), "{error}");
+}
+
+/// Takes nobody for dead.
+struct AllAlive;
+
+impl Liveness for AllAlive {
+    fn is_dead(&self, _: &str, _: Timestamp, _: Timestamp) -> bool {
+        false
+    }
+
+    fn suspect(&self, _: &str, _: BatchId) -> Suspect {
+        Suspect::None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_the_lease_is_left_alone_and_who_lost_it_stops() {
+    let place = Place::new();
+    place.drop_files(0..5).await;
+    place.ingest().await;
+    let losing = place.compactor_with(|parts| parts.ledger = losing_lease(parts.ledger.clone()));
+    let done = losing.compact(Trigger::Now).await.unwrap();
+    assert!(matches!(done, Outcome::Done { commits, unfinished: true, .. } if commits.is_empty()));
+
+    // A process dies with the lease: the first of these that comes so far.
+    let asked = || place.ledger.acquire_lease("table", "asking", Timestamp(i64::MAX), None);
+    let mut left = None;
+    for calls in 0..40 {
+        let dead = place.compactor_with(|parts| dying(parts, &Fuse::new(calls, true), false));
+        dead.compact(Trigger::Now).await.unwrap_err();
+        match asked().await.unwrap() {
+            LeaseOutcome::Granted(lease) => place.ledger.release_lease("table", &lease).await.unwrap(),
+            LeaseOutcome::Held(lease) => {
+                left = Some(lease);
+                break;
+            }
+        }
+    }
+    let left = left.expect("it died with the lease");
+    assert!(left.expires > SystemClock::new().now(), "it was granted for a time to come");
+    let waiting = place.compactor_with(|parts| {
+        (parts.owner, parts.liveness) = ("waiting".to_owned(), Arc::new(AllAlive));
+    });
+    let busy = waiting.compact(Trigger::Now).await.unwrap();
+    assert!(matches!(busy, Outcome::Busy { holder } if holder == left.owner));
+    assert_eq!(place.lake.head(&["lithify/p"]).await.unwrap().unwrap().txns.get("lithify/p"), None);
+    assert_eq!(commits(&place).await, 1, "of the dead it is taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_are_written_every_so_many_versions() {
+    let place = Place::new();
+    for n in 0..7 {
+        place.drop_files(n..n + 1).await;
+        place.ingest().await;
+        let settings = CompactorSettings { checkpoint_interval: 3, ..place.settings() };
+        assert_eq!(commits_of(&place.compactor_of_settings(settings)).await, 1);
+    }
+    for lake in [&place.lake, &place.audit] {
+        let newest = lake.head(&[]).await.unwrap().unwrap().version;
+        let due: Vec<u64> = (1..=newest).filter(|version| version % 3 == 0).collect();
+        assert!(due.len() >= 2);
+        assert_eq!(*lake.checkpoints.lock().unwrap(), due);
+    }
+}
+
 /// Both numbers and the remedy.
 fn tells_both(error: &CompactError, log: &str, ledger: &str) {
     let told = error.to_string();
@@ -436,13 +546,15 @@ async fn who_settles_while_the_auditor_looks_is_not_accused() {
 async fn of_a_log_that_was_cleaned_up_the_auditor_says_what_it_did_not_see() {
     let place = Place::new();
     place.commit_often(3, 1).await;
+    let void = BatchId::from_parts(1, 1);
+    let _aborted = place.ledger.abort(&place.name, void).await.unwrap();
     for from in 0..4 {
         let subject = place.subject();
         let subject = Subject { lake: Arc::new(Cleaned { inner: subject.lake.clone(), from }), ..subject };
         let verdict = auditor::audit(&subject, &[]).await.unwrap();
         assert!(verdict.holds(), "{verdict:#?}");
         // Version 0 made the table.
-        assert_eq!(verdict.counts.commits, 4 - from.max(1));
+        assert_eq!((verdict.counts.commits, verdict.counts.aborted), (4 - from.max(1), 1));
         let said = (from > 0).then(|| format!("commits below version {from}: the log was cleaned up"));
         assert_eq!(verdict.unchecked, said.into_iter().collect::<Vec<_>>());
     }

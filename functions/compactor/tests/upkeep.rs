@@ -47,6 +47,12 @@ async fn many_small_files_become_few_sorted_ones() {
     assert_eq!((report.files_merged, report.files_written, report.rows), (120, 3, 1_200));
     assert_eq!(report.audit_files_merged, 40);
     assert!(report.left_alone.is_empty() && !report.unfinished, "{report:?}");
+    let folders: Vec<_> =
+        files(&place).await.iter().map(|file| file.path.split('/').next().unwrap().to_owned()).collect();
+    assert!(
+        folders.is_sorted_by(|a, b| a < b) && folders.iter().all(|folder| folder.starts_with("shop=")),
+        "{folders:?}"
+    );
     assert_eq!(place.rows().await, expected(120));
     for rows in place.rows_by_file().await {
         let keys: Vec<_> = rows.iter().map(|(_, row, _, file, source_row)| (*row, file.clone(), *source_row)).collect();

@@ -90,6 +90,8 @@ pub struct Ingest {
     /// Whether a drop is left out in the middle when time is up.
     stops_within_drops: bool,
     under_way: UnderWay,
+    /// Held by the worker that puts very large records in order and encodes them.
+    large_records: tokio::sync::Mutex<()>,
 }
 
 /// The batch that is worked on, for somebody who watches: clones look at the same work.
@@ -193,6 +195,7 @@ impl Ingest {
             manifests,
             stops_within_drops: false,
             under_way: UnderWay::default(),
+            large_records: tokio::sync::Mutex::default(),
         }
     }
 
@@ -320,11 +323,11 @@ impl Ingest {
         staging.finish().await
     }
 
-    /// Whether a drop has ended its process so often that it is not read again: alone as often as the settings bear, and once before that,
-    /// as the first batch of a drop may hold it alone by chance.
+    /// Whether a drop has ended its process so often that it is not read again: alone as often as the settings bear, and once before that. The
+    /// first batch of a drop counts as that once, even where it held the drop alone by chance.
     fn is_deadly(&self, candidate: &Candidate) -> bool {
-        let right = &candidate.right;
-        right.aborted_alone >= self.settings.aborted_alone_limit && right.aborted >= 2
+        let (right, limit) = (&candidate.right, self.settings.aborted_alone_limit);
+        right.aborted_alone >= limit && right.aborted > limit
     }
 
     /// Protocol step 4: the fence. One write, however many drops.

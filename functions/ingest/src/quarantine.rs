@@ -14,7 +14,7 @@ use crate::IngestError;
 /// How many bytes of entries of one drop are held in memory before they get a file of their own.
 const HELD_BYTES: usize = 4 << 20;
 
-/// How many entries of a batch are shown to the user; all are in its files.
+/// How many drops and how many records of a batch are shown to the user; all are in its files.
 const SHOWN: usize = 20;
 
 /// One line of a quarantine file: a record, or a whole drop.
@@ -125,7 +125,9 @@ impl Quarantine {
     }
 
     fn push(&mut self, entry: &QuarantineEntry) {
-        if self.shown.len() + self.drop_shown.len() < SHOWN {
+        // A drop with many bad records hides no drop that is missing as a whole.
+        let alike = |other: &&QuarantineEntry| other.record.is_some() == entry.record.is_some();
+        if self.shown.iter().chain(&self.drop_shown).filter(alike).count() < SHOWN {
             self.drop_shown
                 .push(QuarantineEntry { record: entry.record.clone().map(without_content), ..entry.clone() });
         }

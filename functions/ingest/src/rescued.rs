@@ -1,6 +1,8 @@
 //! Values beside their columns: which columns they were rescued from, in words, so that the user is told each by name.
 
+use decode::hints::setting;
 use decode::infer::Conflict;
+use decode::limits::MAX_COLUMN_NAME_BYTES;
 use decode::names::ROW_COLUMNS;
 use decode::rows::{Misfit, MisfitCause, NoColumn};
 use decode::schema::{Type, type_name};
@@ -53,9 +55,7 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
     match why {
         NoColumn::NoType => (
             "nothing in them has a type yet".to_owned(),
-            format!(
-                "the column comes with the first value that has one, or in a new table with schema_hints = \"{column} string\""
-            ),
+            format!("the column comes with the first value that has one, or with {}", as_string(column)),
         ),
         NoColumn::Taken(other) if ROW_COLUMNS.contains(&other.as_str()) => (
             format!("every table has a column {other} of its own"),
@@ -71,10 +71,18 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
             format!("the column {other} has that name, but for case or characters that no column's name can have"),
             "read them from _rescued_data, or have one of the fields renamed".to_owned(),
         ),
-        NoColumn::Limit => (
+        NoColumn::LongName => (
+            format!("a column's name has at most {MAX_COLUMN_NAME_BYTES} bytes"),
+            "read them from _rescued_data, or have the field renamed".to_owned(),
+        ),
+        // Within another field: that one can be kept whole.
+        NoColumn::Limit if column.contains('.') => (
             "the table has as many columns as it may, or the field nests deeper than a column may".to_owned(),
             "read them from _rescued_data, or ingest into a new table with a parent hinted as string".to_owned(),
         ),
+        NoColumn::Limit => {
+            ("the table has as many columns as it may".to_owned(), "read them from _rescued_data".to_owned())
+        }
     }
 }
 
@@ -82,10 +90,14 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
 fn wider(data_type: &Type, example: &str, column: &str) -> String {
     let is_real = example.parse::<f64>().is_ok_and(f64::is_finite) && example.parse::<i128>().is_err();
     let double = match data_type {
-        Type::Long if is_real => format!("schema_hints = \"{column} double\", or with "),
+        Type::Long if is_real => format!("{}, or with ", setting(&format!("{column} double"))),
         _ => String::new(),
     };
-    format!("{double}schema_hints = \"{column} string\"")
+    double + &as_string(column)
+}
+
+fn as_string(column: &str) -> String {
+    setting(&format!("{column} string"))
 }
 
 #[cfg(test)]

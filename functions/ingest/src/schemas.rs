@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use decode::hints::{Hints, quoted};
 use decode::infer::{Conflict, Observed};
 use decode::limits::OverLimit;
-use decode::rows::{MAX_MISFITS_NAMED, column_hash};
+use decode::rows::{MAX_MISFITS_NAMED, MisfitCause, NoColumn, column_hash};
 use decode::schema::TableSchema;
 use ledger::Ledger;
 
@@ -182,22 +182,27 @@ impl Schemas {
 
     /// Notes columns that values were rescued from: some by name, with whether they are no columns of the table, further ones by their
     /// hashes.
-    pub(crate) fn report_rescued(&self, named: Vec<(Conflict, bool)>, further: &[u64], uncounted: bool) {
+    pub(crate) fn report_rescued(&self, named: Vec<(Conflict, MisfitCause)>, further: &[u64], uncounted: bool) {
         let mut news = lock(&self.news);
-        for (conflict, no_column) in named {
-            match no_column && news.full {
-                true => news.count(column_hash(&conflict.column)),
-                false => news.conflict(conflict),
+        for (conflict, cause) in named {
+            match cause {
+                MisfitCause::NoColumn(NoColumn::Limit) if news.full => news.count(column_hash(&conflict.column)),
+                // That has nothing to do with the column's type, which may have been told before.
+                MisfitCause::Twice => news.conflict_of("twice", conflict),
+                MisfitCause::Empty => news.conflict_of("empty", conflict),
+                _ => news.conflict(conflict),
             }
         }
         further.iter().for_each(|hash| news.count(*hash));
         news.uncounted |= uncounted;
     }
 
-    /// Notes each hint that says something else than the table's column, whose type never changes.
-    pub async fn check_hints(&self) -> Result<(), IngestError> {
+    /// Holds the hints against a table that is there: notes each that says something else than its column, whose type never changes, and adds the
+    /// columns that it has not.
+    pub async fn apply_hints(&self) -> Result<(), IngestError> {
         if let Some(version) = self.newest().await? {
             self.report(Vec::new(), self.hints.contradictions(&version.schema));
+            self.evolve(&Observed::default()).await?;
         }
         Ok(())
     }
@@ -232,12 +237,17 @@ impl Schemas {
 
 impl News {
     fn conflict(&mut self, conflict: Conflict) {
+        self.conflict_of("", conflict);
+    }
+
+    /// A conflict of its own kind: each column is told of once in each.
+    fn conflict_of(&mut self, kind: &str, conflict: Conflict) {
         // That there are too many columns is said once, by the first of them; the others are counted.
         let full = conflict.reason.starts_with(&OverLimit::Columns.to_string());
         if full && std::mem::replace(&mut self.full, true) {
             return self.count(column_hash(&conflict.column));
         }
-        if !self.is_new(column_hash(&conflict.column)) {
+        if !self.is_new(column_hash(&format!("{}{kind}", conflict.column))) {
             return;
         }
         if self.named < MAX_MISFITS_NAMED {
@@ -327,6 +337,15 @@ mod tests {
         ["a", "b", "d"].iter().for_each(|column| news.count(column_hash(column)));
         assert_eq!((news.fresh.conflicts.len(), news.further), (1, 3));
         assert!(news.full);
+    }
+
+    #[test]
+    fn each_kind_of_conflict_is_told_of_a_column_once() {
+        let mut news = News::default();
+        for kind in ["", "twice", "", "empty", "twice"] {
+            news.conflict_of(kind, conflict("a"));
+        }
+        assert_eq!((news.fresh.conflicts.len(), news.further), (3, 0));
     }
 
     #[test]

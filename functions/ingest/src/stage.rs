@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{MisfitCause, Misfits, NoColumn, RecordKind, Rows, decode_chunk};
+use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
@@ -22,6 +22,9 @@ use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
 use crate::rescued;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
+
+/// Rows of more bytes than this, in the mean, are encoded by one worker at a time.
+const LARGE_RECORD_BYTES: usize = 256 << 10;
 
 /// A batch that is ready to be sealed.
 pub(crate) struct Staged {
@@ -138,10 +141,10 @@ impl<'a> Staging<'a> {
 
     /// Holds a drop as quarantined without reading it: every process that read it alone died.
     pub(crate) async fn quarantine_deadly(&mut self, candidate: Candidate) -> Result<(), IngestError> {
-        let tries = candidate.right.aborted_alone;
-        let died = if tries == 1 { "a process" } else { "processes" };
-        let reason =
-            format!("{died} died while reading it alone, {tries} in all, and others before; it was not read again");
+        let (aborted, alone) = (candidate.right.aborted, candidate.right.aborted_alone);
+        let reason = format!(
+            "{aborted} processes died while it was read, {alone} of them while it was read alone; it was not read again"
+        );
         self.hold_unreadable(candidate, reason, None).await
     }
 
@@ -401,8 +404,8 @@ impl<'a> Staging<'a> {
         let Misfits { named, further, uncounted } = misfits;
         let named = named.into_iter().map(|misfit| {
             let file = self.lineage.file_of(misfit.row);
-            let no_column = matches!(misfit.cause, MisfitCause::NoColumn(NoColumn::Limit));
-            (rescued::conflict(misfit, file), no_column)
+            let cause = misfit.cause.clone();
+            (rescued::conflict(misfit, file), cause)
         });
         self.ingest.schemas.report_rescued(named.collect(), &further, uncounted);
     }
@@ -412,6 +415,9 @@ impl<'a> Staging<'a> {
             return Ok(None);
         }
         let settings = &self.ingest.settings;
+        // Very large records are put in order and encoded by one worker at a time: each takes several times what they hold.
+        let large = rows.get_array_memory_size() / rows.num_rows() > LARGE_RECORD_BYTES;
+        let _turn = if large { Some(self.ingest.large_records.lock().await) } else { None };
         let internal = |e: runs::RunsError| IngestError::Internal(e.to_string());
         let sorted = settings.write.order.sort(rows).map_err(internal)?;
         let run = write_run(&[sorted], &settings.write).map_err(internal)?;

@@ -59,6 +59,11 @@ impl History {
             let settled = subject.ledger.head(&name).await?;
             let landed = landed(subject, &name, settled, verdict).await?;
             let batches = batches(subject, &name, verdict).await?;
+            quarantine_is_there(subject, &name, &batches, verdict).await?;
+            let is_staged = |id: &BatchId, batch: &SealedBatch| {
+                batch.version.is_none() && !landed.iter().any(|one: &Landed| one.batches.contains(id))
+            };
+            verdict.counts.staged += batches.iter().filter(|(id, batch)| is_staged(id, batch)).count() as u64;
             verdict.counts.unsettled += landed.iter().filter(|one| settled < Some(one.number)).count() as u64;
             pipelines.push(PipelineHistory { name, batches, landed, settled });
         }
@@ -105,6 +110,32 @@ async fn batches(
     }
 }
 
+/// What the batches' quarantined records are kept in is there.
+async fn quarantine_is_there(
+    subject: &Subject,
+    name: &PipelineName,
+    batches: &BTreeMap<BatchId, SealedBatch>,
+    verdict: &mut Verdict,
+) -> Result<(), AuditError> {
+    let kept = |batch: &SealedBatch| batch.manifest.quarantine.clone();
+    let wanted: Vec<(&BatchId, String)> = batches.iter().filter_map(|(id, batch)| Some((id, kept(batch)?))).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let found = subject.state.list(&format!("quarantine/{name}/")).await?;
+    // Sorted by name: the first that is not below a prefix has it, if any does.
+    let mut found: Vec<String> = found.into_iter().map(|(address, _)| address).collect();
+    found.sort_unstable();
+    for (id, prefix) in wanted {
+        let at = found.partition_point(|address| *address < prefix);
+        if !found.get(at).is_some_and(|address| address.starts_with(&prefix)) {
+            let what = format!("what it quarantined was kept in {prefix}*, and nothing is there any more");
+            verdict.find(Invariant::Balance, format!("batch {id}"), what);
+        }
+    }
+    Ok(())
+}
+
 /// The record says of the batch what its manifest says.
 fn balance(manifest: &Manifest, sealed: &ledger::Sealed, verdict: &mut Verdict) {
     let sum = |of: fn(&runs::HeldDrop) -> u64| manifest.held.iter().map(of).sum::<u64>();
@@ -128,8 +159,11 @@ async fn landed(
     let head = subject.lake.head(&[&app_id]).await?;
     let mut at = head.and_then(|head| head.txns.get(&app_id).copied());
     if settled > at {
+        let number = |number: Option<u64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
         let what = format!(
-            "the ledger has settled intent {settled:?}, the log goes to {at:?}: one of them was lost or restored"
+            "the ledger has settled intents up to {}, the log goes to {}: one of them was lost or restored",
+            number(settled),
+            number(at)
         );
         verdict.find(Invariant::CommittedByIntent, format!("pipeline {name}"), what);
     }

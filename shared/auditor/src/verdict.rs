@@ -80,6 +80,8 @@ pub struct Counts {
     pub pipelines: u64,
     /// Sealed batches.
     pub batches: u64,
+    /// Of these, those that no commit has yet: their rows are in no table.
+    pub staged: u64,
     /// Batches that were aborted.
     pub aborted: u64,
     /// Drops that sealed batches hold.
@@ -146,5 +148,17 @@ mod tests {
         assert_eq!((verdict.findings.len(), verdict.found), (KEPT + 1, KEPT as u64 + 6));
         assert_eq!(verdict.findings.last().map(|last| last.invariant), Some(Invariant::Balance));
         assert!(!verdict.holds());
+    }
+
+    #[test]
+    fn each_invariant_has_a_name_and_a_sentence_of_its_own() {
+        for (at, invariant) in Invariant::ALL.into_iter().enumerate() {
+            assert_eq!(invariant.to_string(), format!("I-{}", at + 1));
+            let others = Invariant::ALL.into_iter().filter(|other| *other != invariant);
+            assert!(
+                invariant.sentence().len() > 20
+                    && others.into_iter().all(|other| other.sentence() != invariant.sentence())
+            );
+        }
     }
 }

@@ -130,6 +130,12 @@ pub(crate) fn type_word(data_type: &Type) -> &'static str {
     }
 }
 
+/// The setting that gives these hints, as a file has it: `schema_hints = "price double"`.
+pub fn setting(hints: &str) -> String {
+    // TOML's basic strings know the escapes of JSON, but for the slash, which is not escaped here.
+    format!("schema_hints = {}", serde_json::Value::from(hints))
+}
+
 /// A path's part as hints write it: in backticks where it needs them. A field that is really called `element` does.
 pub fn quoted(name: &str) -> String {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') && name != ELEMENT;

@@ -32,6 +32,7 @@ use fit_json::{Aside, Record};
 use misfits::{Gathered, Path};
 pub use misfits::{MAX_MISFITS_NAMED, Misfit, MisfitCause, Misfits, NoColumn, column_hash};
 
+use crate::hints::quoted;
 use crate::infer::Observed;
 use crate::json::{Kind, Tape, write_string};
 use crate::limits::{MAX_RECORD_MEMORY_BYTES, OverLimit};
@@ -213,7 +214,7 @@ impl Rows {
         self.remainder.clear();
         // The cost of all the record's lists is added up.
         self.aside.clear();
-        let mut text = 0;
+        let (mut text, mut header_seen) = (0, false);
         for (position, field) in fields.iter().enumerate() {
             text += field.text.len();
             match self.header.columns[position] {
@@ -229,7 +230,10 @@ impl Rows {
                     let name = &self.header.names[position];
                     if self.columns.is_proposed(name, &mut self.aside.remembered) {
                         let Observed { fields, room } = &mut self.unknown;
-                        room.see_header(&self.header.names);
+                        // All names are looked at: once a record.
+                        if !std::mem::replace(&mut header_seen, true) {
+                            room.see_header(&self.header.names);
+                        }
                         if let Some(seen) = fields.field(name, 0, room) {
                             seen.see_csv(field);
                         }
@@ -282,9 +286,11 @@ impl Rows {
         write_string(field.text, &mut self.remainder);
         let cause = || match self.header.columns[position] {
             HeaderColumn::Twin => MisfitCause::Twice,
-            HeaderColumn::Stranger => {
-                MisfitCause::NoColumn(self.columns.taken_by(name).map_or(NoColumn::Limit, NoColumn::Taken))
-            }
+            HeaderColumn::Stranger => MisfitCause::NoColumn(match self.columns.taken_by(name) {
+                Some(column) => NoColumn::Taken(quoted(&column)),
+                None if names::is_too_long(name) => NoColumn::LongName,
+                None => NoColumn::Limit,
+            }),
             HeaderColumn::Column(index) => match self.columns.fields.get(index).map(|field| &field.column) {
                 Some(columns::Column::Text(_)) => MisfitCause::Empty,
                 _ => MisfitCause::Type(self.schema.fields.get(index).map_or(Type::String, |f| f.data_type.clone())),

@@ -42,4 +42,15 @@ pub struct DroppedObject {
     pub size: u64,
     /// When it was last modified.
     pub modified: Timestamp,
+    /// The version to read it at, where the identity names none: there is no current one, and this one was notified. `None`: the one that
+    /// the identity names, or the current one.
+    #[serde(default)]
+    pub read_at: Option<String>,
+}
+
+impl DroppedObject {
+    /// Whether its identity holds its etag in the place of a version: as far as is known it has none.
+    pub fn is_known_by_etag(&self) -> bool {
+        self.id.version.as_ref() == Some(&self.etag)
+    }
 }

@@ -11,6 +11,8 @@
 //! A role needs `dynamodb:` `GetItem`, `BatchGetItem`, `Query`, `PutItem`, `DeleteItem`, `ConditionCheckItem` and `DescribeTable` on the
 //! table; people who look at it `Scan` as well.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeyType;
@@ -57,6 +59,26 @@ impl DynamoLedger {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { door: Door::new(&client, table) }
+    }
+
+    /// How many claims of a pipeline name each batch. Slow, for people: it reads the whole table.
+    ///
+    /// # Errors
+    /// DynamoDB does not answer, or an item is not as a ledger writes it.
+    pub async fn claims_by_batch(&self, pipeline: &PipelineName) -> Result<Vec<(BatchId, u64)>, LedgerError> {
+        self.told("count the claims", claims::by_batch(&self.door, pipeline).await)
+    }
+
+    /// The drops of a pipeline whose claims name one of these batches, with that batch. Slow, for people: it reads the whole table.
+    ///
+    /// # Errors
+    /// As [`Self::claims_by_batch`].
+    pub async fn claimed_by(
+        &self,
+        pipeline: &PipelineName,
+        batches: &HashSet<BatchId>,
+    ) -> Result<Vec<(DropId, BatchId)>, LedgerError> {
+        self.told("list claims", claims::of_batches(&self.door, pipeline, batches).await)
     }
 
     /// Names what was tried, and the table.

@@ -48,6 +48,7 @@ async fn main() {
             etag: object.etag,
             size: object.size,
             modified: Timestamp(0),
+            read_at: None,
         }));
     }
     println!("{:.0} listed a second", objects.len() as f64 / began.elapsed().as_secs_f64());

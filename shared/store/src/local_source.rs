@@ -106,7 +106,7 @@ impl LocalSource {
     fn object(&self, key: String, metadata: &Metadata) -> DroppedObject {
         let id = DropId { pipeline: self.pipeline.clone(), bucket: String::new(), key, version: None };
         let micros = metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000);
-        DroppedObject { id, etag: etag(metadata), size: metadata.len(), modified: Timestamp(micros) }
+        DroppedObject { id, etag: etag(metadata), size: metadata.len(), modified: Timestamp(micros), read_at: None }
     }
 }
 

@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -20,13 +20,16 @@ pub struct LocalStore {
     owner: String,
     /// Folders below the root that exist durably.
     folders: Arc<Mutex<HashSet<PathBuf>>>,
+    /// Whether the root was there once: from then on it is never made anew, as what it held may only have been moved away.
+    had_root: AtomicBool,
 }
 
 impl LocalStore {
     /// A store in a folder, which need not exist yet. The owner, a name of letters and digits that no other process has, tells whose
     /// an unfinished file is.
     pub fn new(root: &Path, owner: &str) -> Self {
-        Self { root: root.to_owned(), owner: owner.to_owned(), folders: Arc::default() }
+        let had_root = AtomicBool::new(root.is_dir());
+        Self { root: root.to_owned(), owner: owner.to_owned(), folders: Arc::default(), had_root }
     }
 
     /// Deletes the unfinished files of owners that are dead, in the folder and those below it. Returns how many.
@@ -60,6 +63,26 @@ impl LocalStore {
         self.root.join(address).display().to_string()
     }
 
+    /// Makes a folder below the root, which must be there.
+    fn create_below(&self, folder: &Path) -> io::Result<()> {
+        if !self.root.is_dir() {
+            let root = self.root.display();
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the folder {root} was removed or moved away: put it back as it was"),
+            ));
+        }
+        if folder == self.root || folder.is_dir() {
+            return Ok(());
+        }
+        let parent = folder.parent().unwrap_or(&self.root);
+        self.create_below(parent)?;
+        match fs::create_dir(folder) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+            _ => sync_folder(parent),
+        }
+    }
+
     fn begin(&self, address: &str) -> Result<LocalWriter, StoreError> {
         let path = self.path(address)?;
         let folder = path.parent().unwrap_or(&self.root).to_owned();
@@ -70,7 +93,11 @@ impl LocalStore {
         };
         let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&folder) || !folder.is_dir() {
-            create_folder(&folder).map_err(failed("make the folder of"))?;
+            if !self.had_root.load(Ordering::Relaxed) {
+                create_folder(&self.root).map_err(failed("make the folder of"))?;
+                self.had_root.store(true, Ordering::Relaxed);
+            }
+            self.create_below(&folder).map_err(failed("make the folder of"))?;
             known.insert(folder.clone());
         }
         drop(known);
@@ -237,6 +264,27 @@ impl Store for LocalStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_root_that_was_moved_away_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        for made_by in ["us", "others"] {
+            if made_by == "others" {
+                fs::create_dir(&root).unwrap();
+            }
+            let store = LocalStore::new(&root, "me");
+            if made_by == "us" {
+                store.put("a/x", "x".into()).await.unwrap();
+            }
+            fs::rename(&root, folder.path().join(made_by)).unwrap();
+            for address in ["a/x", "b/y", "z"] {
+                let refused = store.put(address, "x".into()).await.unwrap_err();
+                assert!(refused.to_string().contains("moved away"), "{refused}");
+            }
+            assert!(!root.exists());
+        }
+    }
 
     #[tokio::test]
     async fn writes_reads_lists_and_deletes() {

@@ -15,7 +15,7 @@ pub enum ReadError {
     /// It is not there any more: acknowledge and count it.
     #[error("it is gone")]
     Gone,
-    /// Its etag is another than the one that was listed: leave it out, it comes again.
+    /// Its etag is another than the one that was listed, or it is known by its etag and has a version: ask what it is now.
     #[error("it changed while it was read")]
     Changed,
     /// Denied, throttled, a broken connection: leave it out, it comes again.
@@ -58,7 +58,8 @@ pub struct ReadAhead {
 /// Where the drops of a pipeline are read from. Only reads: nothing here writes to a source.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Opens the content that `object` was listed with. `Changed` where its etag is another by now.
+    /// Opens the content that `object` was listed with. `Changed` where its etag is another by now, or where it is known by its etag
+    /// ([`DroppedObject::is_known_by_etag`]) and has a version: then that is what it is known by.
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError>;
 
     /// How far ahead of their turn objects are opened.

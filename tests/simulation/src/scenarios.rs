@@ -42,7 +42,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 27] = [
+pub const SCENARIOS: [Scenario; 30] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -65,6 +65,18 @@ pub const SCENARIOS: [Scenario; 27] = [
         ..healing("overwritten-with-versions", suppliers::overwritten)
     },
     healing("overwritten-and-ignored", suppliers::overwritten),
+    Scenario {
+        shape: Shape { keeps_versions: true, ..IGNORING },
+        ..healing("overwritten-and-ignored-with-versions", suppliers::overwritten)
+    },
+    Scenario {
+        shape: Shape { ingests_overwrites: true, ..IGNORING },
+        ..healing("versions-switched-on-and-off", suppliers::versions_switched)
+    },
+    Scenario {
+        shape: Shape { keeps_versions: true, ..IGNORING },
+        ..healing("deleted-with-its-versions-there", suppliers::deleted)
+    },
     healing("deadly-among-good", suppliers::deadly_among_good),
     healing("lost-claims-are-no-deaths", suppliers::lost_claims),
     healing("sealed-between-look-and-abort", suppliers::sealed_in_between),

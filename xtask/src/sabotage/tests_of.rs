@@ -19,12 +19,36 @@ const PROTOCOL: (&[&str], &str) =
 /// The same of those of the ledger on DynamoDB.
 const ON_DYNAMODB: (&[&str], &str) = (&["ledger"], "ledger/embedded,ledger/conformance,ledger/dynamodb");
 
+/// What stands for the name of a test that ended its binary.
+pub const A_TEST_THAT_DIED: &str = "a test that died";
+
 /// How long one binary of tests may take.
 const BINARY_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// Tests, and what they need.
 pub struct Tests {
     seen_by: SeenBy,
+}
+
+/// Which tests of a stage are run.
+pub enum Chosen<'a> {
+    /// All but these.
+    AllBut(&'a [String]),
+    /// This one alone.
+    Alone(&'a str),
+}
+
+impl Chosen<'_> {
+    fn words(&self) -> Vec<&str> {
+        match self {
+            Self::AllBut([]) => Vec::new(),
+            Self::AllBut(names) => {
+                let skipped = names.iter().flat_map(|name| ["--skip", name.as_str()]);
+                ["--", "--exact"].into_iter().chain(skipped).collect()
+            }
+            Self::Alone(name) => vec!["--", "--exact", name],
+        }
+    }
 }
 
 /// How tests ended.
@@ -73,11 +97,11 @@ impl Tests {
         }
     }
 
-    /// Builds and runs a stage.
+    /// Builds and runs a stage, or of it what is chosen.
     ///
     /// # Errors
     /// When cargo, or the server that they need, cannot be started.
-    pub fn run(&self, checkout: &Path, stage: &[&str]) -> Outcome<Ending> {
+    pub fn run(&self, checkout: &Path, stage: &[&str], chosen: &Chosen) -> Outcome<Ending> {
         let mut build = self.command(checkout, stage)?;
         let built = build.arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
         let built = built.map_err(|error| format!("cannot start cargo: {error}"))?;
@@ -86,6 +110,7 @@ impl Tests {
             return Ok(Ending::DoesNotCompile);
         }
         let mut command = self.command(checkout, stage)?;
+        command.args(chosen.words());
         // It ends with this value.
         let server = match self.seen_by {
             SeenBy::Protocol => None,
@@ -142,7 +167,7 @@ fn watch(command: &mut Command, time_max: Duration) -> Outcome<Ending> {
     Ok(match ending {
         Some(ending) => ending,
         None if status.success() => Ending::Passed,
-        None => Ending::Failed { test: "a test that died".to_owned() },
+        None => Ending::Failed { test: A_TEST_THAT_DIED.to_owned() },
     })
 }
 
@@ -187,10 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn tests_are_chosen_by_their_whole_names() {
+        let names = ["a::b".to_owned(), "c".to_owned()];
+        assert_eq!(Chosen::AllBut(&[]).words(), [""; 0]);
+        assert_eq!(Chosen::AllBut(&names).words(), ["--", "--exact", "--skip", "a::b", "--skip", "c"]);
+        assert_eq!(Chosen::Alone("a::b").words(), ["--", "--exact", "a::b"]);
+    }
+
+    #[test]
     fn the_first_test_that_fails_is_named() {
         let fails = "echo 'test a ... ok'; echo 'test b::c ... FAILED'; sleep 30";
         assert_eq!(watched(fails), Ending::Failed { test: "b::c".to_owned() });
-        assert_eq!(watched("echo 'test a ... ok'; exit 1"), Ending::Failed { test: "a test that died".to_owned() });
+        assert_eq!(watched("echo 'test a ... ok'; exit 1"), Ending::Failed { test: A_TEST_THAT_DIED.to_owned() });
         assert_eq!(watched("echo 'test a ... ok'"), Ending::Passed);
     }
 }

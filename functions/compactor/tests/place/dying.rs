@@ -160,6 +160,8 @@ pub struct DyingLedger {
     pub lease_for_all: bool,
     /// It was restored: what it holds is the same, and it is another.
     pub restored: bool,
+    /// Whoever renews the lease has lost it.
+    pub lease_lost: bool,
 }
 
 fn ledger_dead() -> LedgerError {
@@ -271,6 +273,9 @@ impl Ledger for DyingLedger {
         if self.lease_for_all {
             return Ok(true);
         }
+        if self.lease_lost {
+            return Ok(false);
+        }
         through!(self, ledger_dead(), self.inner.renew_lease(table, lease, expires).await)
     }
     async fn release_lease(&self, table: &str, lease: &Lease) -> Result<(), LedgerError> {
@@ -281,13 +286,40 @@ impl Ledger for DyingLedger {
 /// A ledger that lives, and whose lease keeps nobody away.
 pub fn without_lease(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
     let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: true, restored: false })
+    Arc::new(DyingLedger {
+        inner,
+        fuse,
+        mark_one_by_one: false,
+        lease_for_all: true,
+        restored: false,
+        lease_lost: false,
+    })
 }
 
 /// A ledger that holds the same and has another identity.
 pub fn restored(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
     let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger { inner, fuse, mark_one_by_one: false, lease_for_all: false, restored: true })
+    Arc::new(DyingLedger {
+        inner,
+        fuse,
+        mark_one_by_one: false,
+        lease_for_all: false,
+        restored: true,
+        lease_lost: false,
+    })
+}
+
+/// A ledger that lives, and whose lease is another's when it is renewed.
+pub fn losing_lease(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+    let fuse = Fuse::new(u64::MAX, false);
+    Arc::new(DyingLedger {
+        inner,
+        fuse,
+        mark_one_by_one: false,
+        lease_for_all: false,
+        restored: false,
+        lease_lost: true,
+    })
 }
 
 /// The parts of a compactor, dying together.
@@ -298,8 +330,14 @@ pub fn dying(parts: &mut compactor::Parts, fuse: &Arc<Fuse>, mark_one_by_one: bo
     let lake =
         |inner: &Arc<dyn Lake>| -> Arc<dyn Lake> { Arc::new(DyingLake { inner: inner.clone(), fuse: fuse.clone() }) };
     let (inner, ledger_fuse) = (parts.ledger.clone(), fuse.clone());
-    parts.ledger =
-        Arc::new(DyingLedger { inner, fuse: ledger_fuse, mark_one_by_one, lease_for_all: false, restored: false });
+    parts.ledger = Arc::new(DyingLedger {
+        inner,
+        fuse: ledger_fuse,
+        mark_one_by_one,
+        lease_for_all: false,
+        restored: false,
+        lease_lost: false,
+    });
     (parts.lake, parts.audit) = (lake(&parts.lake), lake(&parts.audit));
     (parts.state, parts.table_store, parts.audit_store) =
         (store(&parts.state), store(&parts.table_store), store(&parts.audit_store));

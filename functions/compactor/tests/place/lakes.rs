@@ -32,6 +32,8 @@ pub struct FaultyLake {
     pub inner: MemoryLake,
     /// Commits that landed.
     pub commits: AtomicU64,
+    /// The versions of which a checkpoint was asked for.
+    pub checkpoints: Mutex<Vec<u64>>,
     fault: Mutex<Option<Fault>>,
     left: AtomicU64,
     foreign: Mutex<Option<Foreign>>,
@@ -44,6 +46,7 @@ impl FaultyLake {
         Self {
             inner: MemoryLake::new(),
             commits,
+            checkpoints: Mutex::default(),
             fault: Mutex::default(),
             left,
             foreign: Mutex::default(),
@@ -119,6 +122,7 @@ impl Lake for FaultyLake {
     }
 
     async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
+        self.checkpoints.lock().unwrap().push(version);
         self.inner.checkpoint(version).await
     }
 

@@ -154,8 +154,8 @@ impl Arrival {
 
 /// What is known of an object from its notification. An empty etag: it was not told.
 fn object(notification: &Notification, pipeline: drops::PipelineName, holds_version: bool) -> DroppedObject {
-    let Notification { bucket, key, version_id, etag, size, event_time, .. } = notification;
-    let version = || version_id.clone().filter(|id| id != "null").or_else(|| etag.clone());
+    let Notification { bucket, key, etag, size, event_time, .. } = notification;
+    let version = || notification.named_version().map(str::to_owned).or_else(|| etag.clone());
     DroppedObject {
         id: DropId {
             pipeline,
@@ -166,5 +166,6 @@ fn object(notification: &Notification, pipeline: drops::PipelineName, holds_vers
         etag: etag.clone().unwrap_or_default(),
         size: size.unwrap_or(0),
         modified: event_time.unwrap_or_default(),
+        read_at: None,
     }
 }

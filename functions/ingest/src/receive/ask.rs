@@ -3,7 +3,7 @@
 //! Most notifications leave nothing to ask. The others are asked for side by side, in a part of the invocation's time, so that whatever
 //! was learned by then can still be ingested.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use decode::format::{Format, Packing, Plan};
 use decode::inflate::{Buffers, tell};
@@ -30,8 +30,6 @@ pub(super) struct Asker<'a> {
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
     /// From what size on drops are not read here.
     pub(super) large: Option<u64>,
-    /// Whether the source's bucket keeps versions, once an answer told.
-    keeps_versions: Mutex<Option<bool>>,
 }
 
 /// A drop that can be claimed.
@@ -71,17 +69,18 @@ impl<'a> Asker<'a> {
         stop: &'a (dyn Fn() -> bool + Sync),
         large: Option<u64>,
     ) -> Self {
-        Self { lane, source, stop, large, keeps_versions: Mutex::default() }
+        Self { lane, source, stop, large }
     }
 
     /// Every arrival as a candidate that nobody has claimed, or why it is none; in their order.
     pub(super) async fn all(&self, arrivals: &[Arrival]) -> Vec<Result<Known, Unfit>> {
-        let asked = arrivals.iter().map(|arrival| self.one(arrival));
+        let asks_versions = self.asks_versions(arrivals).await;
+        let asked = arrivals.iter().map(|arrival| self.one(arrival, asks_versions));
         futures::stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await
     }
 
-    async fn one(&self, arrival: &Arrival) -> Result<Known, Unfit> {
-        let (mut object, mut asked) = self.meant(arrival).await?;
+    async fn one(&self, arrival: &Arrival, asks_versions: bool) -> Result<Known, Unfit> {
+        let (mut object, mut asked) = self.meant(arrival, asks_versions).await?;
         if self.large.is_some_and(|large| object.size >= large) {
             return Err(Fate::Large.into());
         }
@@ -103,27 +102,41 @@ impl<'a> Asker<'a> {
         Ok(Known { candidate: Candidate { object, format, packing, right: Right::fresh(Expected::Absent) }, asked })
     }
 
+    /// Whether to ask of each notification without a version which one it is of, before anything is claimed. In a bucket that keeps versions
+    /// most have one; of the first such object S3 is asked. That saves work and decides nothing: an object without a version says nothing
+    /// of its neighbours, and what is known by its etag and has one is told when it is opened ([`store::Source::open`]).
+    async fn asks_versions(&self, arrivals: &[Arrival]) -> bool {
+        if arrivals.iter().any(|arrival| self.lane.holds_version() && arrival.notification.named_version().is_some()) {
+            return true;
+        }
+        let Some(first) = arrivals.iter().find(|arrival| self.is_versionless(arrival)) else { return false };
+        let now = self.now(&DropId { version: None, ..first.object.id.clone() }, &[]).await;
+        now.is_ok_and(|now| !now.is_known_by_etag())
+    }
+
+    /// Whether a notification does not say the version that is part of its drop's identity.
+    fn is_versionless(&self, arrival: &Arrival) -> bool {
+        self.lane.holds_version() && arrival.notification.named_version().is_none()
+    }
+
     /// The object that a notification means, and whether S3 was asked for it. Which of two keys is meant is asked only where something must
     /// be asked anyway: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
-    async fn meant(&self, arrival: &Arrival) -> Result<(DroppedObject, bool), Unfit> {
+    async fn meant(&self, arrival: &Arrival, asks_versions: bool) -> Result<(DroppedObject, bool), Unfit> {
         let (mut object, notification) = (arrival.object.clone(), &arrival.notification);
+        let is_versionless = self.is_versionless(arrival);
         let left_out = object.etag.is_empty() || notification.size.is_none();
-        let versionless = self.lane.holds_version() && notification.version_id.as_ref().is_none_or(|id| id == "null");
-        let asks = left_out || (versionless && self.known_to_keep_versions() != Some(false));
-        if asks && let Some(key) = self.other_key(arrival) {
-            object = self.by_either_key(object, key).await?;
+        let asks = left_out || (is_versionless && asks_versions);
+        if !asks {
+            return Ok((object, false));
         }
-        if versionless {
+        if is_versionless {
             object.id.version = None;
         }
-        if left_out || (versionless && self.keeps_versions(&object.id).await?) {
-            self.in_time()?;
-            return Ok((self.now(&object.id).await?, true));
+        if let Some(key) = self.other_key(arrival) {
+            object = self.by_either_key(object, key).await?;
         }
-        if versionless {
-            object.id.version = Some(object.etag.clone());
-        }
-        Ok((object, false))
+        self.in_time()?;
+        Ok((self.now(&object.id, &versions_of(arrival)).await?, true))
     }
 
     /// The key that a drop has if the one that was told is encoded.
@@ -149,46 +162,37 @@ impl<'a> Asker<'a> {
     /// What a drop is now that is not what its notification says, by the key that was told or by its other one: the etag that was notified
     /// tells, else which of them exists.
     pub(super) async fn now_of(&self, id: &DropId, arrival: &Arrival) -> Result<DroppedObject, Unfit> {
-        let Some(key) = self.other_key(arrival) else { return self.now(id).await };
-        let other = self.now(&DropId { key: key.to_owned(), ..id.clone() }).await;
+        let versions = versions_of(arrival);
+        let Some(key) = self.other_key(arrival) else { return self.now(id, &versions).await };
+        let other = self.now(&DropId { key: key.to_owned(), ..id.clone() }, &versions).await;
         let fits = |now: &DroppedObject| arrival.notification.etag.as_ref().is_some_and(|etag| *etag == now.etag);
         match other {
             Ok(now) if fits(&now) => return Ok(now),
             Err(unfit) if unfit.fate != Fate::Missing => return Err(unfit),
             _ => {}
         }
-        match self.now(id).await {
+        match self.now(id, &versions).await {
             Err(unfit) if unfit.fate == Fate::Missing => other,
             told => told,
         }
     }
 
-    /// Whether the bucket keeps versions, so that a notification without one is no whole identity.
-    async fn keeps_versions(&self, id: &DropId) -> Result<bool, Unfit> {
-        if let Some(known) = self.known_to_keep_versions() {
-            return Ok(known);
+    /// What an identity names now. Where it names no version and there is no current object, it is the first of the versions that were notified
+    /// that there is: a delete marker stands before it, and it is not gone.
+    pub(super) async fn now(&self, id: &DropId, notified: &[&str]) -> Result<DroppedObject, Unfit> {
+        if self.lane.holds_version() {
+            let mut object = self.lane.heads.head(id).await?.ok_or(Fate::Missing)?;
+            object.id.version.get_or_insert_with(|| object.etag.clone());
+            return Ok(object);
         }
-        self.in_time()?;
-        // Of what is gone nothing is told.
-        let now = self.lane.heads.head(id).await?.ok_or(Fate::Missing)?;
-        let keeps = now.id.version.is_some();
-        *self.keeps_versions.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeps);
-        Ok(keeps)
-    }
-
-    fn known_to_keep_versions(&self) -> Option<bool> {
-        *self.keeps_versions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What an identity names now.
-    pub(super) async fn now(&self, id: &DropId) -> Result<DroppedObject, Unfit> {
-        let mut object = self.lane.heads.head(id).await?.ok_or(Fate::Missing)?;
-        if !self.lane.holds_version() {
-            object.id.version = None;
-        } else if object.id.version.is_none() {
-            object.id.version = Some(object.etag.clone());
+        let versions = std::iter::once(None).chain(notified.iter().map(|version| Some((*version).to_owned())));
+        for read_at in versions {
+            let asked = DropId { version: read_at.clone(), ..id.clone() };
+            if let Some(object) = self.lane.heads.head(&asked).await? {
+                return Ok(DroppedObject { id: id.clone(), read_at, ..object });
+            }
         }
-        Ok(object)
+        Err(Fate::Missing.into())
     }
 
     async fn tell(&self, object: &DroppedObject, packing: Packing) -> Result<Option<(Format, Packing)>, ReadError> {
@@ -202,4 +206,9 @@ impl<'a> Asker<'a> {
         }
         Ok(())
     }
+}
+
+/// The version that a notification names. The word `null` counts: S3 finds that by this name.
+pub(super) fn versions_of(arrival: &Arrival) -> Vec<&str> {
+    arrival.notification.version_id.as_deref().into_iter().collect()
 }

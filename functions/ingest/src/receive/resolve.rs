@@ -62,7 +62,7 @@ async fn which(arrival: Arrival, lanes: &Lanes) -> Result<Arrival, ReadError> {
 }
 
 async fn head(arrival: &Arrival, lanes: &Lanes) -> Result<Option<DroppedObject>, ReadError> {
-    let version = arrival.notification.version_id.clone().filter(|id| id != "null");
+    let version = arrival.notification.named_version().map(str::to_owned);
     lanes.lanes[arrival.lane].heads.head(&DropId { version, ..arrival.object.id.clone() }).await
 }
 

@@ -13,7 +13,7 @@ use ledger::Expected;
 
 use super::RENEWED_AT;
 use super::arrivals::Arrival;
-use super::ask::{Asker, Known, Unfit};
+use super::ask::{Asker, Known, Unfit, versions_of};
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
 use super::tally::Tally;
@@ -43,6 +43,8 @@ pub(super) struct Shift<'a> {
     arrivals: &'a [Arrival],
     /// Each drop's places among the arrivals, and how it is read.
     places: HashMap<DropId, Place>,
+    /// The rights to suspects of which there was no object to read.
+    untried: HashMap<DropId, Right>,
     fates: Vec<Option<Fate>>,
     tally: Tally,
     named: usize,
@@ -64,7 +66,8 @@ impl<'a> Shift<'a> {
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         let (fates, lane) = (vec![None; arrivals.len()], asker.lane);
-        Self { lane, ingest, asker, stop, arrivals, places: HashMap::new(), fates, tally: Tally::default(), named: 0 }
+        let (places, untried, tally) = (HashMap::new(), HashMap::new(), Tally::default());
+        Self { lane, ingest, asker, stop, arrivals, places, untried, fates, tally, named: 0 }
     }
 
     /// Works until every drop has a fate.
@@ -140,8 +143,13 @@ impl<'a> Shift<'a> {
         let (of_two, others): (Vec<usize>, Vec<usize>) = arrivals.clone().into_iter().partition(is_of_two);
         let (mut looked, mut now) = (Vec::new(), None);
         if !others.is_empty() || of_two.is_empty() {
-            match self.asker.now(id).await {
-                Ok(object) => now = Some(object),
+            let notified = self.notified_versions(&others);
+            match self.asker.now(id, &notified).await {
+                Ok(object) if object.id == *id => now = Some(object),
+                // It has a version, which was not told, and that is what it is known by.
+                Ok(object) => {
+                    looked.extend(others.iter().filter_map(|at| self.is_another(*at, id, object.clone())));
+                }
                 Err(unfit) => self.is_unfit(id, &others, unfit),
             }
         }
@@ -154,6 +162,12 @@ impl<'a> Shift<'a> {
         }
         looked.extend(now);
         looked
+    }
+
+    /// The versions that notifications of a drop name.
+    fn notified_versions(&self, arrivals: &[usize]) -> Vec<&'a str> {
+        let all = self.arrivals;
+        arrivals.iter().flat_map(|at| versions_of(&all[*at])).collect()
     }
 
     /// Some notifications of a drop come to nothing now.
@@ -219,7 +233,10 @@ impl<'a> Shift<'a> {
         let left_out: HashSet<DropId> =
             outcome.left_out.iter().map(|(candidate, _)| candidate.object.id.clone()).collect();
         for (candidate, why) in outcome.left_out {
-            let object = candidate.object;
+            let Candidate { object, right, .. } = candidate;
+            if why == LeftOut::Gone && right.suspect != Suspicion::None {
+                self.untried.insert(object.id.clone(), right);
+            }
             match why {
                 LeftOut::Contended => unsettled.push(object),
                 LeftOut::Gone | LeftOut::Changed => unsettled.extend(self.look_again(&object.id).await),
@@ -288,12 +305,21 @@ impl<'a> Shift<'a> {
                     }
                 }
                 Standing::Open(right) => {
+                    let right = self.with_earlier_deaths(&object.id, right);
                     let to = if right.suspect == Suspicion::None { &mut shared } else { &mut suspects };
                     to.extend(self.candidate(object, right));
                 }
             }
         }
         (shared, suspects)
+    }
+
+    /// A batch that found no object to read was no try of a drop that others may have died of: their deaths still count.
+    fn with_earlier_deaths(&mut self, id: &DropId, right: Right) -> Right {
+        match self.untried.remove(id).filter(|_| right.suspect == Suspicion::None) {
+            Some(before) => Right { expected: right.expected, ..before },
+            None => right,
+        }
     }
 
     fn candidate(&self, object: DroppedObject, right: Right) -> Option<Candidate> {
@@ -303,7 +329,13 @@ impl<'a> Shift<'a> {
 
     /// A sealed batch holds a drop; if its content is another now, its rows stay as they were read.
     fn is_final(&mut self, id: &DropId, changed: bool) {
-        self.tally.ignored_overwrites += u64::from(changed);
+        if changed {
+            self.tally.ignored_overwrites += 1;
+            self.named += 1;
+            if self.named <= NAMED {
+                tracing::warn!(pipeline = %self.lane.pipeline.name, drop = %id, "ignored: another content of this key was ingested");
+            }
+        }
         self.decide(id, Fate::Duplicate);
     }
 
@@ -440,7 +472,7 @@ impl<'a> Shift<'a> {
 pub(super) const OUT_OF_TIME: &str = "the invocation's time was up";
 
 /// Cuts candidates into batches by drops and bytes.
-fn batches(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+pub(super) fn batches(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     let (mut cut, mut bytes): (Vec<Vec<Candidate>>, u64) = (Vec::new(), 0);
     for candidate in candidates {
         let size = candidate.object.size;

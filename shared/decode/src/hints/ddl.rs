@@ -1,6 +1,8 @@
 //! The grammar of hints: `hint ("," hint)*`, a hint is a path and a type.
 
-use super::{ELEMENT, Hint, HintError, HintField, Hints};
+use std::fmt;
+
+use super::{ELEMENT, Hint, HintError, HintField, Hints, quoted};
 use crate::limits::{MAX_COLUMN_NESTING, OverLimit};
 use crate::names;
 use crate::schema::Type;
@@ -99,7 +101,7 @@ impl Reader<'_> {
                 Part::Element => Hint::List(Box::new(hint)),
             };
         }
-        insert(fields, HintField { name: column, hint }).map_err(|reason| (reason, start))
+        insert(fields, HintField { name: column, hint }).map_err(|clash| (clash.to_string(), start))
     }
 
     /// A name, or `element` for a list's elements.
@@ -174,7 +176,7 @@ impl Reader<'_> {
             self.blanks();
             self.take(':');
             let hint = self.data_type(depth + 1)?;
-            insert(&mut fields, HintField { name, hint }).map_err(|reason| (reason, start))?;
+            insert(&mut fields, HintField { name, hint }).map_err(|clash| (clash.to_string(), start))?;
             self.blanks();
             if !self.take(',') {
                 self.expect('>', "`,` or `>` must follow a field")?;
@@ -224,22 +226,44 @@ fn checked(name: String, at: usize) -> Result<String, Wrong> {
 }
 
 /// Puts a field into the tree; structs and lists that are there already take in the new one's parts.
-fn insert(fields: &mut Vec<HintField>, new: HintField) -> Result<(), String> {
+fn insert(fields: &mut Vec<HintField>, new: HintField) -> Result<(), Clash> {
     let folded = names::folded(&names::column_name(&new.name));
     match fields.iter_mut().find(|field| names::folded(&names::column_name(&field.name)) == folded) {
         None => {
             fields.push(new);
             Ok(())
         }
-        Some(old) => merge(&mut old.hint, new.hint).map_err(|reason| format!("`{}` {reason}", new.name)),
+        Some(old) => merge(&mut old.hint, new.hint).map_err(|clash| clash.within(quoted(&new.name))),
     }
 }
 
-fn merge(old: &mut Hint, new: Hint) -> Result<(), String> {
+/// Two hints that exclude each other.
+struct Clash {
+    /// What they are about, the innermost part first, each as hints write it.
+    path: Vec<String>,
+    reason: String,
+}
+
+impl Clash {
+    fn within(mut self, part: String) -> Self {
+        self.path.push(part);
+        self
+    }
+}
+
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();
+        write!(f, "{} {}", path.join("."), self.reason)
+    }
+}
+
+fn merge(old: &mut Hint, new: Hint) -> Result<(), Clash> {
+    let clash = |reason: String| Err(Clash { path: Vec::new(), reason });
     match (old, new) {
         (Hint::Struct(old), Hint::Struct(new)) => new.into_iter().try_for_each(|field| insert(old, field)),
-        (Hint::List(old), Hint::List(new)) => merge(old, *new),
-        (Hint::Scalar(_), Hint::Scalar(_)) => Err("has two hints: leave one".to_owned()),
-        (old, new) => Err(format!("is hinted as {} and as {}: leave one", old.in_words(), new.in_words())),
+        (Hint::List(old), Hint::List(new)) => merge(old, *new).map_err(|clash| clash.within(ELEMENT.to_owned())),
+        (Hint::Scalar(_), Hint::Scalar(_)) => clash("has two hints: leave one".to_owned()),
+        (old, new) => clash(format!("is hinted as {} and as {}: leave one", old.in_words(), new.in_words())),
     }
 }

@@ -12,8 +12,21 @@ use crate::schema::{Field, TableSchema, Type};
 /// See [`Observed::resolve`].
 pub(super) fn resolve(observed: &Observed, hints: &Hints, old: Option<&TableSchema>) -> Resolved {
     let old = old.map_or(&[][..], |schema| &schema.fields);
-    let mut resolver =
-        Resolver { conflicts: Vec::new(), columns: count(old), over: None, deep: Vec::new(), path: Vec::new() };
+    let known = |hint: &HintField| {
+        old.iter().any(|field| {
+            hints::find(std::slice::from_ref(hint), &field.source_name).is_some()
+                || hints::find(std::slice::from_ref(hint), &field.name).is_some()
+        })
+    };
+    let reserved = hints.fields.iter().filter(|hint| !known(hint)).count();
+    let mut resolver = Resolver {
+        conflicts: Vec::new(),
+        columns: count(old),
+        reserved,
+        over: None,
+        deep: Vec::new(),
+        path: Vec::new(),
+    };
     let fields = resolver.fields(Some(&observed.fields), &hints.fields, old);
     resolver.limits(observed);
     Resolved { schema: TableSchema { fields }, conflicts: resolver.conflicts }
@@ -45,6 +58,8 @@ struct Resolver {
     conflicts: Vec<Conflict>,
     /// Columns so far, nested ones counted.
     columns: usize,
+    /// How many further columns are kept free for hints.
+    reserved: usize,
     /// The first column that was left out as there were too many.
     over: Option<String>,
     /// The columns that were left out as they nest too deep.
@@ -100,7 +115,8 @@ impl Resolver {
         if hint.is_none() && !seen.is_some_and(Seen::has_type) {
             return None;
         }
-        if self.columns >= MAX_COLUMNS {
+        let reserved = if hint.is_some() { 0 } else { self.reserved };
+        if self.columns + reserved >= MAX_COLUMNS {
             let column = self.at(source_name, |this| this.path.join("."));
             self.over.get_or_insert(column);
             return None;
@@ -117,6 +133,9 @@ impl Resolver {
             }
             return None;
         };
+        if hint.is_some() && self.path.is_empty() {
+            self.reserved = self.reserved.saturating_sub(1);
+        }
         take(taken, [&name, source_name], &name);
         Some(Field { name, source_name: source_name.to_owned(), data_type })
     }
@@ -164,11 +183,17 @@ impl Resolver {
             Kinds::TEXT => Type::String,
             kinds if kinds.has(Kinds::DOUBLE) && kinds.without(numbers).is_empty() => {
                 if seen.inexact {
-                    self.conflict(
+                    let column = self.path.join(".");
+                    let reason =
                         "holds reals, and integers that no double is equal to: it becomes a double column, and those \
-                         integers are rescued",
-                        "string",
-                    );
+                                  integers are rescued"
+                            .to_owned();
+                    let hint = hints::setting(&format!("{column} string"));
+                    self.conflicts.push(Conflict {
+                        column,
+                        reason,
+                        remedy: format!("{hint} keeps all of them, as text"),
+                    });
                 }
                 Type::Double
             }
@@ -214,13 +239,12 @@ impl Resolver {
 
     fn conflict(&mut self, reason: &str, hint: &str) {
         let column = self.path.join(".");
+        let as_text = hints::setting(&format!("{column} string"));
         let remedy = if hint == "string" {
-            format!("schema_hints = \"{column} string\" accepts that")
+            format!("{as_text} accepts that")
         } else {
-            format!(
-                "schema_hints = \"{column} {hint}\" (what does not fit is kept in `{}`), or schema_hints = \"{column} string\" to accept that",
-                names::RESCUED_DATA
-            )
+            let meant = hints::setting(&format!("{column} {hint}"));
+            format!("{meant} (what does not fit is kept in `{}`), or {as_text} to accept that", names::RESCUED_DATA)
         };
         self.conflicts.push(Conflict { column, reason: reason.to_owned(), remedy });
     }
@@ -251,17 +275,20 @@ impl Resolver {
         let kept = format!("values are kept in `{}`", names::RESCUED_DATA);
         if let Some(column) = self.over.take() {
             let reason = format!("{}: this one and all further ones are left out, their {kept}", OverLimit::Columns);
-            let remedy =
-                "hint a parent as string (schema_hints = \"parent string\") to keep it whole as JSON".to_owned();
+            let remedy = match column.rsplit_once('.') {
+                Some((parent, _)) => {
+                    format!("{} keeps it whole as JSON, in a new table", hints::setting(&format!("{parent} string")))
+                }
+                None => format!("read them from `{}`", names::RESCUED_DATA),
+            };
             self.conflicts.push(Conflict { column, reason, remedy });
         }
         if let Some(column) = self.deep.first() {
             let count = self.deep.len();
             let more = if count == 1 { String::new() } else { format!(", and so are those of {} more", count - 1) };
             let reason = format!("{}: this one would, and its {kept}{more}", OverLimit::ColumnNesting);
-            let remedy = format!(
-                "schema_hints = \"{column} string\" keeps it whole as JSON, where the table has no such column yet"
-            );
+            let hint = hints::setting(&format!("{column} string"));
+            let remedy = format!("{hint} keeps it whole as JSON, where the table has no such column yet");
             self.conflicts.push(Conflict { column: column.clone(), reason, remedy });
         }
         if let Some((name, separator)) = &observed.room.joined_header {

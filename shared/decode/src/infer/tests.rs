@@ -110,10 +110,27 @@ fn a_name_that_is_taken_is_told_with_what_has_it() {
         ),
         (json!({"_Source_File": 1}), "_Source_File", "_source_file, which every table has", "rename it at"),
     ] {
-        let [conflict] = &fresh(&observed(&[record.clone()])).conflicts[..] else { panic!("one conflict: {record}") };
+        let [conflict] = &fresh(&observed(std::slice::from_ref(&record))).conflicts[..] else {
+            panic!("one conflict: {record}")
+        };
         assert_eq!(conflict.column, column, "{conflict:?}");
         assert!(conflict.reason.contains(reason) && conflict.remedy.starts_with(remedy), "{conflict:?}");
     }
+}
+
+#[test]
+fn a_hinted_column_is_never_one_too_many() {
+    let names: Vec<String> = (0..2_100).map(|n| format!("c{n}")).collect();
+    let records = [vec!["1"; names.len()]];
+    let records: Vec<_> = records.iter().map(Vec::as_slice).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hints = Hints::parse("c2099 string, later date").unwrap();
+    let resolved = csv(&names, &records).resolve(&hints, None);
+    let has = |name: &str| resolved.schema.fields.iter().any(|field| field.name == name);
+    assert_eq!(resolved.schema.fields.len(), 2_000);
+    assert!(has("c2099") && has("later") && has("c1997") && !has("c1998"));
+    let again = csv(&names, &records).resolve(&hints, Some(&resolved.schema));
+    assert_eq!(again.schema, resolved.schema);
 }
 
 #[test]

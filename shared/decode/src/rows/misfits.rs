@@ -59,6 +59,8 @@ pub enum NoColumn {
     NoType,
     /// This column, with what it is in, has the name, but for case or characters that no column's name has.
     Taken(String),
+    /// The name is longer than a column's may be.
+    LongName,
     /// The table takes no further column, or none that nests so deep.
     Limit,
 }
@@ -254,7 +256,10 @@ impl Walk<'_, '_> {
                             None => {
                                 let taken_by = columns.taken_by(meaning);
                                 let taken_by = taken_by.map(|name| Path::field(above, &name).text());
-                                MisfitCause::NoColumn(why_no_column(record, value, taken_by))
+                                MisfitCause::NoColumn(match why_no_column(record, value, taken_by) {
+                                    NoColumn::Limit if meaning.len() > MAX_COLUMN_NAME_BYTES => NoColumn::LongName,
+                                    why => why,
+                                })
                             }
                             column => cause_of(record, value, column),
                         };

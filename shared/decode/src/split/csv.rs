@@ -15,7 +15,7 @@ use crate::limits::{MAX_CSV_FIELDS, MAX_RECORD_BYTES, OverLimit};
 use crate::record::{DropFault, RecordFault};
 
 use super::cut::{Cut, Follows, Stop, without_return};
-use super::header::{is_markup, other_separator, separator_in_words};
+use super::header::{is_markup, looks_like_utf16, other_separator, separator_in_words};
 use super::{CsvFields, CsvOptions};
 
 const AFTER_QUOTE: &str = "the quoting is broken: text follows a closing quote";
@@ -193,6 +193,9 @@ impl Csv {
         };
         if record.contains('\r') {
             return Err(self.bad_header(cut, "its line ends with a lone carriage return: end lines with \\n or \\r\\n"));
+        }
+        if looks_like_utf16(record) {
+            return Err(self.bad_header(cut, "it seems to be encoded in UTF-16, and only UTF-8 is read"));
         }
         if record.trim_start().starts_with(['{', '[']) {
             return Err(self

@@ -40,6 +40,13 @@ pub(super) fn separator_in_words(separator: u8) -> String {
     )
 }
 
+/// Whether every second byte is a NUL, as in Latin letters in UTF-16. The line's end may have taken one with it.
+pub(super) fn looks_like_utf16(header: &str) -> bool {
+    let bytes = header.as_bytes();
+    let nuls = |from: usize| bytes.len() > 2 && bytes[from..].iter().step_by(2).all(|byte| *byte == 0);
+    nuls(0) || nuls(1)
+}
+
 /// Whether a header is the beginning of an HTML or XML page. Names that stand in angle brackets themselves (`<DATE>,<OPEN>`) are names.
 pub(super) fn is_markup(header: &str, names: &[String]) -> bool {
     let in_brackets = |name: &String| {
@@ -52,6 +59,22 @@ pub(super) fn is_markup(header: &str, names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latin_letters_in_utf16_are_told() {
+        for (header, is) in [
+            ("\0i\0d\0,\0n\0", true),
+            ("\0i\0d\0,\0n\0\r\0", true),
+            ("i\0d\0,\0n\0", true),
+            ("i\0d\0,\0n\0\r\0", true),
+            ("id,n", false),
+            ("a\0b,n", false),
+            ("\0", false),
+            ("", false),
+        ] {
+            assert_eq!(looks_like_utf16(header), is, "{header:?}");
+        }
+    }
 
     #[test]
     fn a_separator_is_told_by_what_stands_outside_of_quotes() {

@@ -83,6 +83,11 @@ pub fn read(message: &str) -> Result<Told, NotUnderstood> {
 }
 
 impl Notification {
+    /// The version that was notified, if the object has one: S3 calls `null` what was put while its bucket kept no versions.
+    pub fn named_version(&self) -> Option<&str> {
+        self.version_id.as_deref().filter(|id| *id != "null")
+    }
+
     /// The same of the object's other key, where it has one: what was told is its encoded form.
     #[must_use]
     pub fn by_its_other_key(self) -> Self {

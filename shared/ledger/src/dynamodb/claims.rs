@@ -5,10 +5,10 @@
 //! bytes of the 2,048 that DynamoDB takes (an S3 key has 1,024 bytes of UTF-8, and is kept decoded); every drop has its own, so that
 //! claims spread over all partitions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::Select;
-use drops::{DropId, PipelineName, Timestamp};
+use drops::{BatchId, DropId, PipelineName, Timestamp};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{Claim, ClaimOutcome, Expected};
@@ -53,7 +53,7 @@ fn item(key: Key, claim: &Claim) -> Item {
 
 fn parse(item: &Item) -> Result<Claim, Failure> {
     Ok(Claim {
-        batch: text_in(item, "batch")?.parse().map_err(Failure::unreadable)?,
+        batch: batch_of(item)?,
         holder: text_in(item, "holder")?.to_owned(),
         at: Timestamp(number_in(item, "at")?),
         etag: text_in(item, "etag")?.to_owned(),
@@ -127,14 +127,64 @@ async fn claim_one(door: &Door, id: &DropId, expected: &Expected, claim: &Claim)
     }
 }
 
-/// How many claims a pipeline has: a look through the whole table.
-pub(super) async fn count(door: &Door, pipeline: &PipelineName) -> Result<u64, Failure> {
-    let filter = Filter {
+/// The drop that an item is of.
+fn drop_of(item: &Item, pipeline: &PipelineName) -> Result<DropId, Failure> {
+    let Key { pk, sk } = Key::of(item)?;
+    let place = pk.strip_prefix(&prefix(pipeline)).and_then(|place| place.split_once('/'));
+    let (bucket, key) = place.ok_or_else(|| Failure::lasting(format!("the key '{pk}' is no claim's of {pipeline}")))?;
+    let version = sk.strip_prefix('@').map(str::to_owned);
+    Ok(DropId { pipeline: pipeline.clone(), bucket: bucket.to_owned(), key: key.to_owned(), version })
+}
+
+fn batch_of(item: &Item) -> Result<BatchId, Failure> {
+    text_in(item, "batch")?.parse().map_err(Failure::unreadable)
+}
+
+/// What a look through the claims of a pipeline keeps.
+fn all_of(pipeline: &PipelineName) -> Filter {
+    Filter {
         text: "begins_with(pk, :drops)".to_owned(),
         values: HashMap::from([(":drops".to_owned(), text(prefix(pipeline)))]),
-    };
+    }
+}
+
+/// How many claims of a pipeline name each batch: a look through the whole table.
+pub(super) async fn by_batch(door: &Door, pipeline: &PipelineName) -> Result<Vec<(BatchId, u64)>, Failure> {
+    let mut counts: HashMap<BatchId, u64> = HashMap::new();
+    door.scan(&all_of(pipeline), Select::AllAttributes, |page| {
+        for item in page.items() {
+            *counts.entry(batch_of(item)?).or_default() += 1;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(counts.into_iter().collect())
+}
+
+/// The drops of a pipeline whose claims name one of these batches: a look through the whole table, as no index leads to them.
+pub(super) async fn of_batches(
+    door: &Door,
+    pipeline: &PipelineName,
+    batches: &HashSet<BatchId>,
+) -> Result<Vec<(DropId, BatchId)>, Failure> {
+    let mut found = Vec::new();
+    door.scan(&all_of(pipeline), Select::AllAttributes, |page| {
+        for item in page.items() {
+            let batch = batch_of(item)?;
+            if batches.contains(&batch) {
+                found.push((drop_of(item, pipeline)?, batch));
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(found)
+}
+
+/// How many claims a pipeline has: a look through the whole table.
+pub(super) async fn count(door: &Door, pipeline: &PipelineName) -> Result<u64, Failure> {
     let mut count = 0;
-    door.scan(&filter, Select::Count, |page| {
+    door.scan(&all_of(pipeline), Select::Count, |page| {
         count += u64::try_from(page.count).map_err(Failure::unreadable)?;
         Ok(())
     })
@@ -144,7 +194,6 @@ pub(super) async fn count(door: &Door, pipeline: &PipelineName) -> Result<u64, F
 
 #[cfg(test)]
 mod tests {
-    use drops::BatchId;
     use proptest::prelude::*;
 
     use super::*;
@@ -167,6 +216,7 @@ mod tests {
         #[test]
         fn drops_have_their_own_keys(a in any_drop(), b in any_drop()) {
             prop_assert_eq!(key(&a).unwrap() == key(&b).unwrap(), a == b, "{:?} {:?}", a, b);
+            prop_assert_eq!(&drop_of(&key(&a).unwrap().into_item(), &a.pipeline).unwrap(), &a);
         }
     }
 

@@ -172,10 +172,14 @@ async fn a_throttled_burst_is_carried_through() {
 /// A connection that died without a word costs one try, and not the invocation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_connection_is_given_up() {
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
     use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
     let proxy = Proxy::start(&endpoint(), |n, _| if n < 2 { Fate::Silent } else { Fate::Pass }).await;
     let patience = TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(5)).build();
-    let impatient = aws_sdk_dynamodb::Client::from_conf(settings(&proxy.endpoint).timeout_config(patience).build());
+    // More tries than the two that are lost: on a busy machine an answer may take as long as a silence.
+    let tries = RetryConfig::standard().with_max_attempts(8);
+    let impatient = settings(&proxy.endpoint).timeout_config(patience).retry_config(tries).build();
+    let impatient = aws_sdk_dynamodb::Client::from_conf(impatient);
     let ledger = DynamoLedger::new(impatient, new_table().await);
     assert_eq!(ledger.claim(&[(drop_of(1), Expected::Absent, claim_by(1))]).await.unwrap(), [ClaimOutcome::Granted]);
     assert_eq!(proxy.faults(), 2);

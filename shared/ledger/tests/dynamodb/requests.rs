@@ -1,6 +1,6 @@
 //! How many requests each call costs, as the proxy counts them; and answers of more than one page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drops::{BatchId, DropId, PipelineName, Timestamp};
 use ledger::{Claim, ClaimOutcome, Expected, Ledger, Sealed, StagedTotals};
@@ -94,4 +94,36 @@ async fn answers_of_many_pages_come_whole() {
     assert!(proxy.take_counts()["Query"] > 1, "it came in one answer: this test proves nothing");
     assert_eq!(ledger.batches(&name(), Some(batch(4)), 3).await.unwrap().len(), 3);
     assert!(proxy.take_counts()["Scan"] > 4, "it came in one answer: this test proves nothing");
+}
+
+/// What people are told of claims: how many name each batch, and the drops of some batches, whatever their names look like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_batch_is_told_with_the_drops_that_it_claimed() {
+    let ledger = ledger_at(&endpoint()).await;
+    let mut claimed = Vec::new();
+    for (n, pipeline, key, version) in [
+        (1, "p", "a#b/c@1", None),
+        (1, "p", "a#b/c", Some("1")),
+        (2, "p", "/drop#p#x/y", None),
+        (2, "p-", "a", None),
+        (1, "p-", "a", Some("drop")),
+    ] {
+        let (pipeline, version) = (pipeline.parse().unwrap(), version.map(str::to_owned));
+        let id = DropId { pipeline, bucket: "vendor-drops".into(), key: key.into(), version };
+        let (batch, holder, etag) = (batch(n), "ingest/7f0c".into(), "e".to_owned());
+        let claim = Claim { batch, holder, at: Timestamp(1), etag, aborted: 0, aborted_alone: 0 };
+        assert_eq!(ledger.claim(&[(id.clone(), Expected::Absent, claim)]).await.unwrap(), [ClaimOutcome::Granted]);
+        claimed.push((id, batch));
+    }
+    for (name, counted) in [("p", [(1, 2), (2, 1)]), ("p-", [(1, 1), (2, 1)])] {
+        let name: PipelineName = name.parse().unwrap();
+        let counts: BTreeMap<_, _> = ledger.claims_by_batch(&name).await.unwrap().into_iter().collect();
+        assert_eq!(counts, counted.map(|(n, claims)| (batch(n), claims)).into());
+        for n in [1, 2, 3] {
+            let of_this = |(id, own): &&(DropId, BatchId)| id.pipeline == name && *own == batch(n);
+            let wanted: BTreeSet<_> = claimed.iter().filter(of_this).cloned().collect();
+            let told = ledger.claimed_by(&name, &[batch(n)].into()).await.unwrap();
+            assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), wanted, "{name} {n}");
+        }
+    }
 }

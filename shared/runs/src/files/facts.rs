@@ -1,5 +1,6 @@
 //! What a merge must know of a run before it opens it.
 
+use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +54,8 @@ fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     }
 }
 
-/// What the decompressor of a column chunk holds, in bytes, about.
-const DECOMPRESSOR_BYTES: u64 = 64 << 10;
+/// What the decompressor of a column chunk holds, in bytes, about: zstd's context, and the one for compression that comes with it.
+const DECOMPRESSOR_BYTES: u64 = 100 << 10;
 
 /// A page before and after decompression, the dictionary, which stays, and the decompressor.
 fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
@@ -66,7 +67,8 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     // A dictionary compresses about as the chunk does.
     let dictionary_plain = dictionary.saturating_mul(plain) / encoded.max(1);
     let page = (encoded + plain) / (pages.max(1) as u64);
-    2 * page + 2 * dictionary_plain + DECOMPRESSOR_BYTES
+    let decompressor = if chunk.compression() == Compression::UNCOMPRESSED { 0 } else { DECOMPRESSOR_BYTES };
+    2 * page + 2 * dictionary_plain + decompressor
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -31,11 +31,19 @@ pub struct WriteSettings {
     pub row_group_bytes: usize,
     /// How many rows a row group may have.
     pub row_group_rows: usize,
+    /// Whether it is a run, which is read once and deleted: with very many columns it is not compressed.
+    pub staged: bool,
 }
 
 impl Default for WriteSettings {
     fn default() -> Self {
-        Self { order: Order::default(), compression_level: 1, row_group_bytes: 16 << 20, row_group_rows: 1 << 20 }
+        Self {
+            order: Order::default(),
+            compression_level: 1,
+            row_group_bytes: 16 << 20,
+            row_group_rows: 1 << 20,
+            staged: false,
+        }
     }
 }
 
@@ -52,6 +60,8 @@ const DICTIONARY_BYTES: usize = 256 << 10;
 const BOUND_BYTES: usize = 256;
 /// More columns than this are not written as differences: the encoder of each takes a megabyte as soon as it is made.
 const DIFFERENCES_COLUMNS_MAX: usize = 100;
+/// A run of more columns than this is not compressed: whoever reads it holds a decompressor of 100 KB for each column.
+const STAGED_COMPRESSED_COLUMNS_MAX: usize = 200;
 /// How many values are looked at to tell whether they repeat.
 const SAMPLE_VALUES: usize = 1024;
 
@@ -62,8 +72,12 @@ pub(super) fn writer_properties(
     columns: usize,
 ) -> Result<WriterProperties, RunsError> {
     let level = ZstdLevel::try_new(settings.compression_level).map_err(RunsError::encode("use this compression"))?;
+    let compression = match settings.staged && columns > STAGED_COMPRESSED_COLUMNS_MAX {
+        true => Compression::UNCOMPRESSED,
+        false => Compression::ZSTD(level),
+    };
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(compression)
         .set_key_value_metadata(Some(vec![KeyValue::new(ORDER.to_owned(), settings.order.id())]))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(BOUND_BYTES))

@@ -32,7 +32,8 @@ pub fn write_run(batches: &[RecordBatch], settings: &WriteSettings) -> Result<Fi
     let last = filled.next_back().unwrap_or(first);
     let end_key = |batch: &RecordBatch, row| settings.order.keys(&batch.slice(row, 1)).get(0).to_vec();
 
-    let mut writer = FileWriter::new(Vec::new(), first.schema(), settings, Some(first))?;
+    let settings = WriteSettings { staged: true, ..settings.clone() };
+    let mut writer = FileWriter::new(Vec::new(), first.schema(), &settings, Some(first))?;
     for batch in batches {
         writer.write(batch)?;
     }

@@ -17,12 +17,13 @@ use crate::order::{Keys, Order};
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
 const BATCH_BYTES: u64 = 512 << 10;
 const BATCH_ROWS_MAX: u64 = 8192;
+const BATCH_ROWS_MIN: u64 = 16;
 
 /// How many rows of a run are read at once.
 fn batch_rows(run: &RunInput) -> usize {
     let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
     let row_bytes = (bytes / run.rows.max(1)).max(1);
-    usize::try_from((BATCH_BYTES / row_bytes).clamp(16, BATCH_ROWS_MAX)).unwrap_or(16)
+    usize::try_from((BATCH_BYTES / row_bytes).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(16)
 }
 
 /// What a reader of a run holds, in bytes, about: pages and dictionaries, the batch as read and as adapted, its keys.

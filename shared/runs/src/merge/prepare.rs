@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use super::input::Input;
 use super::{Job, RunInput, plan};
 use crate::error::RunsError;
-use crate::files::{TableFileWriter, row_group_facts};
+use crate::files::{TableFileWriter, WriteSettings, row_group_facts};
 use crate::order::Order;
 
 impl Job<'_> {
@@ -97,7 +97,8 @@ impl Scratch {
             none => {
                 self.first_key = key(0);
                 let object = job.stores.staging.writer(&self.address)?;
-                none.insert(TableFileWriter::new(object, Arc::clone(&job.schema), &job.settings, Some(&batch))?)
+                let settings = WriteSettings { staged: true, ..job.settings.clone() };
+                none.insert(TableFileWriter::new(object, Arc::clone(&job.schema), &settings, Some(&batch))?)
             }
         };
         self.last_key = key(last);

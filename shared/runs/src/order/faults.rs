@@ -1,7 +1,7 @@
 //! What is wrong with the columns that rows are to be ordered by, in words: what there is to choose from is said once.
 
 use arrow_schema::Schema;
-use decode::hints::quoted;
+use decode::hints::{quoted, setting};
 use decode::schema::type_name;
 use decode::suggest::did_you_mean;
 
@@ -40,7 +40,7 @@ pub(super) fn told(faults: Vec<Fault>, schema: &Schema) -> Result<(), Vec<String
             1 => "one that comes with later files is given its type",
             _ => "those that come with later files are given their types",
         };
-        *text += &format!("; {given}: schema_hints = \"{}\"", hints.join(", "));
+        *text += &format!("; {given}: {}", setting(&hints.join(", ")));
     }
     Err(texts)
 }

@@ -197,20 +197,22 @@ fn sources_inside_tables(candidates: &[Candidate], errors: &mut Vec<SettingError
 /// Pipelines that feed one table agree on what the table is, and read different files.
 fn one_table(candidates: &[Candidate], errors: &mut Vec<SettingError>) {
     let shared = |a: usize, b: usize| candidates[a].table.is_some() && candidates[a].table == candidates[b].table;
-    let mut agree = |setting: &str,
-                     of: &dyn Fn(&RawPipeline) -> Option<&Origin>,
-                     differ: &dyn Fn(usize, usize) -> bool| {
-        for (one, others) in blamed(candidates.len(), |a, b| shared(a, b) && differ(a, b)) {
-            let (one, other) = (&candidates[one], others.first().map_or(one, |other| *other));
-            let table = one.table.as_deref().unwrap_or_default();
-            let others = at(origin(&candidates[other], of));
-            let problem = format!(
-                "must be the same in every pipeline of the table {table}, but another{others} has it otherwise"
-            );
-            let setting = if setting == "cluster_by" && one.raw.z_order_by.is_some() { "z_order_by" } else { setting };
-            errors.push(SettingError::new(origin(one, of), setting, problem));
-        }
-    };
+    let mut agree =
+        |setting: &str, of: &dyn Fn(&RawPipeline) -> Option<&Origin>, differ: &dyn Fn(usize, usize) -> bool| {
+            for (one, others) in blamed(candidates.len(), |a, b| shared(a, b) && differ(a, b)) {
+                let (one, other) = (&candidates[one], others.first().map_or(one, |other| *other));
+                let table = one.table.as_deref().unwrap_or_default();
+                let others = at(origin(&candidates[other], of));
+                let problem = format!(
+                    "must be the same in every pipeline of the table {table}, but another{others} has it otherwise"
+                );
+                // Where it is not given, it is what the other gives that is missing.
+                let given = if one.raw.cluster_by.is_some() { one } else { &candidates[other] };
+                let z_order = one.raw.z_order_by.is_some() || given.raw.cluster_by.is_none();
+                let setting = if setting == "cluster_by" && z_order { "z_order_by" } else { setting };
+                errors.push(SettingError::new(origin(one, of), setting, problem));
+            }
+        };
     agree(
         "cluster_by",
         &|raw| raw.cluster_by.as_ref().or(raw.z_order_by.as_ref()).map(|given| &given.origin),

@@ -152,8 +152,10 @@ fn columns(given: &Given<Vec<String>>, setting: &str, errors: &mut Errors) -> Op
             errors.push(SettingError::new(&given.origin, setting, format!("names the column '{name}' twice")));
         }
         if let Some(plain) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) {
-            let problem =
-                format!("'{name}': backticks belong to schema_hints, a column is named without them here: '{plain}'");
+            let plain = column_name(plain);
+            let problem = format!(
+                "'{name}': backticks belong to schema_hints, a column is named as the table has it here: '{plain}'"
+            );
             errors.push(SettingError::new(&given.origin, setting, problem));
             continue;
         }

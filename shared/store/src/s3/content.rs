@@ -12,7 +12,7 @@ use drops::Timestamp;
 
 use super::failure::Failure;
 use super::over::Over;
-use super::{Place, quoted, timestamp, unquoted};
+use super::{Place, named_version, quoted, timestamp, unquoted};
 
 /// So many connections in a row may break without bringing [`PROGRESS_BYTES`].
 const BREAKS_MAX: u32 = 3;
@@ -61,6 +61,7 @@ pub(super) struct Content {
     /// The size of the whole object.
     size: u64,
     modified: Option<Timestamp>,
+    version: Option<String>,
     breaks: u32,
     brought: u64,
 }
@@ -73,6 +74,7 @@ struct Answer {
     size: u64,
     etag: Option<String>,
     modified: Option<Timestamp>,
+    version: Option<String>,
 }
 
 impl Content {
@@ -88,8 +90,9 @@ impl Content {
             return Err(other_bytes(&wanted, &answer));
         }
         wanted.etag = answer.etag.or(wanted.etag);
-        let Answer { stream, start, end, size, modified, .. } = answer;
-        Ok(Self { client: client.clone(), wanted, stream, at: start, end, size, modified, breaks: 0, brought: 0 })
+        let Answer { stream, start, end, size, modified, version, .. } = answer;
+        let client = client.clone();
+        Ok(Self { client, wanted, stream, at: start, end, size, modified, version, breaks: 0, brought: 0 })
     }
 
     /// The size of the whole object in bytes.
@@ -100,6 +103,11 @@ impl Content {
     /// When the object was last modified, if S3 said it.
     pub(super) fn modified(&self) -> Option<Timestamp> {
         self.modified
+    }
+
+    /// The version that is read; none where the bucket kept no versions when the object was put.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// How many bytes are still to come.
@@ -215,7 +223,8 @@ async fn ask_once(client: &Client, wanted: &Wanted, stretch: Stretch) -> Result<
     };
     let etag = answer.e_tag().map(|etag| unquoted(etag).to_owned());
     let modified = answer.last_modified().map(timestamp);
-    Ok(Answer { stream: answer.body, start, end, size, etag, modified })
+    let version = answer.version_id().and_then(named_version);
+    Ok(Answer { stream: answer.body, start, end, size, etag, modified, version })
 }
 
 /// Reads `bytes 5-9/100` (RFC 9110, 14.4) as 5, 10, 100.

@@ -57,6 +57,11 @@ fn unquoted(etag: &str) -> &str {
     etag.trim_matches('"')
 }
 
+/// A version's id; S3 calls `null` what was put while its bucket kept no versions.
+fn named_version(id: &str) -> Option<String> {
+    (!id.is_empty() && id != "null").then(|| id.to_owned())
+}
+
 /// An etag as a condition of HTTP wants it.
 fn quoted(etag: &str) -> String {
     format!("\"{}\"", unquoted(etag))

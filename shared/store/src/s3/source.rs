@@ -13,7 +13,7 @@ use super::content::{Content, Stretch, Wanted};
 use super::failure::Failure;
 use super::over::Over;
 use super::stream::{BUFFER_BYTES, StreamedObject};
-use super::{Place, quoted, timestamp, unquoted};
+use super::{Place, named_version, quoted, timestamp, unquoted};
 use crate::source::{OpenObject, ReadAhead, ReadError, Source};
 
 /// Objects up to this size are read whole when they are opened.
@@ -24,7 +24,8 @@ const CONNECTION_BYTES: u64 = 512 << 10;
 
 /// Objects of S3 as a source. The bucket is each drop's own.
 ///
-/// One request opens a drop: the version that its identity names, and only with the etag that it was notified or listed with.
+/// One request opens a drop: the version that its identity names, and only with the etag that it was notified or listed with. Its answer tells
+/// whether an object that is known by its etag has a version after all: then it is no drop of that identity.
 #[derive(Clone)]
 pub struct S3Source {
     client: Client,
@@ -40,18 +41,19 @@ impl S3Source {
         Self { client, ahead, over: Over::default() }
     }
 
-    /// What an identity names now: its etag, size and time, and its version where the bucket has versions. `None` if there is no such object (or version).
+    /// What an identity names now: its etag, size and time, and its version if it has one, also where the identity was said to be an etag.
+    /// `None` if there is no such object (or version).
     ///
     /// # Errors
     /// [`ReadError::Passing`] if S3 does not say.
     pub async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
-        let (version, etag) = match id.version.as_deref() {
+        let (version_of_id, etag) = match id.version.as_deref() {
             Some(etag) if is_etag(etag) => (None, Some(etag)),
             version => (version, None),
         };
         let place = place(id);
         let request = self.client.head_object().bucket(&id.bucket).key(&id.key);
-        let request = request.set_version_id(version.map(str::to_owned)).set_if_match(etag.map(quoted));
+        let request = request.set_version_id(version_of_id.map(str::to_owned)).set_if_match(etag.map(quoted));
         let asked = async { request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) };
         match self.over.limit(&place, asked).await {
             Ok(head) => {
@@ -61,8 +63,10 @@ impl S3Source {
                 };
                 let (etag, modified) = (unquoted(etag).to_owned(), timestamp(modified));
                 let mut id = id.clone();
-                id.version = id.version.or_else(|| head.version_id().filter(|id| *id != "null").map(str::to_owned));
-                Ok(Some(DroppedObject { id, etag, size, modified }))
+                if version_of_id.is_none() {
+                    id.version = head.version_id().and_then(named_version).or(id.version);
+                }
+                Ok(Some(DroppedObject { id, etag, size, modified, read_at: None }))
             }
             // Another etag: the content that this identity names is gone.
             Err(Failure::Missing | Failure::Changed) => Ok(None),
@@ -90,13 +94,18 @@ fn is_etag(version: &str) -> bool {
 impl Source for S3Source {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         let etag = unquoted(&object.etag);
+        let of_identity = object.id.version.clone().filter(|version| version != etag);
+        let is_known_by_etag = object.id.version.is_some() && of_identity.is_none();
         let wanted = Wanted {
             place: place(&object.id),
-            version: object.id.version.clone().filter(|version| version != etag),
+            version: of_identity.or_else(|| object.read_at.clone()),
             etag: (!etag.is_empty()).then(|| etag.to_owned()),
             over: self.over.clone(),
         };
         let content = Content::open(&self.client, wanted, Stretch::Whole).await.map_err(|failure| failure.to_read())?;
+        if is_known_by_etag && content.version().is_some() {
+            return Err(ReadError::Changed);
+        }
         if content.size() > SMALL_BYTES {
             return Ok(Box::new(StreamedObject::begin(content)));
         }

@@ -104,11 +104,57 @@ async fn the_version_that_was_notified_is_read() {
     }
     let current = id(&bucket, "a");
     assert_eq!(source.head(&current).await.unwrap(), None);
+    // Where the identity names no version, the one that was notified can be asked for.
+    let mut first = id(&bucket, "a");
+    first.version = Some(versions[0].clone());
+    let first = source.head(&first).await.unwrap().unwrap();
+    let behind = drops::DroppedObject { id: current.clone(), ..first.clone() };
+    assert!(matches!(source.open(&behind).await, Err(ReadError::Gone)));
+    let behind = drops::DroppedObject { read_at: Some(versions[0].clone()), ..behind };
+    assert_eq!(read(source.open(&behind).await.unwrap()), b"one");
     let mut marked = current;
     marked.version = Some(marker);
     assert_eq!(source.head(&marked).await.unwrap(), None);
-    let object = drops::DroppedObject { id: marked, etag: String::new(), size: 0, modified: drops::Timestamp(0) };
+    let object =
+        drops::DroppedObject { id: marked, etag: String::new(), size: 0, modified: drops::Timestamp(0), read_at: None };
     assert!(matches!(source.open(&object).await, Err(ReadError::Gone)));
+}
+
+/// Objects from before versions were kept have none: their etags tell them apart. What has one is no drop of its etag.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_by_its_etag_has_no_version() {
+    let (client, bucket) = (client(&server()), format!("switched-{}", std::process::id()));
+    client.create_bucket().bucket(&bucket).send().await.unwrap();
+    let put = async |key: &'static str| {
+        let put = client.put_object().bucket(&bucket).key(key).body(ByteStream::from_static(b"content"));
+        put.send().await.unwrap().version_id
+    };
+    assert_eq!(put("before").await, None);
+    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    client.put_bucket_versioning().bucket(&bucket).versioning_configuration(enabled).send().await.unwrap();
+    let version = put("after").await;
+    assert!(version.is_some());
+
+    let source = source(&server());
+    for (key, version) in [("before", None), ("after", version)] {
+        let now = source.head(&id(&bucket, key)).await.unwrap().unwrap();
+        assert_eq!(now.id.version, version, "{key}");
+        let mut by_etag = now.clone();
+        by_etag.id.version = Some(now.etag.clone());
+        assert!(by_etag.is_known_by_etag());
+        let now = source.head(&by_etag.id).await.unwrap().unwrap();
+        match version {
+            None => {
+                assert_eq!(now, by_etag);
+                assert_eq!(read(source.open(&by_etag).await.unwrap()), b"content");
+            }
+            Some(version) => {
+                assert!(matches!(source.open(&by_etag).await, Err(ReadError::Changed)), "{key}");
+                assert_eq!(now.id.version, Some(version));
+                assert_eq!(read(source.open(&now).await.unwrap()), b"content");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,9 @@ use crate::port::{Call, Port};
 /// The bucket's name.
 pub const BUCKET: &str = "vendor";
 
+/// How much later than an object was modified S3 says that it tells of it, in microseconds: no row may say this time for that one.
+const TOLD_AFTER: i64 = 700_000;
+
 /// What an object holds, and what must become of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
@@ -32,7 +35,8 @@ pub struct Content {
 
 #[derive(Clone, Debug)]
 struct Version {
-    id: String,
+    /// None of what was put while the bucket kept no versions.
+    id: Option<String>,
     etag: String,
     content: Content,
     at: i64,
@@ -73,21 +77,26 @@ impl Bucket {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on versions are kept, or are not: what is there stays as it is.
+    pub fn keep_versions(&self, keeps: bool) {
+        self.lock().keeps_versions = keeps;
+    }
+
     /// Puts an object: what S3 tells of it.
     pub fn put(&self, key: &str, content: Content, at: i64) -> Notification {
         let mut objects = self.lock();
         objects.next += 1;
         let (number, keeps) = (objects.next, objects.keeps_versions);
         let etag = etag(&content.bytes);
-        let version = Version { id: format!("version-{number}"), etag, content, at };
+        let version = Version { id: keeps.then(|| format!("version-{number}")), etag, content, at };
         let notification = Notification {
             other_key: None,
             bucket: BUCKET.to_owned(),
             key: key.to_owned(),
-            version_id: keeps.then(|| version.id.clone()),
+            version_id: version.id.clone(),
             etag: Some(version.etag.clone()),
             size: Some(version.content.bytes.len() as u64),
-            event_time: Some(Timestamp(at)),
+            event_time: Some(Timestamp(at + TOLD_AFTER)),
             sequencer: Some(format!("{number:016X}")),
         };
         let (versions, is_there) = objects.keys.entry(key.to_owned()).or_default();
@@ -114,7 +123,14 @@ impl Bucket {
     pub fn etag_of(&self, key: &str, version: &str) -> Option<String> {
         let objects = self.lock();
         let (versions, _) = objects.keys.get(key)?;
-        versions.iter().find(|one| one.id == version || one.etag == version).map(|one| one.etag.clone())
+        versions.iter().find(|one| one.is_called(version)).map(|one| one.etag.clone())
+    }
+
+    /// Whether a version, named by its id or by its etag, was put at this moment.
+    pub fn was_put_at(&self, key: &str, version: &str, at: i64) -> bool {
+        let objects = self.lock();
+        let versions = objects.keys.get(key).map(|(versions, _)| versions.as_slice()).unwrap_or_default();
+        versions.iter().any(|one| one.is_called(version) && one.at == at)
     }
 
     /// The etag of what stands under a key now.
@@ -124,13 +140,30 @@ impl Bucket {
         versions.last().filter(|_| *is_there).map(|version| version.etag.clone())
     }
 
-    /// Whether what was notified can still be read.
+    /// The version of what stands under a key now, if it has this etag and a version.
+    pub fn version_of(&self, key: &str, etag: &str) -> Option<String> {
+        let objects = self.lock();
+        let (versions, is_there) = objects.keys.get(key)?;
+        versions.last().filter(|version| *is_there && version.etag == etag)?.id.clone()
+    }
+
+    /// Whether what was notified can still be read: at its version, or as what stands there now.
     pub fn stands(&self, notified: &Notified) -> bool {
-        match &notified.version {
-            Some(version) if self.lock().keeps_versions => self.etag_of(&notified.key, version).is_some(),
-            Some(_) => self.current(&notified.key).as_ref() == Some(&notified.etag),
-            None => self.current(&notified.key).is_some(),
-        }
+        let current = self.current(&notified.key);
+        let is_there_now = match &notified.version {
+            Some(_) => current.as_ref() == Some(&notified.etag),
+            None => current.is_some(),
+        };
+        is_there_now || self.has_version(&notified.key, notified)
+    }
+
+    fn has_version(&self, key: &str, notified: &Notified) -> bool {
+        let objects = self.lock();
+        let Some((versions, _)) = objects.keys.get(key) else { return false };
+        versions.iter().any(|one| match &notified.version {
+            Some(version) => one.id.as_ref() == Some(version),
+            None => one.etag == notified.etag && one.id.is_some(),
+        })
     }
 
     /// How many contents end the process that reads them.
@@ -140,20 +173,21 @@ impl Bucket {
         u32::try_from(all.filter(|version| version.content.deadly).count()).unwrap_or(u32::MAX)
     }
 
-    fn read(&self, object: &DroppedObject) -> Result<Content, ReadError> {
+    fn read(&self, object: &DroppedObject) -> Result<Version, ReadError> {
         let objects = self.lock();
         let (versions, is_there) = objects.keys.get(&object.id.key).ok_or(ReadError::Gone)?;
         // What names no version of the bucket's names a content: `S3Source` asks for it by its etag.
-        let named = object.id.version.as_ref().filter(|version| **version != object.etag);
-        let found = match named {
-            Some(id) => versions.iter().find(|version| version.id == *id && objects.keeps_versions),
+        let of_identity = object.id.version.as_ref().filter(|version| **version != object.etag);
+        let found = match of_identity.or(object.read_at.as_ref()) {
+            Some(id) => versions.iter().find(|version| version.id.as_ref() == Some(id)),
             None => versions.last().filter(|_| *is_there),
         };
         let found = found.ok_or(ReadError::Gone)?;
-        if !object.etag.is_empty() && found.etag != object.etag {
+        let is_another = !object.etag.is_empty() && found.etag != object.etag;
+        if is_another || (object.is_known_by_etag() && found.id.is_some()) {
             return Err(ReadError::Changed);
         }
-        Ok(found.content.clone())
+        Ok(found.clone())
     }
 
     fn head(&self, id: &DropId) -> Option<DroppedObject> {
@@ -162,11 +196,21 @@ impl Bucket {
         let current = versions.last().filter(|_| *is_there);
         let found = match &id.version {
             None => current,
-            Some(named) if objects.keeps_versions => versions.iter().find(|version| version.id == *named),
-            Some(named) => current.filter(|version| version.etag == *named),
+            Some(named) => versions
+                .iter()
+                .find(|version| version.id.as_ref() == Some(named))
+                .or_else(|| current.filter(|version| version.etag == *named)),
         }?;
         let (size, modified) = (found.content.bytes.len() as u64, Timestamp(found.at));
-        Some(DroppedObject { id: id.clone(), etag: found.etag.clone(), size, modified })
+        let id = DropId { version: found.id.clone().or_else(|| id.version.clone()), ..id.clone() };
+        Some(DroppedObject { id, etag: found.etag.clone(), size, modified, read_at: None })
+    }
+}
+
+impl Version {
+    /// Whether an identity names it so: by its id, or by its etag where it has none or the identity holds no version.
+    fn is_called(&self, version: &str) -> bool {
+        self.id.as_deref() == Some(version) || self.etag == version
     }
 }
 
@@ -199,6 +243,7 @@ struct Opened {
     first: Option<usize>,
     deadly: bool,
     broken: Option<String>,
+    modified: Timestamp,
 }
 
 impl Read for Opened {
@@ -228,12 +273,16 @@ impl OpenObject for Opened {
     fn verify(&mut self) -> Result<(), ReadError> {
         self.broken.clone().map_or(Ok(()), |reason| Err(ReadError::Passing(reason)))
     }
+
+    fn modified(&self) -> Option<Timestamp> {
+        Some(self.modified)
+    }
 }
 
 impl SimSource {
     fn fetch(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         let (bucket, wanted) = (self.bucket.clone(), object.clone());
-        let show = |answer: &Result<Content, ReadError>| told(answer, |c| format!("{} bytes", c.bytes.len()));
+        let show = |answer: &Result<Version, ReadError>| told(answer, |v| format!("{} bytes", v.content.bytes.len()));
         let key = object.id.to_string();
         let read = self.port.call(
             Call::read("source.open", &key),
@@ -241,9 +290,9 @@ impl SimSource {
             show,
             |reason| Err(ReadError::Passing(reason)),
         );
-        let Content { bytes, deadly, .. } = read?;
+        let Version { content: Content { bytes, deadly, .. }, at, .. } = read?;
         let (port, first) = (self.port.clone(), Some(bytes.len() / 2));
-        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None }))
+        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None, modified: Timestamp(at) }))
     }
 }
 

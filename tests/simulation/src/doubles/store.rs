@@ -147,8 +147,9 @@ impl Store for SimStore {
             Ok(())
         };
         let show = |answer: &Result<(), StoreError>| told(answer, |()| "written".to_owned());
-        self.port
-            .call(Call::write(self.place.operation(What::Put), address), effect, show, |reason| Err(failed(reason)))
+        self.port.call(Call::late_write(self.place.operation(What::Put), address), effect, show, |reason| {
+            Err(failed(reason))
+        })
     }
 
     async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
@@ -188,8 +189,9 @@ impl Store for SimStore {
             Ok(())
         };
         let show = |answer: &Result<(), StoreError>| told(answer, |()| "deleted".to_owned());
-        self.port
-            .call(Call::write(self.place.operation(What::Delete), address), effect, show, |reason| Err(failed(reason)))
+        self.port.call(Call::late_write(self.place.operation(What::Delete), address), effect, show, |reason| {
+            Err(failed(reason))
+        })
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
@@ -237,6 +239,6 @@ impl ObjectWriter for Writing {
             Ok(size)
         };
         let show = |answer: &Result<u64, StoreError>| told(answer, |size| format!("{size} bytes written"));
-        port.call(Call::write(place.operation(What::Put), &address), effect, show, |reason| Err(failed(reason)))
+        port.call(Call::late_write(place.operation(What::Put), &address), effect, show, |reason| Err(failed(reason)))
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drops::notification::Notification;
+
 use super::demand;
 use crate::doubles::{DEAD_QUEUE, QUEUE, RECEIVES_MAX};
 use crate::fault::{Fault, Kind, Plan, Side};
@@ -39,6 +41,44 @@ pub(super) fn overwritten(world: &Arc<World>) {
     supply(world, "1.json", content(4, &mut random));
     world.bucket.delete(&format!("{SOURCE}1.json"));
     ingest(world, "second");
+}
+
+/// Some objects have versions and their neighbours none; each is told by hand, without a version, and by S3.
+pub(super) fn versions_switched(world: &Arc<World>) {
+    open(world);
+    let notifications: Vec<Notification> = (0..8)
+        .map(|number| {
+            world.bucket.keep_versions(number % 2 == 1);
+            let stuff = content(number, &mut Random::new(number));
+            world.bucket.put(&format!("{SOURCE}{number}.json"), stuff, world.scheduler.now())
+        })
+        .collect();
+    for notification in &notifications {
+        world.notify(QUEUE, &Notification { version_id: None, ..notification.clone() }, 1);
+    }
+    ingest(world, "by-hand");
+    demand(world, world.sqs.length(QUEUE) == 0, "what was told by hand is taken");
+    for notification in &notifications {
+        world.notify(QUEUE, notification, 1);
+    }
+    ingest(world, "by-s3");
+    demand(world, world.sqs.length(QUEUE) == 0, "what S3 told is known");
+}
+
+/// Keys are deleted before they are read, and the versions that were notified stand: they are read.
+pub(super) fn deleted(world: &Arc<World>) {
+    open(world);
+    let mut random = Random::new(6);
+    for key in ["0.json", "1.json", "2.json"] {
+        supply(world, key, content(0, &mut random));
+    }
+    supply(world, "3.json.gz", unreadable(3));
+    supply(world, "1.json", content(1, &mut random));
+    for key in ["0.json", "1.json", "3.json.gz"] {
+        world.bucket.delete(&format!("{SOURCE}{key}"));
+    }
+    ingest(world, "first");
+    demand(world, world.sqs.length(QUEUE) == 0, "what is behind a delete marker is final");
 }
 
 /// A drop that ends its process: its neighbours are staged, and it is quarantined.

@@ -3,18 +3,30 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use runs::{SOURCE_FILE, SOURCE_ROW, SOURCE_VERSION, is_row_column};
+use runs::{INGESTED_AT, SOURCE_FILE, SOURCE_ROW, SOURCE_TIME, SOURCE_VERSION, is_row_column};
 
 use super::cells::{Cells, cell};
 
-/// Where a row came from: `_source_file`, `_source_version`, `_source_row`.
-pub(super) type Origin = (String, String, i64);
+/// Where a row came from, and when.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// `_source_file`.
+    pub file: String,
+    /// `_source_version`.
+    pub version: String,
+    /// `_source_row`.
+    pub ordinal: i64,
+    /// `_source_time`, in microseconds since 1970.
+    pub time: i64,
+    /// `_ingested_at`, in microseconds since 1970.
+    pub ingested: i64,
+}
 
 /// A row as a reader of the table sees it.
 pub(super) struct Row {
@@ -60,9 +72,16 @@ fn origin(batch: &RecordBatch, at: usize) -> Result<Option<Origin>, String> {
     };
     let ordinal = batch.column_by_name(SOURCE_ROW).and_then(|column| column.as_primitive_opt::<Int64Type>());
     let ordinal = ordinal.filter(|column| column.is_valid(at)).map(|column| column.value(at));
-    match (text(SOURCE_FILE), text(SOURCE_VERSION), ordinal) {
-        (Some(file), Some(version), Some(ordinal)) => Ok(Some((file, version, ordinal))),
-        (None, None, None) => Ok(None),
+    let moment = |name: &str| {
+        let column =
+            batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        column.filter(|column| column.is_valid(at)).map(|column| column.value(at))
+    };
+    match (text(SOURCE_FILE), text(SOURCE_VERSION), ordinal, moment(SOURCE_TIME), moment(INGESTED_AT)) {
+        (Some(file), Some(version), Some(ordinal), Some(time), Some(ingested)) => {
+            Ok(Some(Origin { file, version, ordinal, time, ingested }))
+        }
+        (None, None, None, None, None) => Ok(None),
         half => Err(format!("row {at} says half of where it came from: {half:?}")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use drops::{BatchId, Timestamp};
 use ledger::{BatchRecord, Ledger};
 use runs::{Fate, Manifest};
 
@@ -11,6 +12,8 @@ use crate::doubles::now;
 /// How a drop's content is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Held {
+    pub batch: BatchId,
+    pub sealed: Timestamp,
     pub fate: Fate,
     pub committed: bool,
 }
@@ -28,10 +31,16 @@ impl World {
             let Some(sealed) = record.sealed() else { continue };
             let content = now(store::Store::get(&self.state, &sealed.manifest)).map_err(|e| e.to_string())?;
             let manifest = Manifest::decode(&content, &sealed.digest).map_err(|e| format!("batch {id}: {e}"))?;
+            let sealed = sealed.at;
             let committed = matches!(record, BatchRecord::Committed { .. });
             for drop in manifest.held {
                 let version = drop.source_version().to_owned();
-                held.entry((drop.key, version)).or_default().push(Held { fate: drop.fate, committed });
+                held.entry((drop.key, version)).or_default().push(Held {
+                    batch: id,
+                    sealed,
+                    fate: drop.fate,
+                    committed,
+                });
             }
         }
         Ok(held)

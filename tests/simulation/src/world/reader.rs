@@ -10,7 +10,7 @@ use lake::Lake;
 
 use super::cells::{Cells, differs};
 use super::files::{self, Origin, Row};
-use super::{World, lock};
+use super::{BEGINNING, World, lock};
 use crate::doubles::{BUCKET, now};
 
 /// What the reader has read already.
@@ -34,9 +34,16 @@ struct Known {
 /// The ordinals in the table of each content of each key, sorted.
 pub(super) type Rows = BTreeMap<(String, String), Vec<i64>>;
 
+/// The `_ingested_at` of the rows of each content of each key.
+pub(super) type Moments = BTreeMap<(String, String), BTreeSet<i64>>;
+
 /// What is in a table.
-struct Seen {
-    rows: Rows,
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The rows of drops.
+    pub rows: Rows,
+    /// When these were ingested, by their own account.
+    pub moments: Moments,
     theirs: Vec<String>,
 }
 
@@ -83,28 +90,27 @@ impl World {
         match self.seen() {
             Ok(seen) => {
                 self.judge(&seen.rows, version);
+                self.judge_moments(&seen.moments, version);
                 self.judge_theirs(seen.theirs, version);
             }
             Err(why) => self.violation("a reader sees whole states", format!("version {version}: {why}")),
         }
     }
 
-    /// The rows of drops that are in the table now.
+    /// What is in the table now.
     ///
     /// # Errors
     /// A live file is not there, or none of the table's.
-    pub(super) fn rows(&self) -> Result<Rows, String> {
-        self.seen().map(|seen| seen.rows)
-    }
-
-    fn seen(&self) -> Result<Seen, String> {
-        let mut seen = Seen { rows: Rows::new(), theirs: Vec::new() };
+    pub(super) fn seen(&self) -> Result<Seen, String> {
+        let mut seen = Seen::default();
         let Some(head) = now(self.table.head(&[])).map_err(|e| e.to_string())? else { return Ok(seen) };
         for file in now(self.table.live_files()).map_err(|e| e.to_string())? {
             let path = file.path;
             let known = self.known(&path, &head.schema).map_err(|why| format!("the live file {path}: {why}"))?;
-            for (source, version, ordinal) in &known.origins {
-                seen.rows.entry((key_of(source).to_owned(), version.clone())).or_default().push(*ordinal);
+            for origin in &known.origins {
+                let place = (key_of(&origin.file).to_owned(), origin.version.clone());
+                seen.moments.entry(place.clone()).or_default().insert(origin.ingested);
+                seen.rows.entry(place).or_default().push(origin.ordinal);
             }
             seen.theirs.extend(known.theirs.iter().cloned());
         }
@@ -127,6 +133,7 @@ impl World {
                 None => known.theirs.push(their_row(&cells)),
                 Some(origin) => {
                     self.judge_cells(&origin, &cells);
+                    self.judge_time(&origin);
                     known.origins.push(origin);
                 }
             }
@@ -138,11 +145,32 @@ impl World {
 
     /// A row's cells are its record's. That there is such a drop is judged with its ordinals.
     fn judge_cells(&self, origin: &Origin, cells: &Cells) {
-        let (source, version, ordinal) = origin;
-        let key = key_of(source);
+        let Origin { file, version, ordinal, .. } = origin;
+        let key = key_of(file);
         let content = self.bucket.etag_of(key, version).and_then(|etag| self.bucket.content(key, &etag));
         if let Some(why) = content.and_then(|content| differs(cells, &content.bytes, *ordinal)) {
             self.violation("a row says what its record says", format!("{key} ({version}): {why}"));
+        }
+    }
+
+    /// A row's `_source_time` is when its object was last modified.
+    fn judge_time(&self, origin: &Origin) {
+        let Origin { file, version, ordinal, time, .. } = origin;
+        if !self.bucket.was_put_at(key_of(file), version, *time) {
+            let what = format!("{file} ({version}): row {ordinal} says {time}, and nothing was put there then");
+            self.violation("a row says when its object was modified", what);
+        }
+    }
+
+    /// The rows of a drop were ingested at one moment, which has been.
+    fn judge_moments(&self, moments: &Moments, version: u64) {
+        let been = BEGINNING..=self.scheduler.now();
+        for ((key, source_version), moments) in moments {
+            if moments.len() != 1 || moments.iter().any(|moment| !been.contains(moment)) {
+                let what =
+                    format!("version {version} has rows of {key} ({source_version}) that say {moments:?} of {been:?}");
+                self.violation("a row says when its batch was ingested", what);
+            }
         }
     }
 
@@ -184,6 +212,9 @@ fn key_of(source: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::TimestampMicrosecondType;
+    use arrow_array::{Array, RecordBatch};
     use lake::{Foreign, LiveFile};
 
     use super::*;
@@ -207,20 +238,35 @@ mod tests {
         world.violations().iter().any(|violation| violation.invariant == invariant)
     }
 
-    /// A live file is written anew, without what it held in a column.
-    fn without(world: &World, file: &LiveFile, column: &str) {
+    /// A live file is written anew, with other rows.
+    fn rewritten(world: &World, file: &LiveFile, change: impl Fn(RecordBatch) -> RecordBatch) {
         let content = now(store::Store::get(&world.files, &file.path)).expect("a file");
-        let rows = files::batches(content).expect("rows");
-        let columns = rows.iter().map(|batch| {
-            let place = batch.schema().index_of(column).expect("the column");
-            let mut batch = batch.clone();
-            let _gone = batch.remove_column(place);
-            batch
-        });
-        let rows: Vec<_> = columns.collect();
+        let rows: Vec<RecordBatch> = files::batches(content).expect("rows").into_iter().map(change).collect();
         let (content, _) = files::write(&rows.first().expect("rows").schema(), &rows).expect("a file");
         world.files.write(&file.path, content);
         world.after_effect("files.put", &file.path);
+    }
+
+    /// The same, without what it held in a column.
+    fn without(world: &World, file: &LiveFile, column: &str) {
+        rewritten(world, file, |mut batch| {
+            let place = batch.schema().index_of(column).expect("the column");
+            let _gone = batch.remove_column(place);
+            batch
+        });
+    }
+
+    /// The same, with other moments in a column, in microseconds since 1970.
+    fn at_other_moments(world: &World, file: &LiveFile, column: &str, change: impl Fn(i64) -> i64) {
+        rewritten(world, file, |batch| {
+            let place = batch.schema().index_of(column).expect("the column");
+            let moments = batch.column(place).as_primitive::<TimestampMicrosecondType>();
+            let moments =
+                moments.unary::<_, TimestampMicrosecondType>(&change).with_data_type(moments.data_type().clone());
+            let mut columns = batch.columns().to_vec();
+            columns[place] = Arc::new(moments);
+            RecordBatch::try_new(batch.schema(), columns).expect("rows")
+        });
     }
 
     #[test]
@@ -231,6 +277,31 @@ mod tests {
         let (world, ours, _) = super::tests::world();
         without(&world, &ours, runs::SOURCE_ROW);
         assert!(is_violated(&world, "a reader sees whole states"));
+    }
+
+    #[test]
+    fn a_row_says_when_its_object_was_modified() {
+        let (world, ours, _) = world();
+        at_other_moments(&world, &ours, runs::SOURCE_TIME, |moment| moment + 1);
+        assert!(is_violated(&world, "a row says when its object was modified"));
+    }
+
+    #[test]
+    fn the_rows_of_a_batch_say_one_moment_at_which_it_was_at_work() {
+        const INVARIANT: &str = "a row says when its batch was ingested";
+        for moment in [BEGINNING - 1, BEGINNING + 1_000_000_000_000] {
+            let (world, ours, _) = world();
+            at_other_moments(&world, &ours, runs::INGESTED_AT, |_| moment);
+            assert!(is_violated(&world, INVARIANT), "{moment} has not been");
+        }
+        // Moments that have been, of which no reader knows whether they are the batch's.
+        let (world, ours, _) = world();
+        world.judge_healed();
+        assert!(!is_violated(&world, INVARIANT), "{:?}", world.violations());
+        at_other_moments(&world, &ours, runs::INGESTED_AT, |_| BEGINNING);
+        assert!(!is_violated(&world, INVARIANT), "{:?}", world.violations());
+        world.judge_healed();
+        assert!(is_violated(&world, INVARIANT));
     }
 
     #[test]

@@ -169,10 +169,11 @@ impl World {
         lock(&self.notified).clone()
     }
 
-    /// The drop that a notification names.
+    /// The drop that a notification names. One without a version means what stands there now, if it is of that etag.
     pub(super) fn notified_of(&self, notification: &Notification) -> Notified {
         let etag = notification.etag.clone().unwrap_or_default();
-        let version = notification.version_id.clone().unwrap_or_else(|| etag.clone());
+        let version = notification.version_id.clone().or_else(|| self.bucket.version_of(&notification.key, &etag));
+        let version = version.unwrap_or_else(|| etag.clone());
         Notified { key: notification.key.clone(), etag, version: self.shape.ingests_overwrites.then_some(version) }
     }
 

@@ -1,14 +1,16 @@
 //! What is demanded: the auditor finds nothing; and once it has healed, the table holds what suppliers gave.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auditor::{Subject, audit};
+use drops::{BatchId, Timestamp};
 use runs::Fate;
 use tokio::runtime::Builder;
 
 use super::World;
 use super::holdings::Held;
-use super::reader::Rows;
+use super::reader::{Moments, Rows};
 use crate::doubles::Notified;
 
 impl World {
@@ -39,10 +41,12 @@ impl World {
     /// What must hold after [`World::heal`]: everything final, everything settled, and the rows that suppliers gave.
     pub fn judge_healed(&self) {
         self.audit();
-        let (rows, held) = match (self.rows(), self.held()) {
-            (Ok(rows), Ok(held)) => (rows, held),
+        let (seen, held) = match (self.seen(), self.held()) {
+            (Ok(seen), Ok(held)) => (seen, held),
             (Err(why), _) | (_, Err(why)) => return self.violation("L-1", why),
         };
+        let rows = seen.rows;
+        self.judge_batches(&seen.moments, &held);
         for notified in self.all_notified() {
             if let Some(why) = self.lacks(&notified, &rows, &held) {
                 self.violation("L-1", format!("{} ({}): {why}", notified.key, notified.etag));
@@ -53,13 +57,26 @@ impl World {
         }
     }
 
+    /// All rows of a batch say one moment, between its beginning and its seal.
+    fn judge_batches(&self, moments: &Moments, held: &BTreeMap<(String, String), Vec<Held>>) {
+        let mut of_batches: BTreeMap<BatchId, (Timestamp, BTreeSet<i64>)> = BTreeMap::new();
+        for (place, all) in held {
+            for one in all.iter().filter(|one| one.fate == Fate::Ingested) {
+                let (_, said) = of_batches.entry(one.batch).or_insert_with(|| (one.sealed, BTreeSet::new()));
+                said.extend(moments.get(place).into_iter().flatten());
+            }
+        }
+        for (batch, (sealed, said)) in of_batches {
+            let worked = i64::try_from(batch.milliseconds()).unwrap_or(i64::MAX).saturating_mul(1_000)..=sealed.0;
+            if said.len() > 1 || said.iter().any(|moment| !worked.contains(moment)) {
+                let what = format!("rows of batch {batch}, at work in {worked:?}, say {said:?}");
+                self.violation("a row says when its batch was ingested", what);
+            }
+        }
+    }
+
     /// Why a drop of which S3 told is not as it must be.
-    fn lacks(
-        &self,
-        notified: &Notified,
-        rows: &Rows,
-        held: &std::collections::BTreeMap<(String, String), Vec<Held>>,
-    ) -> Option<String> {
+    fn lacks(&self, notified: &Notified, rows: &Rows, held: &BTreeMap<(String, String), Vec<Held>>) -> Option<String> {
         let Notified { key, etag, version } = notified;
         if !self.bucket.stands(notified) {
             return None;
@@ -74,14 +91,10 @@ impl World {
         }
     }
 
-    /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read.
-    fn lacks_key(
-        &self,
-        key: &str,
-        rows: &Rows,
-        held: &std::collections::BTreeMap<(String, String), Vec<Held>>,
-    ) -> Option<String> {
-        let current = self.bucket.current(key)?;
+    /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read. Where it was deleted and
+    /// its versions stand, none of them is the one that must be held.
+    fn lacks_key(&self, key: &str, rows: &Rows, held: &BTreeMap<(String, String), Vec<Held>>) -> Option<String> {
+        let current = self.bucket.current(key);
         let of_key = || held.iter().filter(|((held_key, _), _)| held_key == key);
         let ingested: Vec<&String> = of_key()
             .filter(|(_, all)| all.iter().any(|one| one.fate == Fate::Ingested))
@@ -92,12 +105,16 @@ impl World {
                 let content = self.bucket.content(key, one)?;
                 rows_differ(rows, &(key.to_owned(), (*one).clone()), &content.good)
             }
-            [] => match held.get(&(key.to_owned(), current.clone())).and_then(|all| all.last()) {
-                Some(Held { fate: Fate::Quarantined { reason }, .. }) => {
-                    self.wrongly_quarantined(&self.bucket.content(key, &current)?, reason)
+            [] => {
+                let is_meant = |version: &String| current.as_ref().is_none_or(|current| current == version);
+                let mut last = of_key().filter(|((_, version), _)| is_meant(version));
+                match last.next_back().and_then(|((_, version), all)| all.last().map(|one| (version, &one.fate))) {
+                    Some((version, Fate::Quarantined { reason })) => {
+                        self.wrongly_quarantined(&self.bucket.content(key, version)?, reason)
+                    }
+                    _ => Some("no sealed batch holds what stands there".to_owned()),
                 }
-                _ => Some("no sealed batch holds what stands there".to_owned()),
-            },
+            }
             several => Some(format!("several of its contents are held: {several:?}")),
         }
     }

@@ -1,5 +1,7 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use drops::notification::Notification;
 use drops::{BatchId, DroppedObject, Timestamp};
 use ledger::{Claim, ClaimOutcome, Expected, Ledger, Liveness, Suspect, drop_hash};
 use runtime::Clock;
@@ -29,6 +31,24 @@ async fn a_deadly_drop_runs_alone_the_second_time_and_is_quarantined_the_third()
     assert_eq!(world.quarantined("orders/deadly.json").await, Some(true));
     let (held, rows, _) = world.held().await;
     assert!(held.len() == 8 && held.values().all(|times| *times == 1) && rows == 7, "{held:?}");
+}
+
+/// Each delivery looks for a current object first, in vain: that is no try, and does not wash off what died of it before.
+#[tokio::test]
+async fn a_deadly_drop_behind_a_delete_marker_is_found_out_as_well() {
+    let mut world = World::new().await;
+    world.bucket.versions.store(true, Ordering::Relaxed);
+    world.drop("orders/first.json", r#"{"a":1}"#);
+    assert_eq!(world.deliver().await, 0);
+    let told = world.put("orders/deadly.json", r#"{"a":2}"#);
+    world.change("orders/deadly.json", |object| (object.deadly, object.deleted) = (true, true));
+    world.notify(&Notification { version_id: Some(version_of(br#"{"a":2}"#)), ..told });
+    for _ in 0..2 {
+        assert_eq!(world.deliver().await, 1);
+        world.clock.pass(CLAIM_TIME + MINUTE);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.quarantined("orders/deadly.json").await, Some(true));
 }
 
 #[tokio::test]
@@ -112,7 +132,7 @@ async fn who_is_suspected_by_name_is_suspected_alone() {
     let world = World::new().await;
     let lanes = world.current();
     let objects: Vec<DroppedObject> = ["orders/a.json", "orders/b.json"]
-        .map(|key| DroppedObject { id: drop_id(key), etag: "e".into(), size: 1, modified: Timestamp(1) })
+        .map(|key| DroppedObject { id: drop_id(key), etag: "e".into(), size: 1, modified: Timestamp(1), read_at: None })
         .into();
     let dead = BatchId::from_parts(1, 1);
     let claim =

@@ -59,6 +59,10 @@ async fn what_comes_without_a_queue_and_is_not_final_is_queued() {
     world.invoke(&event).await.unwrap_err();
     world.sent.refuses.store(false, std::sync::atomic::Ordering::Relaxed);
     world.change("orders/denied.json", |object| object.denied = 1);
+    world.sent.is_silent.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.invoke(&event).await.unwrap_err();
+    world.sent.is_silent.store(false, std::sync::atomic::Ordering::Relaxed);
+    world.change("orders/denied.json", |object| object.denied = 1);
     world.invoke(&event).await.unwrap();
     let sent = world.sent.messages.lock().unwrap().clone();
     assert_eq!(sent.len(), 1);

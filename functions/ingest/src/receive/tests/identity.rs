@@ -38,13 +38,102 @@ async fn a_bucket_without_versions_is_asked_once() {
     for at in 0..50 {
         world.drop(&format!("orders/{at}.json"), format!("{{\"a\":{at}}}"));
     }
-    // The same drop, told with and without its etag: the neighbours do not suffer.
+    // The same drop, told with and without its etag: its neighbours are asked nothing.
     let told = world.notification("orders/7.json");
     world.notify(&Notification { etag: None, size: None, ..told });
     assert_eq!(world.deliver().await, 0);
     assert!(world.bucket.heads.load(Ordering::Relaxed) <= 2, "{}", world.bucket.heads.load(Ordering::Relaxed));
     let (held, rows, _) = world.held().await;
     assert_eq!((held.len(), held.values().sum::<u32>(), rows), (50, 50, 50));
+}
+
+/// Objects from before versions were kept have none, nor have those that were put while that was suspended.
+#[tokio::test]
+async fn of_a_bucket_in_which_some_objects_have_versions_each_is_one_drop() {
+    for unsaid in [None, Some("null"), Some("")] {
+        let mut world = World::with(&overwrites()).await;
+        world.open().await;
+        world.bucket.versions.store(true, Ordering::Relaxed);
+        let mut told = Vec::new();
+        for at in 0..100 {
+            let key = format!("orders/{at:03}.json");
+            let content = format!("{{\"a\":{at}}}");
+            let notification = world.put(&key, content.clone());
+            let versionless = at < 40 || at % 3 == 0;
+            world.change(&key, |object| object.versionless = versionless);
+            let version = (!versionless).then(|| version_of(content.as_bytes()));
+            // By hand, without a version.
+            world.notify(&Notification { version_id: unsaid.map(str::to_owned), ..notification.clone() });
+            told.push(Notification { version_id: version, ..notification });
+        }
+        assert_eq!(world.deliver().await, 0);
+        // S3's own word, which names the version where there is one.
+        told.iter().for_each(|notification| world.notify(notification));
+        assert_eq!(world.deliver().await, 0);
+        let (held, rows, _) = world.held().await;
+        assert_eq!((held.len(), held.values().sum::<u32>(), rows), (100, 100, 100), "{unsaid:?}: {held:?}");
+        assert_eq!((world.counted("Duplicates"), world.counted("MissingObjects")), (100, 0));
+    }
+}
+
+/// A delete marker stands before a version that was notified: it can still be read, and is.
+#[tokio::test]
+async fn a_version_that_was_notified_is_read_behind_a_delete_marker() {
+    for pipeline in [ORDERS.to_owned(), overwrites()] {
+        let mut world = World::with(&pipeline).await;
+        world.open().await;
+        world.bucket.versions.store(true, Ordering::Relaxed);
+        for at in 0..40 {
+            let content = format!("{{\"a\":{at}}}");
+            let told = world.put(&format!("orders/{at}.json"), content.clone());
+            world.notify(&Notification { version_id: Some(version_of(content.as_bytes())), ..told });
+        }
+        for at in 0..3 {
+            world.change(&format!("orders/{at}.json"), |object| object.deleted = true);
+        }
+        // Of one no version was told, and one is gone with all of its versions.
+        let bare = world.put("orders/bare.json", "{\"a\":1}");
+        world.change("orders/bare.json", |object| object.deleted = true);
+        world.notify(&bare);
+        world.remove("orders/3.json");
+        let seen = world.queue.clone();
+        assert_eq!(world.deliver().await, 0);
+        let (held, rows, _) = world.held().await;
+        assert_eq!((held.len(), held.values().sum::<u32>(), rows), (39, 39, 39), "{held:?}");
+        assert_eq!(world.counted("MissingObjects"), 2);
+        // Told again, they are known.
+        world.queue = seen;
+        assert_eq!((world.deliver().await, world.held().await.1), (0, 39));
+        assert_eq!((world.counted("Duplicates"), world.counted("MissingObjects")), (39, 4));
+    }
+}
+
+/// What could not be read is put again under the same key, repaired, and then deleted: each time that is what counts.
+#[tokio::test]
+async fn what_was_quarantined_is_repaired_under_the_same_key() {
+    for (pipeline, keeps) in
+        [(ORDERS.to_owned(), false), (ORDERS.to_owned(), true), (overwrites(), false), (overwrites(), true)]
+    {
+        let mut world = World::with(&pipeline).await;
+        world.open().await;
+        world.bucket.versions.store(keeps, Ordering::Relaxed);
+        let put = |world: &mut World, content: &str| {
+            let told = world.put("orders/a.json", content);
+            let version_id = keeps.then(|| version_of(content.as_bytes()));
+            world.notify(&Notification { version_id, ..told });
+        };
+        put(&mut world, "no record");
+        assert_eq!((world.deliver().await, world.held().await.1), (0, 0));
+        put(&mut world, "still no record");
+        assert_eq!((world.deliver().await, world.counted("QuarantinedDrops")), (0, 2));
+        put(&mut world, "{\"a\":1}\n{\"a\":2}");
+        world.change("orders/a.json", |object| object.deleted = keeps);
+        let seen = world.queue.clone();
+        assert_eq!((world.deliver().await, world.held().await.1), (0, 2), "{pipeline} {keeps}");
+        world.queue = seen;
+        assert_eq!((world.deliver().await, world.held().await.1), (0, 2));
+        assert_eq!((world.counted("Duplicates"), world.counted("IgnoredOverwrites")), (1, 0));
+    }
 }
 
 /// As EventBridge sends it, the key encoded or not.
@@ -208,4 +297,15 @@ async fn a_replaced_object_whose_key_was_told_encoded_is_read_as_it_is_now() {
     world.put("orders/a b.json", "{\"a\":1}\n{\"a\":2}");
     assert_eq!(world.deliver().await, 0);
     assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0));
+}
+
+#[tokio::test]
+async fn only_another_content_is_an_overwrite() {
+    let mut world = World::new().await;
+    let told = world.put("orders/a.json", r#"{"a":1}"#);
+    for etag in [&told.etag, &told.etag, &None] {
+        world.notify(&Notification { etag: etag.clone(), ..told.clone() });
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!((world.counted("IgnoredOverwrites"), world.held().await.1), (0, 1));
 }

@@ -1,4 +1,5 @@
-//! Batches that do not fit in memory: each row is in one run, once, whatever is written before the batch ends.
+//! Batches that do not fit in memory: each row is in one run, once, whatever is written before the batch ends. Where batches are cut, what is
+//! counted of them, and what is kept of records that cannot be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,11 +7,18 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
+use decode::format::{Compression, Format, Packing};
+use drops::notification::{Notification, forward};
+use drops::{DroppedObject, Timestamp};
+use ledger::Expected;
 use runs::{Manifest, SOURCE_FILE, SOURCE_ROW, read_columns};
+use runtime::telemetry::Metrics;
 use store::Store;
 
 use super::super::budget::Budget;
+use super::super::shift::batches;
 use super::world::*;
+use crate::{BATCH_BYTES, BATCH_DROPS, Candidate, QuarantineEntry, Right};
 
 /// A run that is full after a few hundred rows.
 const RUN: usize = 16 << 10;
@@ -93,4 +101,90 @@ async fn columns_that_come_late_in_a_drop_are_columns_and_its_rows_are_counted_o
         }
     }
     assert_eq!(seen, 1);
+}
+
+#[test]
+fn a_batch_takes_so_many_drops_and_so_many_bytes() {
+    let candidate = |size: &u64| Candidate {
+        object: DroppedObject {
+            id: drop_id("a"),
+            etag: String::new(),
+            size: *size,
+            modified: Timestamp(0),
+            read_at: None,
+        },
+        format: Format::Json,
+        packing: Packing::named(Compression::None),
+        right: Right::fresh(Expected::Absent),
+    };
+    let cut =
+        |sizes: &[u64]| -> Vec<usize> { batches(sizes.iter().map(candidate).collect()).iter().map(Vec::len).collect() };
+    assert_eq!(cut(&vec![0; BATCH_DROPS + 1]), [BATCH_DROPS, 1]);
+    assert_eq!(cut(&[BATCH_BYTES - 5, 5, 1, BATCH_BYTES + 1, 1]), [2, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn one_invocation_works_batch_after_batch() {
+    let mut world = World::new().await;
+    let told_as_large = |key: &str| {
+        let notification = world.put(key, r#"{"a":1}"#);
+        (key.to_owned(), forward(&Notification { size: Some(BATCH_BYTES), ..notification }), 1)
+    };
+    let event = sqs_event(&["orders/a.json", "orders/b.json"].map(told_as_large));
+    let told = world.told();
+    let answer = world.large.receive(&event, &told, &mut Metrics::default()).await.unwrap();
+    assert!(answer.batch_item_failures.is_empty(), "{answer:?}");
+    let (_, rows, batches) = world.held().await;
+    assert_eq!((rows, batches), (2, 2));
+}
+
+#[tokio::test]
+async fn what_an_invocation_did_is_counted() {
+    let mut world = World::new().await;
+    let (first, misfit, two) = ("{\"a\":1}\n", "{\"a\":\"x\"}\n", "{\"a\":\"x\"}\n{\"a\":\"y\"}\n");
+    world.drop("orders/0.json", first);
+    assert_eq!(world.deliver().await, 0);
+    world.drop("orders/1.json", misfit);
+    world.drop("orders/2.json", two);
+    world.drop("orders/3.json", first);
+    world.drop("orders/4.json", first);
+    world.change("orders/4.json", |object| object.denied = 1);
+    world.clock.pass(std::time::Duration::from_millis(3_500));
+    assert_eq!(world.deliver().await, 1);
+    let counts = ["Drops", "Rows", "RescuedRows", "LeftOut", "Bytes", "EventToStaged"].map(|name| world.counted(name));
+    let bytes = (2 * first.len() + misfit.len() + two.len()) as u64;
+    assert_eq!(counts, [4, 5, 3, 1, bytes, 3 * 3_500]);
+    // Of each drop its own, though they share a run.
+    let manifests = world.manifests().await;
+    let held = manifests.iter().flat_map(|manifest| &manifest.held);
+    let rescued: BTreeMap<&str, u64> = held.map(|drop| (drop.key.as_str(), drop.rescued_rows)).collect();
+    let expected = [("orders/0.json", 0), ("orders/1.json", 1), ("orders/2.json", 2), ("orders/3.json", 0)];
+    assert_eq!(rescued, BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn of_a_record_that_cannot_be_read_its_place_and_its_bytes_are_kept() {
+    const REST: &str = "the rest of the file, from this record on, is not read";
+    let mut world = World::new().await;
+    // What is damaged within an array takes the rest with it; what is only no record does not.
+    let (lines, array) = ("{\"a\":1}\nbad\n{\"a\":2}\nworse\n", r#"[{"a":1},[2],{"a":3},tru,{"a":4}]"#);
+    world.drop("orders/array.json", array);
+    world.drop("orders/lines.json", lines);
+    assert_eq!(world.deliver().await, 0);
+    let files = world.state().list("quarantine/").await.unwrap();
+    let mut entries: Vec<QuarantineEntry> = Vec::new();
+    for (address, _) in files.iter().filter(|(address, _)| address.ends_with(".jsonl")) {
+        let content = world.state().get(address).await.unwrap();
+        let of_file = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        entries.extend(of_file.map(|line| serde_json::from_slice::<QuarantineEntry>(line).unwrap()));
+    }
+    let kept = entries.iter().map(|entry| {
+        let record = entry.record.as_ref().unwrap();
+        let drop = if entry.source_file.ends_with("array.json") { array } else { lines };
+        let bytes = &drop[record.byte_start as usize..record.byte_end as usize];
+        assert_eq!((record.content.as_str(), record.content_whole), (bytes, true), "{entry:?}");
+        (record.row, bytes, entry.reason.ends_with(REST))
+    });
+    let kept: Vec<_> = kept.collect();
+    assert_eq!(kept, [(1, "[2]", false), (3, r#"tru,{"a":4}]"#, true), (1, "bad", false), (3, "worse", false)]);
 }

@@ -63,8 +63,12 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
-    /// Whether nobody ever answers who asks for it.
+    /// Whether nobody is answered who asks for it, as long as this is so.
     pub(super) hangs: bool,
+    /// Whether it has no version though its bucket keeps them: it was put before that, or while that was suspended.
+    pub(super) versionless: bool,
+    /// Whether a delete marker stands before it.
+    pub(super) deleted: bool,
 }
 
 #[derive(Default)]
@@ -77,6 +81,14 @@ pub(super) struct Bucket {
     pub(super) versions: AtomicBool,
     /// Whether nobody is told what an object is.
     pub(super) denies_heads: AtomicBool,
+}
+
+impl Bucket {
+    /// The id of an object's version, if it has one.
+    fn version(&self, object: &Object) -> Option<String> {
+        let has_one = self.versions.load(Ordering::Relaxed) && !object.versionless;
+        has_one.then(|| version_of(&object.content))
+    }
 }
 
 /// The id of the version with this content.
@@ -130,9 +142,9 @@ impl OpenObject for Opened {
 impl Source for Bucket {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let hangs = self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
-        if hangs {
-            std::future::pending::<()>().await;
+        let hangs = || self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
+        while hangs() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let mut objects = self.objects.lock().unwrap();
         let found = objects.get_mut(&object.id.key).ok_or(ReadError::Gone)?;
@@ -143,7 +155,13 @@ impl Source for Bucket {
         if let Some(content) = found.replaced_by.take() {
             found.content = content;
         }
-        if etag(&found.content) != object.etag {
+        let version = self.version(found);
+        let asked = object.id.version.as_ref().filter(|asked| **asked != object.etag).or(object.read_at.as_ref());
+        let is_there = asked.map_or(!found.deleted, |asked| version.as_ref() == Some(asked));
+        if !is_there {
+            return Err(ReadError::Gone);
+        }
+        if etag(&found.content) != object.etag || (object.is_known_by_etag() && version.is_some()) {
             return Err(ReadError::Changed);
         }
         let slow = found.slow.then(|| self.clock.clone());
@@ -161,15 +179,18 @@ impl Heads for Bucket {
         }
         let objects = self.objects.lock().unwrap();
         let Some(found) = objects.get(&id.key) else { return Ok(None) };
-        let (etag, version) = (etag(&found.content), version_of(&found.content));
-        if id.version.as_ref().is_some_and(|asked| *asked != etag && *asked != version) {
+        let (etag, version) = (etag(&found.content), self.version(found));
+        let is_there = match &id.version {
+            Some(asked) if version.as_ref() == Some(asked) => true,
+            Some(asked) => *asked == etag && !found.deleted,
+            None => !found.deleted,
+        };
+        if !is_there {
             return Ok(None);
         }
         let mut id = id.clone();
-        if self.versions.load(Ordering::Relaxed) {
-            id.version = id.version.or(Some(version));
-        }
-        Ok(Some(DroppedObject { id, etag, size: found.content.len() as u64, modified: Timestamp(1) }))
+        id.version = version.or(id.version);
+        Ok(Some(DroppedObject { id, etag, size: found.content.len() as u64, modified: Timestamp(1), read_at: None }))
     }
 }
 
@@ -179,6 +200,8 @@ pub(super) struct Sent {
     pub(super) messages: Mutex<Vec<(String, Outgoing)>>,
     pub(super) waits: Mutex<Vec<(String, Duration)>>,
     pub(super) refuses: AtomicBool,
+    /// Whether they answer less than they were asked.
+    pub(super) is_silent: AtomicBool,
     /// The one queue that refuses.
     pub(super) refused: Mutex<Option<&'static str>>,
 }
@@ -186,6 +209,9 @@ pub(super) struct Sent {
 #[async_trait]
 impl Queues for Sent {
     async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Vec<Result<(), String>> {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
         let refuses = self.refuses.load(Ordering::Relaxed) || *self.refused.lock().unwrap() == Some(queue);
         let mut sent = self.messages.lock().unwrap();
         messages
@@ -446,7 +472,8 @@ impl World {
         for line in String::from_utf8(text).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             for (name, value) in line.as_object().unwrap() {
-                *self.metrics.entry(name.clone()).or_default() += value.as_u64().unwrap_or(0);
+                let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                *self.metrics.entry(name.clone()).or_default() += values.iter().filter_map(Value::as_u64).sum::<u64>();
             }
         }
     }
@@ -465,7 +492,8 @@ impl World {
         let lanes = self.current();
         let told = Call { request_id: "auditor".into(), deadline: Timestamp(i64::MAX) };
         let ingest = self.receiver.ingest(&lanes.lanes[0], &lanes, &told, self.bucket.clone());
-        let object = DroppedObject { id: drop_id(key), etag: String::new(), size: 0, modified: Timestamp(0) };
+        let object =
+            DroppedObject { id: drop_id(key), etag: String::new(), size: 0, modified: Timestamp(0), read_at: None };
         let claim = self.ledger.claims(std::slice::from_ref(&object.id)).await.unwrap().remove(0)?;
         let sealed = self.ledger.batch(claim.batch).await.unwrap()?;
         sealed.sealed()?;
