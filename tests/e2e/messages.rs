@@ -51,6 +51,68 @@ fn a_cluster_key_may_be_a_column_that_a_hint_names_and_the_table_lacks_yet() {
 }
 
 #[test]
+fn hints_make_their_columns_on_a_table_that_is_there() {
+    let place = Place::new("hinted-late");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    end_to_end::drops::put(&place.source(), "b.json", b"{\"empty\":{}}\n");
+    let ended = place.run(&["--schema-hints", "empty string, gone int"]).expect(&[exit::FINAL]);
+    let summary = ended.json();
+    assert_eq!(summary["total"]["rescued_rows"], 0, "{summary}");
+    let added = summary["pipelines"][0]["columns_added"].to_string();
+    assert!(added.contains("empty") && added.contains("gone"), "{added}");
+}
+
+#[test]
+fn a_drop_that_is_quarantined_whole_is_named_beside_one_with_many_bad_records() {
+    let place = Place::new("noisy");
+    let noisy = format!("{{\"id\":1}}\n{}", "bad\n".repeat(100));
+    end_to_end::drops::put(&place.source(), "a.jsonl", noisy.as_bytes());
+    for name in ["b.json", "c.json"] {
+        end_to_end::drops::put(&place.source(), name, b"<x>");
+    }
+    let summary = place.run(&["--workers", "1"]).expect(&[exit::QUARANTINED]).json();
+    let named = &summary["pipelines"][0]["quarantined_drops"];
+    assert_eq!(named.as_array().map(Vec::len), Some(2), "{named}");
+}
+
+#[test]
+fn what_status_can_tell_it_tells_beside_an_audit_table_that_cannot_be_read() {
+    let place = Place::new("audit-unreadable");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    let log = place.audit().join("_delta_log");
+    fs::rename(&log, place.path("aside")).unwrap();
+    fs::write(&log, "").unwrap();
+    let table = place.table();
+    let status = place.lithify(&["status", table.to_str().unwrap(), "--json"]).expect(&[exit::FINAL]).json();
+    assert_eq!((&status["table"]["rows"], &status["table"]["audit_version"]), (&1.into(), &serde_json::Value::Null));
+    assert!(status["table"]["audit_fault"].as_str().is_some_and(|fault| fault.contains("table_drops")), "{status}");
+    // What landed and could not be settled is counted, and told until a run settles it.
+    end_to_end::drops::put(&place.source(), "b.json", b"{\"id\":2}\n");
+    place.run(&[]).expect(&[exit::FAILED]);
+    fs::remove_file(&log).unwrap();
+    fs::rename(place.path("aside"), &log).unwrap();
+    place.run(&[]).expect(&[exit::FINAL]);
+    place.lithify(&["reconcile", table.to_str().unwrap()]).expect(&[exit::FINAL]);
+}
+
+#[test]
+fn an_audit_table_that_has_the_accounting_of_another_table_is_refused() {
+    let place = Place::new("left-audit");
+    end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    place.run(&[]).expect(&[exit::FINAL]);
+    fs::rename(place.table(), place.path("away")).unwrap();
+    for flags in [&["--name", "other"][..], &[]] {
+        place.run(flags).expect(&[exit::FAILED]).tells(&["accounting of pipeline default", "move it away"]);
+    }
+    fs::rename(place.audit(), place.path("away_drops")).unwrap();
+    place.run(&["--name", "other"]).expect(&[exit::FINAL]);
+    let table = place.table();
+    place.lithify(&["reconcile", table.to_str().unwrap()]).expect(&[exit::FINAL]);
+}
+
+#[test]
 fn a_table_within_another_is_refused() {
     let place = Place::new("within");
     end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1}\n");

@@ -35,6 +35,17 @@ fn table_of_three_commits(name: &str) -> Place {
     place
 }
 
+#[test]
+fn a_quarantine_that_was_removed_is_missed() {
+    let place = table_of_three_commits("no-quarantine");
+    verdict(&place, exit::FINAL);
+    std::fs::remove_dir_all(place.state().join("quarantine")).unwrap();
+    let verdict = verdict(&place, exit::FAILED);
+    let findings = verdict["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3, "one for each batch: {verdict}");
+    assert!(findings.iter().all(|finding| finding["invariant"] == "I-6"), "{verdict}");
+}
+
 fn verdict(place: &Place, expected: i32) -> Value {
     let table = place.table();
     let ended = place.lithify(&["reconcile", table.to_str().unwrap(), "--json"]).expect(&[expected]);

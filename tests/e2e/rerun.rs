@@ -27,6 +27,23 @@ fn a_second_run_does_nothing_and_says_so() {
 }
 
 #[test]
+fn a_file_from_the_future_rests_before_it_is_read() {
+    let place = Place::new("future");
+    drops::put(&place.source(), "a.json", b"{\"id\":1}\n");
+    let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(3_600);
+    std::fs::File::open(place.source().join("a.json")).unwrap().set_modified(ahead).unwrap();
+    let (source, table) = (place.source(), place.table());
+    let run = |settle: &str| {
+        let words = ["run", source.to_str().unwrap(), table.to_str().unwrap(), "--json", "--settle-time", settle];
+        place.lithify(&words).expect(&[exit::FINAL]).json()["total"].clone()
+    };
+    // From when it is first seen so, and not at once.
+    let waits = run("1h");
+    assert_eq!((&waits["drops_waiting"], &waits["drops_ingested"]), (&1.into(), &0.into()), "{waits}");
+    assert_eq!(run("1s")["drops_ingested"], 1);
+}
+
+#[test]
 fn a_drop_that_changed_after_it_was_ingested_is_ignored_and_named() {
     let place = Place::new("changed");
     let mut drops = Drops::new(&place.source(), 22);

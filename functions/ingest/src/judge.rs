@@ -58,6 +58,12 @@ impl Right {
     pub fn fresh(expected: Expected) -> Self {
         Self { expected, aborted: 0, aborted_alone: 0, suspect: Suspicion::None, quarantined: None }
     }
+
+    /// Whether a drop has ended its process so often that it is not read again: alone as often as this limit, and once before that. The first
+    /// batch of a drop counts as that once, even where it held the drop alone by chance.
+    pub(crate) fn is_deadly(&self, limit: u32) -> bool {
+        self.aborted_alone >= limit && self.aborted > limit
+    }
 }
 
 impl Ingest {
@@ -152,6 +158,26 @@ impl Ingest {
             if let Err(e) = self.state.delete(&address).await {
                 tracing::warn!(%batch, %address, error = %e, "a file of a void batch was not deleted");
                 return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_that_was_alone_from_the_beginning_is_given_as_many_tries_as_another() {
+        let right = |aborted, aborted_alone| Right { aborted, aborted_alone, ..Right::fresh(Expected::Absent) };
+        for (limit, deaths) in [(1, 2), (3, 4)] {
+            for first_alone in [0, 1] {
+                let deadly = |died: u32| right(died, died - 1 + first_alone).is_deadly(limit);
+                assert_eq!(
+                    (1..8).find(|died| deadly(*died)),
+                    Some(deaths),
+                    "limit {limit}, alone at first: {first_alone}"
+                );
             }
         }
     }

@@ -305,7 +305,8 @@ impl Ingest {
         granted: Vec<Candidate>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Staged, IngestError> {
-        let (deadly, readable): (Vec<_>, Vec<_>) = granted.into_iter().partition(|c| self.is_deadly(c));
+        let (deadly, readable): (Vec<_>, Vec<_>) =
+            granted.into_iter().partition(|c| c.right.is_deadly(self.settings.aborted_alone_limit));
         // Only now: a drop that ends its process while the schema is learned from it is claimed, and told by that.
         self.learn(&readable, stop).await?;
         let mut staging = Staging::begin(self, id, slot).await?;
@@ -321,13 +322,6 @@ impl Ingest {
             staging.leave_out(candidate, LeftOut::Stopped { begun: false });
         }
         staging.finish().await
-    }
-
-    /// Whether a drop has ended its process so often that it is not read again: alone as often as the settings bear, and once before that. The
-    /// first batch of a drop counts as that once, even where it held the drop alone by chance.
-    fn is_deadly(&self, candidate: &Candidate) -> bool {
-        let (right, limit) = (&candidate.right, self.settings.aborted_alone_limit);
-        right.aborted_alone >= limit && right.aborted > limit
     }
 
     /// Protocol step 4: the fence. One write, however many drops.
