@@ -198,8 +198,10 @@ impl Bucket {
     pub(super) fn list_at(&self, keys: Vec<String>) -> impl Iterator<Item = Result<Listed, ListError>> + '_ {
         keys.into_iter().filter_map(|key| {
             let place = format!("s3://{}/{key}", self.address.bucket);
-            match self.handle.block_on(self.reader.head(&self.id(key))) {
-                Ok(object) => Some(Ok(Listed::Object(object?))),
+            let id = self.id(key);
+            match self.handle.block_on(self.reader.head(&id)) {
+                // A drop is known by its key, whatever version it has: as the listing of everything names it, and the functions do.
+                Ok(object) => Some(Ok(Listed::Object(DroppedObject { id, ..object? }))),
                 Err(e) => Some(Err(ListError { place, reason: e.to_string() })),
             }
         })
