@@ -98,7 +98,14 @@ impl<'a> Discovery<'a> {
                     let told = match plan {
                         Plan::Known(format, packing) => Some((format, packing)),
                         Plan::NeedsFirstBytes(packing) => {
-                            handle.block_on(self.run.ingest.tell(&object, packing)).ok().flatten()
+                            match handle.block_on(self.run.ingest.tell(&object, packing)) {
+                                Ok(told) => told,
+                                // What it is nobody knows: it is tried again.
+                                Err(e) => {
+                                    self.run.could_not_be_told(object, e.into());
+                                    continue;
+                                }
+                            }
                         }
                         Plan::Unknown(_) => None,
                     };

@@ -10,7 +10,7 @@ use compactor::{
     UpkeepOutcome, UpkeepSettings, first_columns,
 };
 use drops::{DroppedObject, Timestamp};
-use ingest::{BatchOutcome, Candidate, Ingest, IngestSettings, Schemas};
+use ingest::{BatchOutcome, Candidate, Ingest, IngestSettings, LeftOut, Schemas};
 use runs::data_schema;
 use runtime::Clock;
 use runtime::settings::Pipeline;
@@ -456,6 +456,13 @@ impl PipelineRun {
             lock(&self.pending).rests(&object.id.key);
         }
         young
+    }
+
+    /// A file whose first bytes, which would tell what it is, could not be read.
+    pub(super) fn could_not_be_told(&self, object: DroppedObject, why: LeftOut) {
+        let key = object.id.key.clone();
+        let verdict = lock(&self.pending).left_out(object, why, self.clock.now());
+        self.judged(key, verdict);
     }
 
     pub(super) fn wait_until_settled(&self, object: DroppedObject) {

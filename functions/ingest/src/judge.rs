@@ -135,10 +135,15 @@ impl Ingest {
             // Its process did not die of it: what failed for a passing cause, or was interrupted, never counts.
             return Right::fresh(Expected::HeldBy(claim.batch));
         }
+        let mut aborted = claim.aborted.saturating_add(1);
+        if claim.etag != object.etag && !object.etag.is_empty() {
+            // Its processes died over another content: this one is suspect, and is read before it is judged.
+            aborted = aborted.min(self.settings.aborted_alone_limit);
+        }
         // A claim counts itself as alone when its batch begins, so that nothing need be asked of the dead.
         Right {
             expected: Expected::HeldBy(claim.batch),
-            aborted: claim.aborted.saturating_add(1),
+            aborted,
             aborted_alone: claim.aborted_alone,
             suspect,
             quarantined: None,

@@ -25,7 +25,7 @@ use drops::{BatchId, DroppedObject, PipelineName};
 use ledger::{AbortOutcome, Claim, ClaimOutcome, Holder, Ledger, LedgerError, Liveness, SealOutcome, Sealed};
 use runs::{Fate, Manifest, WriteSettings};
 use runtime::{Clock, Entropy};
-use store::{Source, Store, StoreError};
+use store::{ReadError, Source, Store, StoreError};
 
 pub use judge::{Right, Standing, Suspicion};
 pub use limits::{BATCH_BYTES, BATCH_DROPS, write_settings};
@@ -160,6 +160,16 @@ pub enum LeftOut {
     Contended,
     /// The batch was aborted by others, who took its process for dead.
     Void,
+}
+
+impl From<ReadError> for LeftOut {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::Gone,
+            ReadError::Changed => Self::Changed,
+            ReadError::Passing(reason) => Self::Passing(reason),
+        }
+    }
 }
 
 /// What became of a batch.

@@ -14,7 +14,7 @@ use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
-use store::{OpenObject, ReadError};
+use store::OpenObject;
 
 use crate::ahead::Opening;
 use crate::lineage::Lineage;
@@ -160,7 +160,7 @@ impl<'a> Staging<'a> {
         let mut open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
             Ok(open) => open,
             Err(e) => {
-                self.leave_out(candidate, left_out(e));
+                self.leave_out(candidate, e.into());
                 return Ok(());
             }
         };
@@ -178,7 +178,7 @@ impl<'a> Staging<'a> {
             Read::Stopped => Ending::LeftOut(LeftOut::Stopped { begun: true }),
             // Damage seen in a file that changed meanwhile says nothing about the file.
             Read::Ended(ended) => match (open.verify(), ended) {
-                (Err(e), _) => Ending::LeftOut(left_out(e)),
+                (Err(e), _) => Ending::LeftOut(e.into()),
                 (Ok(()), Ok(())) => match self.nothing_read(&current) {
                     Some(reason) => Ending::Unreadable(reason),
                     None => Ending::Whole,
@@ -472,14 +472,6 @@ fn first_fault(chunk: &Chunk, bad: &BadRecord) -> String {
         reason => reason,
     };
     format!("at byte {byte} (line {line}): {reason}")
-}
-
-fn left_out(error: ReadError) -> LeftOut {
-    match error {
-        ReadError::Gone => LeftOut::Gone,
-        ReadError::Changed => LeftOut::Changed,
-        ReadError::Passing(reason) => LeftOut::Passing(reason),
-    }
 }
 
 fn describe(candidate: &Candidate, fate: Fate, arrived: Option<Timestamp>) -> HeldDrop {

@@ -44,7 +44,9 @@ impl Invariant {
             Self::CommittedByIntent => "each committed batch is named by the intent of its commit",
             Self::AcknowledgedIsFinal => "each drop that was acknowledged is final",
             Self::RunOnce => "no batch is in two commits",
-            Self::Balance => "records read = rows + quarantined, and the audit table has each commit once",
+            Self::Balance => {
+                "records read = rows + quarantined, which is kept, and the audit table has each commit once"
+            }
         }
     }
 }

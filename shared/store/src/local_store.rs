@@ -72,9 +72,10 @@ impl LocalStore {
                 format!("the folder {root} was removed or moved away: put it back as it was"),
             ));
         }
-        if folder == self.root || folder.is_dir() {
+        if folder == self.root {
             return Ok(());
         }
+        // One that is there may have been made by a process that has not flushed its name, and may never do so.
         let parent = folder.parent().unwrap_or(&self.root);
         self.create_below(parent)?;
         match fs::create_dir(folder) {

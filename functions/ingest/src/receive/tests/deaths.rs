@@ -72,6 +72,31 @@ async fn one_that_comes_alone_is_tried_twice_as_well() {
 }
 
 #[tokio::test]
+async fn what_replaced_a_deadly_content_is_read_before_it_is_judged() {
+    for also_deadly in [false, true] {
+        let mut world = World::new().await;
+        world.drop("orders/first.json", r#"{"a":1}"#);
+        world.deliver().await;
+        world.drop("orders/deadly.json", r#"{"a":2}"#);
+        world.change("orders/deadly.json", |object| object.deadly = true);
+        for _ in 0..2 {
+            assert_eq!(world.deliver().await, 1);
+            world.clock.pass(CLAIM_TIME + MINUTE);
+        }
+        // Mended before it was quarantined.
+        world.drop("orders/deadly.json", r#"{"a":3}"#);
+        world.change("orders/deadly.json", |object| object.deadly = also_deadly);
+        if also_deadly {
+            assert!(world.deliver().await > 0, "it is read");
+            world.clock.pass(CLAIM_TIME + MINUTE);
+        }
+        assert_eq!(world.deliver().await, 0);
+        let (quarantined, rows) = (world.quarantined("orders/deadly.json").await, world.held().await.1);
+        assert_eq!((quarantined, rows), (Some(also_deadly), if also_deadly { 1 } else { 2 }));
+    }
+}
+
+#[tokio::test]
 async fn a_death_that_was_the_machines_quarantines_nothing() {
     let mut world = World::new().await;
     world.drop("orders/first.json", r#"{"a":1}"#);
