@@ -96,7 +96,8 @@ impl Table {
         let stores = [
             LocalStore::new(&state, lock.name()),
             LocalStore::new(folder, lock.name()),
-            LocalStore::new(&audit_folder(folder), lock.name()),
+            // Rows go on where their accounting was taken away, which is told of.
+            LocalStore::new(&audit_folder(folder), lock.name()).made_anew(),
         ];
         for store in &stores {
             sweep(store, &locks, now);

@@ -20,8 +20,10 @@ pub struct LocalStore {
     owner: String,
     /// Folders below the root that exist durably.
     folders: Arc<Mutex<HashSet<PathBuf>>>,
-    /// Whether the root was there once: from then on it is never made anew, as what it held may only have been moved away.
+    /// Whether the root was there once: from then on it is not made anew, as what it held may only have been moved away.
     had_root: AtomicBool,
+    /// Unless it may be.
+    made_anew: bool,
 }
 
 impl LocalStore {
@@ -29,7 +31,13 @@ impl LocalStore {
     /// an unfinished file is.
     pub fn new(root: &Path, owner: &str) -> Self {
         let had_root = AtomicBool::new(root.is_dir());
-        Self { root: root.to_owned(), owner: owner.to_owned(), folders: Arc::default(), had_root }
+        Self { root: root.to_owned(), owner: owner.to_owned(), folders: Arc::default(), had_root, made_anew: false }
+    }
+
+    /// The same, of a folder that is made anew where it was taken away: what can do without what it held.
+    #[must_use]
+    pub fn made_anew(self) -> Self {
+        Self { made_anew: true, ..self }
     }
 
     /// Deletes the unfinished files of owners that are dead, in the folder and those below it. Returns how many.
@@ -94,7 +102,7 @@ impl LocalStore {
         };
         let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&folder) || !folder.is_dir() {
-            if !self.had_root.load(Ordering::Relaxed) {
+            if self.made_anew || !self.had_root.load(Ordering::Relaxed) {
                 create_folder(&self.root).map_err(failed("make the folder of"))?;
                 self.had_root.store(true, Ordering::Relaxed);
             }
@@ -284,6 +292,9 @@ mod tests {
                 assert!(refused.to_string().contains("moved away"), "{refused}");
             }
             assert!(!root.exists());
+            let store = LocalStore::new(&folder.path().join(made_by), "me").made_anew();
+            fs::remove_dir_all(folder.path().join(made_by)).unwrap();
+            store.put("a/x", "x".into()).await.unwrap();
         }
     }
 
