@@ -84,18 +84,22 @@ async fn a_table_of_others_in_the_audit_tables_place_is_not_written_to() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
+/// A commit of five drops whose process died between it and its audit rows.
+async fn left_unsettled() -> Place {
     let place = Place::new();
     place.drop_files(0..5).await;
     place.ingest().await;
-    // The process dies between the commit and its audit rows.
     place.audit.fault(Fault::FailBefore, u64::MAX);
     assert!(place.compactor().compact(Trigger::Now).await.is_err());
     assert_eq!(place.lake.commits.load(Ordering::Relaxed), 2, "the table and its first rows");
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), None);
     place.audit.fault(Fault::FailBefore, 0);
+    place
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
+    let place = left_unsettled().await;
     assert!(matches!(place.compactor().open().await.unwrap(), Opened::Table { version: 1, .. }));
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1));
     assert_eq!(commits(&place).await, 0);
@@ -104,12 +108,7 @@ async fn a_commit_that_was_not_settled_is_settled_by_the_next_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_was_cleaned_up_before_it_was_settled_is_marked_with_no_version_that_is_there() {
-    let place = Place::new();
-    place.drop_files(0..5).await;
-    place.ingest().await;
-    place.audit.fault(Fault::FailBefore, u64::MAX);
-    assert!(place.compactor().compact(Trigger::Now).await.is_err());
-    place.audit.fault(Fault::FailBefore, 0);
+    let place = left_unsettled().await;
     for _ in 2..5 {
         place.lake.inner.append_foreign(Foreign::default()).unwrap();
     }
@@ -525,12 +524,7 @@ impl Store for SettledMeanwhile {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_settles_while_the_auditor_looks_is_not_accused() {
-    let place = Place::new();
-    place.drop_files(0..5).await;
-    place.ingest().await;
-    place.audit.fault(Fault::FailBefore, u64::MAX);
-    assert!(place.compactor().compact(Trigger::Now).await.is_err());
-    place.audit.fault(Fault::FailBefore, 0);
+    let place = left_unsettled().await;
     let subject = place.subject();
     let state = SettledMeanwhile { inner: subject.state.clone(), compactor: Mutex::new(Some(place.compactor())) };
     let subject = Subject { state: Arc::new(state), ..subject };
