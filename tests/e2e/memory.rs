@@ -16,8 +16,9 @@ use flate2::write::GzEncoder;
 use crate::exit;
 
 /// Runs within so many MiB.
-fn within(place: &Place, mebibytes: u64) -> Ended {
-    let (ended, measured) = place.measured(&["--memory", &format!("{mebibytes}MiB")]);
+fn within(place: &Place, mebibytes: u64, more: &[&str]) -> Ended {
+    let memory = format!("{mebibytes}MiB");
+    let (ended, measured) = place.measured(&[&["--memory", &memory], more].concat());
     let peak = measured.peak_bytes >> 20;
     assert!(peak < mebibytes, "peak memory was {peak} MiB where {mebibytes} MiB are the bound; {}", ended.stderr);
     assert!(peak >= 5, "a peak of {peak} MiB is none: was the binary measured?");
@@ -32,7 +33,7 @@ fn counts(place: &Place, sql: &str) -> Vec<i64> {
 fn twenty_thousand_tiny_files() {
     let place = Place::new("memory-tiny");
     let truth = layout::write_files(&place.source(), &Shape::new(20_000, 10, 51)).unwrap();
-    within(&place, 256).expect(&[exit::FINAL]);
+    within(&place, 256, &[]).expect(&[exit::FINAL]);
     let sql = "SELECT count(*), count(DISTINCT (_source_file, _source_row)), sum(order_id)::BIGINT FROM rows";
     assert_eq!(counts(&place, sql), [truth.rows, truth.rows, truth.order_ids]);
 }
@@ -51,7 +52,7 @@ fn one_gzip_file_of_300_megabytes() {
         out.write_all(&lines).unwrap();
     }
     out.finish().unwrap().flush().unwrap();
-    within(&place, 256).expect(&[exit::FINAL]);
+    within(&place, 256, &[]).expect(&[exit::FINAL]);
     let sql = "SELECT count(*), count(DISTINCT _source_row), sum(order_id)::BIGINT FROM rows";
     assert_eq!(counts(&place, sql), [truth.rows, truth.rows, truth.order_ids]);
 }
@@ -73,8 +74,38 @@ fn a_very_wide_file() {
         out.write_all(b"}\n").unwrap();
     }
     out.into_inner().unwrap();
-    within(&place, 256).expect(&[exit::FINAL]);
+    within(&place, 256, &[]).expect(&[exit::FINAL]);
     assert_eq!(counts(&place, "SELECT count(*), sum(c1899)::BIGINT FROM rows"), [ROWS, sum]);
+}
+
+#[test]
+fn large_records_of_many_columns_in_a_cluster_order() {
+    const COLUMNS: usize = 1_900;
+    const ROWS: i64 = 200;
+    let place = Place::new("memory-wide-clustered");
+    let mut out = BufWriter::new(File::create(place.source().join("wide.json")).unwrap());
+    let mut random = Random::of(54, &[]);
+    let (mut keys, mut last) = (0, 0);
+    for _ in 0..ROWS {
+        let key = random.below(1_000_000_000) as i64;
+        keys += key;
+        write!(out, "{{\"key\":{key}").unwrap();
+        for column in 1..COLUMNS {
+            let value = random.below(1_000_000) as i64;
+            last += if column == COLUMNS - 1 { value } else { 0 };
+            // Text that does not shrink to nothing: each word differs.
+            write!(out, ",\"c{column}\":\"{value}").unwrap();
+            for _ in 0..53 {
+                write!(out, " {:016x}", random.below(u64::MAX)).unwrap();
+            }
+            out.write_all(b"\"").unwrap();
+        }
+        out.write_all(b"}\n").unwrap();
+    }
+    out.into_inner().unwrap();
+    within(&place, 256, &["--cluster-by", "key"]).expect(&[exit::FINAL]);
+    let last_column = "SELECT count(*), sum(key)::BIGINT, sum(split_part(c1899, ' ', 1)::BIGINT)::BIGINT FROM rows";
+    assert_eq!(counts(&place, last_column), [ROWS, keys, last]);
 }
 
 #[test]
@@ -90,7 +121,7 @@ fn one_line_of_200_megabytes_is_quarantined() {
     out.into_inner().unwrap();
     assert!(fs::metadata(&path).unwrap().len() > 200_000_000);
     fs::write(place.source().join("good.json"), "{\"id\":2}\n").unwrap();
-    within(&place, 256).expect(&[exit::QUARANTINED]);
+    within(&place, 256, &[]).expect(&[exit::QUARANTINED]);
     assert_eq!(counts(&place, "SELECT count(*), sum(id)::BIGINT FROM rows"), [1, 2]);
     let balance = "SELECT sum(rows)::BIGINT, sum(records)::BIGINT - sum(quarantined_records)::BIGINT FROM drops";
     let answer = reader::ask(Engine::DuckDb, &[("drops", &place.audit())], &[("balance", balance)]);

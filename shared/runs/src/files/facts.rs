@@ -57,7 +57,7 @@ fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
 /// What the decompressor of a column chunk holds, in bytes, about: zstd's context, and the one for compression that comes with it.
 const DECOMPRESSOR_BYTES: u64 = 100 << 10;
 
-/// A page before and after decompression, the dictionary, which stays, and the decompressor.
+/// A page before and after decompression, the dictionary, which stays, and the decompressor. What is not compressed is held as it was read.
 fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     let (encoded, plain) = (unsigned(chunk.compressed_size()), unsigned(chunk.uncompressed_size()));
     let dictionary = match chunk.dictionary_page_offset() {
@@ -66,8 +66,11 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     };
     // A dictionary compresses about as the chunk does.
     let dictionary_plain = dictionary.saturating_mul(plain) / encoded.max(1);
-    let page = (encoded + plain) / (pages.max(1) as u64);
-    let decompressor = if chunk.compression() == Compression::UNCOMPRESSED { 0 } else { DECOMPRESSOR_BYTES };
+    let (held, decompressor) = match chunk.compression() {
+        Compression::UNCOMPRESSED => (plain, 0),
+        _ => (encoded + plain, DECOMPRESSOR_BYTES),
+    };
+    let page = held / (pages.max(1) as u64);
     2 * page + 2 * dictionary_plain + decompressor
 }
 

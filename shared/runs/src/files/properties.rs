@@ -47,6 +47,18 @@ impl Default for WriteSettings {
     }
 }
 
+impl WriteSettings {
+    /// How many bytes a row group may have in a file of so many columns: encoded, or of rows that wait to be ([`super::waiting`]), which are
+    /// held once and not beside their encoding.
+    pub(super) fn row_group_bytes_for(&self, columns: usize) -> usize {
+        match (columns > WIDE_COLUMNS, self.staged) {
+            (true, true) => self.row_group_bytes.min(STAGED_WIDE_ROW_GROUP_BYTES),
+            (true, false) => self.row_group_bytes.saturating_mul(2),
+            (false, _) => self.row_group_bytes,
+        }
+    }
+}
+
 /// The footer's name for the id of the order that a file's rows have: who merges it later need not sort it.
 pub(crate) const ORDER: &str = "lithify.order";
 
@@ -60,8 +72,12 @@ const DICTIONARY_BYTES: usize = 256 << 10;
 const BOUND_BYTES: usize = 256;
 /// More columns than this are not written as differences: the encoder of each takes a megabyte as soon as it is made.
 const DIFFERENCES_COLUMNS_MAX: usize = 100;
-/// A run of more columns than this is not compressed: whoever reads it holds a decompressor of 100 KB for each column.
-const STAGED_COMPRESSED_COLUMNS_MAX: usize = 200;
+/// With more columns than this a chunk is a page, and what is kept for each column is what takes memory. A run is not compressed then and has
+/// no statistics: whoever reads it would hold a decompressor of 100 KB for each column; its row groups are never taken as they are. A table
+/// file has statistics of chunks, not of pages as well.
+const WIDE_COLUMNS: usize = 200;
+/// A row group of a run with so many columns: whoever reads the run holds a whole one.
+const STAGED_WIDE_ROW_GROUP_BYTES: usize = 4 << 20;
 /// How many values are looked at to tell whether they repeat.
 const SAMPLE_VALUES: usize = 1024;
 
@@ -72,14 +88,15 @@ pub(super) fn writer_properties(
     columns: usize,
 ) -> Result<WriterProperties, RunsError> {
     let level = ZstdLevel::try_new(settings.compression_level).map_err(RunsError::encode("use this compression"))?;
-    let compression = match settings.staged && columns > STAGED_COMPRESSED_COLUMNS_MAX {
-        true => Compression::UNCOMPRESSED,
-        false => Compression::ZSTD(level),
+    let (compression, statistics) = match (columns > WIDE_COLUMNS, settings.staged) {
+        (true, true) => (Compression::UNCOMPRESSED, EnabledStatistics::None),
+        (true, false) => (Compression::ZSTD(level), EnabledStatistics::Chunk),
+        (false, _) => (Compression::ZSTD(level), EnabledStatistics::Page),
     };
     let mut builder = WriterProperties::builder()
         .set_compression(compression)
         .set_key_value_metadata(Some(vec![KeyValue::new(ORDER.to_owned(), settings.order.id())]))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(statistics)
         .set_statistics_truncate_length(Some(BOUND_BYTES))
         .set_column_index_truncate_length(Some(BOUND_BYTES))
         .set_data_page_size_limit(PAGE_BYTES)

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use decode::schema::type_name;
 use parquet::arrow::ArrowSchemaConverter;
@@ -20,7 +20,7 @@ use crate::error::RunsError;
 
 /// Rows that are encoded before the size of the row group is looked at again.
 const STEP_ROWS: usize = 8192;
-/// The same where a table has very many columns: a row takes much.
+/// The same where a table has very many columns: a row takes much, and no more rows are taken at once than a row group's bytes.
 const WIDE_STEP_ROWS: usize = 128;
 /// More columns than this are not encoded side by side.
 const COLUMNS_AT_ONCE: usize = 100;
@@ -51,7 +51,8 @@ impl<W: Write + Send + Default> FileWriter<W> {
         let properties = Arc::new(writer_properties(settings, sample, parquet.num_columns())?);
         let file = SerializedFileWriter::new(sink, parquet.root_schema_ptr(), properties).map_err(failed)?;
         let columns = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
-        let (row_group_bytes, row_group_rows) = (settings.row_group_bytes.max(1), settings.row_group_rows.max(1));
+        let row_group_bytes = settings.row_group_bytes_for(file.schema_descr().num_columns()).max(1);
+        let row_group_rows = settings.row_group_rows.max(1);
         let waiting = (file.schema_descr().num_columns() > COLUMNS_AT_ONCE).then(|| Waiting::new(&schema));
         Ok(Self { file, columns, schema, open: Vec::new(), open_rows: 0, waiting, row_group_bytes, row_group_rows })
     }
@@ -64,8 +65,8 @@ impl<W: Write + Send + Default> FileWriter<W> {
     /// Encodes rows; their columns must be those of the schema, in its order.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
         let mut written = 0;
+        let step = if self.waiting.is_some() { self.wide_step_rows(batch) } else { STEP_ROWS };
         while written < batch.num_rows() {
-            let step = if self.waiting.is_some() { WIDE_STEP_ROWS } else { STEP_ROWS };
             let rows = (batch.num_rows() - written).min(step).min(self.row_group_rows - self.open_rows);
             self.encode(&batch.slice(written, rows))?;
             written += rows;
@@ -74,6 +75,12 @@ impl<W: Write + Send + Default> FileWriter<W> {
             }
         }
         Ok(())
+    }
+
+    fn wide_step_rows(&self, batch: &RecordBatch) -> usize {
+        let bytes: usize =
+            batch.columns().iter().map(|values| values.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        (self.row_group_bytes / (bytes / batch.num_rows().max(1)).max(1)).clamp(1, WIDE_STEP_ROWS)
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {

@@ -17,21 +17,26 @@ use crate::order::{Keys, Order};
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
 const BATCH_BYTES: u64 = 512 << 10;
 const BATCH_ROWS_MAX: u64 = 8192;
-const BATCH_ROWS_MIN: u64 = 16;
+const BATCH_ROWS_MIN: u64 = 4;
 
 /// How many rows of a run are read at once.
 fn batch_rows(run: &RunInput) -> usize {
     let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
     let row_bytes = (bytes / run.rows.max(1)).max(1);
-    usize::try_from((BATCH_BYTES / row_bytes).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(16)
+    usize::try_from((BATCH_BYTES / row_bytes).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(4)
 }
 
-/// What a reader of a run holds, in bytes, about: pages and dictionaries, the batch as read and as adapted, its keys.
+/// What the footer says of one column in one row group, in memory, and what the reader of a column holds beside its page, in bytes, about.
+const COLUMN_BYTES: u64 = 600;
+
+/// What a reader of a run holds, in bytes, about: the footer, pages and dictionaries, the batch as read and as adapted, its keys.
 pub(super) fn reader_bytes(run: &RunInput) -> u64 {
+    let columns = run.schema.flattened_fields().len() as u64;
+    let footer = columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
     let pages = run.row_groups.iter().map(|group| group.page_bytes).max().unwrap_or(0);
     let rows: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
     let batch = (rows / run.rows.max(1)).max(64).saturating_mul(batch_rows(run) as u64);
-    pages + 3 * batch
+    footer + pages + 3 * batch
 }
 
 /// An open run. Its rows are handed out batch by batch.

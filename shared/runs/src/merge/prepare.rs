@@ -11,6 +11,9 @@ use crate::error::RunsError;
 use crate::files::{TableFileWriter, WriteSettings, row_group_facts};
 use crate::order::Order;
 
+/// A run of a merge in several passes is ended at this size at most, in bytes, where the key changes.
+const SCRATCH_BYTES: u64 = 32 << 20;
+
 impl Job<'_> {
     /// Replaces every run whose keys do not compare with the target's by runs that do: as many rows at once as the budget for readers
     /// allows are put in order, of several runs where these are small.
@@ -29,27 +32,28 @@ impl Job<'_> {
                 bytes += batch.get_array_memory_size();
                 piece.push(batch);
                 if bytes >= piece_bytes {
-                    sorted.push(self.sort_piece(std::mem::take(&mut piece))?);
+                    sorted.extend(self.sort_piece(std::mem::take(&mut piece))?);
                     bytes = 0;
                 }
             }
         }
         if !piece.is_empty() {
-            sorted.push(self.sort_piece(piece)?);
+            sorted.extend(self.sort_piece(piece)?);
         }
         Ok(sorted)
     }
 
-    /// Sorts rows and makes them a run.
-    fn sort_piece(&mut self, piece: Vec<RecordBatch>) -> Result<RunInput, RunsError> {
-        let mut scratch = self.begin_scratch();
+    /// Sorts rows and makes runs of them that do not overlap.
+    fn sort_piece(&mut self, piece: Vec<RecordBatch>) -> Result<Vec<RunInput>, RunsError> {
+        let mut scratch = Scratch::default();
         for batch in self.target.order.sort_all(piece)? {
             scratch.write(batch, self)?;
         }
         scratch.finish(self)
     }
 
-    /// Merges overlapping runs into one until no more overlap than the budget can hold open.
+    /// Merges overlapping runs into some that do not overlap until no more overlap than the budget can hold open. It ends: at no key do more
+    /// runs overlap than before, and at the deepest fewer.
     pub(super) fn merge_until_it_fits(&mut self, mut runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
         loop {
             let spans: Vec<_> = runs.iter().map(plan::Span::of).collect();
@@ -58,17 +62,11 @@ impl Job<'_> {
             group.sort_unstable_by(|a, b| b.cmp(a));
             let members: Vec<RunInput> = group.into_iter().map(|i| runs.swap_remove(i)).collect();
             let addresses: Vec<String> = members.iter().map(|run| run.address.clone()).collect();
-            let mut scratch = self.begin_scratch();
+            let mut scratch = Scratch::default();
             self.merge_rows(members, &mut |batch, job| scratch.write(batch, job))?;
-            runs.push(scratch.finish(self)?);
+            runs.extend(scratch.finish(self)?);
             self.delete_scratch_among(&addresses);
         }
-    }
-
-    fn begin_scratch(&mut self) -> Scratch {
-        let address = (self.target.scratch_name)(self.scratch_made);
-        self.scratch_made += 1;
-        Scratch { address, file: None, first_key: Vec::new(), last_key: Vec::new() }
     }
 
     fn delete_scratch_among(&mut self, addresses: &[String]) {
@@ -79,11 +77,17 @@ impl Job<'_> {
     }
 }
 
-/// A run of the merge itself, in the making.
+/// Runs of the merge itself, in the making: rows in order, cut between two keys, as whoever reads a run holds its whole footer.
+#[derive(Default)]
 struct Scratch {
+    open: Option<OpenRun>,
+    finished: Vec<RunInput>,
+}
+
+/// A run begun with its first rows, which settle how it is encoded.
+struct OpenRun {
     address: String,
-    /// Begun with the first rows, which settle how it is encoded.
-    file: Option<TableFileWriter>,
+    file: TableFileWriter,
     first_key: Vec<u8>,
     last_key: Vec<u8>,
 }
@@ -92,35 +96,54 @@ impl Scratch {
     fn write(&mut self, batch: RecordBatch, job: &mut Job<'_>) -> Result<(), RunsError> {
         let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
         let key = |row| job.target.order.keys(&batch.slice(row, 1)).get(0).to_vec();
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                self.first_key = key(0);
-                let object = job.stores.staging.writer(&self.address)?;
-                let settings = WriteSettings { staged: true, ..job.settings.clone() };
-                none.insert(TableFileWriter::new(object, Arc::clone(&job.schema), &settings, Some(&batch))?)
-            }
+        let (first_key, last_key) = (key(0), key(last));
+        let is_long = |open: &OpenRun| {
+            open.file.bytes() >= SCRATCH_BYTES.min(job.target.memory_bytes / 2) && open.last_key < first_key
         };
-        self.last_key = key(last);
-        file.write(&batch)?;
+        if self.open.as_ref().is_some_and(is_long) {
+            self.end_run(job)?;
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(OpenRun::begin(&batch, first_key, job)?),
+        };
+        open.last_key = last_key;
+        open.file.write(&batch)?;
         // Only rows in table files count as progress; this is the moment to be stopped.
         job.told(0)
     }
 
-    fn finish(self, job: &mut Job<'_>) -> Result<RunInput, RunsError> {
-        let file = self.file.ok_or_else(|| RunsError::encode("merge runs in staging")("they have no rows"))?;
+    fn end_run(&mut self, job: &mut Job<'_>) -> Result<(), RunsError> {
+        let Some(OpenRun { address, file, first_key, last_key }) = self.open.take() else { return Ok(()) };
         let written = file.finish()?;
-        job.scratch.push(self.address.clone());
-        Ok(RunInput {
-            address: self.address,
+        job.scratch.push(address.clone());
+        self.finished.push(RunInput {
+            address,
             schema: Arc::clone(&job.schema),
             order: job.target.order.id(),
             rows: written.rows,
             bytes: written.size,
-            first_key: self.first_key,
-            last_key: self.last_key,
+            first_key,
+            last_key,
             row_groups: row_group_facts(&written.metadata),
-        })
+        });
+        Ok(())
+    }
+
+    fn finish(mut self, job: &mut Job<'_>) -> Result<Vec<RunInput>, RunsError> {
+        self.end_run(job)?;
+        Ok(self.finished)
+    }
+}
+
+impl OpenRun {
+    fn begin(sample: &RecordBatch, first_key: Vec<u8>, job: &mut Job<'_>) -> Result<Self, RunsError> {
+        let address = (job.target.scratch_name)(job.scratch_made);
+        job.scratch_made += 1;
+        let object = job.stores.staging.writer(&address)?;
+        let settings = WriteSettings { staged: true, ..job.settings.clone() };
+        let file = TableFileWriter::new(object, Arc::clone(&job.schema), &settings, Some(sample))?;
+        Ok(Self { address, file, last_key: first_key.clone(), first_key })
     }
 }
 
