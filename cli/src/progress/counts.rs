@@ -13,6 +13,7 @@ pub struct Counts {
     listed: AtomicBool,
     done_drops: AtomicU64,
     done_bytes: AtomicU64,
+    reading_bytes: AtomicU64,
     rows: AtomicU64,
     quarantined: AtomicU64,
     staged_drops: AtomicU64,
@@ -32,7 +33,9 @@ pub struct Snapshot {
     pub done_drops: u64,
     /// Their bytes in the source.
     pub done_bytes: u64,
-    /// Rows decoded from them.
+    /// Bytes that were read of drops that are not done with, about.
+    pub reading_bytes: u64,
+    /// Rows decoded from what is done.
     pub rows: u64,
     /// Quarantined drops and records.
     pub quarantined: u64,
@@ -40,6 +43,13 @@ pub struct Snapshot {
     pub staged_drops: u64,
     /// What is being done, in a word or two; empty before the first.
     pub phase: &'static str,
+}
+
+impl Snapshot {
+    /// Bytes that were read, of drops that are done with and of others, never more than were found.
+    pub fn read_bytes(&self) -> u64 {
+        self.done_bytes.saturating_add(self.reading_bytes).min(self.found_bytes.max(self.done_bytes))
+    }
 }
 
 impl Counts {
@@ -53,6 +63,23 @@ impl Counts {
     pub fn lost(&self, drops: u64, bytes: u64) {
         self.found_drops.fetch_sub(drops, Relaxed);
         self.found_bytes.fetch_sub(bytes, Relaxed);
+        self.is_read(bytes);
+    }
+
+    /// Counts bytes as they are read from a drop that is to be ingested.
+    pub fn reading(&self, bytes: u64) {
+        self.reading_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// What was read so far was read to look at it, and is read again.
+    pub fn only_looked(&self) {
+        self.reading_bytes.store(0, Relaxed);
+    }
+
+    fn is_read(&self, bytes: u64) {
+        let less = |count: u64| Some(count.saturating_sub(bytes));
+        // It is never refused.
+        let _ = self.reading_bytes.fetch_update(Relaxed, Relaxed, less);
     }
 
     /// Says whether the listing is done. Before that the time left is not known.
@@ -65,6 +92,7 @@ impl Counts {
         self.done_drops.fetch_add(drops, Relaxed);
         self.done_bytes.fetch_add(bytes, Relaxed);
         self.rows.fetch_add(rows, Relaxed);
+        self.is_read(bytes);
     }
 
     /// Counts quarantined drops and records.
@@ -95,6 +123,7 @@ impl Counts {
         Snapshot {
             done_drops,
             done_bytes,
+            reading_bytes: self.reading_bytes.load(Relaxed),
             rows: self.rows.load(Relaxed),
             listed: self.listed.load(Relaxed),
             found_drops: self.found_drops.load(Relaxed).max(done_drops),

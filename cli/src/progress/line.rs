@@ -19,7 +19,7 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 /// The speed over the last seconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When, drops done, bytes done; oldest first.
+    /// When, drops done, bytes read; oldest first.
     samples: VecDeque<(Duration, u64, u64)>,
 }
 
@@ -35,7 +35,7 @@ impl Pace {
     pub(super) fn at(&mut self, now: Duration, counts: &Snapshot) -> Speed {
         let due = self.samples.back().is_none_or(|last| now.saturating_sub(last.0) >= SAMPLE_EVERY);
         if due {
-            self.samples.push_back((now, counts.done_drops, counts.done_bytes));
+            self.samples.push_back((now, counts.done_drops, counts.read_bytes()));
         }
         // One sample older than the window stays: the speed is measured over at least the window.
         while self.samples.get(1).is_some_and(|second| now.saturating_sub(second.0) >= WINDOW) {
@@ -47,11 +47,12 @@ impl Pace {
             return Speed::default();
         }
         let each_second = |value: u64, before: u64| value.saturating_sub(before) as f64 / seconds;
-        Speed { drops: each_second(counts.done_drops, *drops), bytes: each_second(counts.done_bytes, *bytes) }
+        Speed { drops: each_second(counts.done_drops, *drops), bytes: each_second(counts.read_bytes(), *bytes) }
     }
 }
 
-/// The time left: by drops or by bytes, whichever is later, as either may be what costs. `None` while it cannot be known.
+/// The time left: by drops or by bytes, whichever is later, as either may be what costs; by bytes alone while large drops are read and none is
+/// done with. `None` while it cannot be known.
 fn left(counts: &Snapshot, speed: Speed) -> Option<Duration> {
     let by = |rest: u64, speed: f64| {
         let seconds = if rest == 0 { 0.0 } else { rest as f64 / speed };
@@ -60,8 +61,11 @@ fn left(counts: &Snapshot, speed: Speed) -> Option<Duration> {
     if !counts.listed {
         return None;
     }
-    let drops = by(counts.found_drops - counts.done_drops.min(counts.found_drops), speed.drops)?;
-    let bytes = by(counts.found_bytes - counts.done_bytes.min(counts.found_bytes), speed.bytes)?;
+    let bytes = by(counts.found_bytes.saturating_sub(counts.read_bytes()), speed.bytes)?;
+    let drops = match counts.reading_bytes > 0 && speed.drops == 0.0 && speed.bytes > 0.0 {
+        true => Duration::ZERO,
+        false => by(counts.found_drops.saturating_sub(counts.done_drops), speed.drops)?,
+    };
     // Whole seconds, upwards: a time that shrinks by fractions only flickers.
     let seconds = drops.max(bytes).as_secs_f64().ceil();
     Duration::try_from_secs_f64(seconds).ok().filter(|left| *left < Duration::from_secs(30 * 24 * 3600))
@@ -76,7 +80,7 @@ pub(super) fn text(counts: &Snapshot, speed: Speed) -> String {
     let more = if counts.listed { "" } else { "+" };
     let drops = if counts.found_drops == 1 { "drop" } else { "drops" };
     text += &format!("{} of {}{more} {drops}, ", number(counts.done_drops), number(counts.found_drops));
-    text += &format!("{}, {} ", count(counts.rows, "row", "rows"), bytes(counts.done_bytes));
+    text += &format!("{}, {} ", count(counts.rows, "row", "rows"), bytes(counts.read_bytes()));
     let drops = count(speed.drops.round() as u64, "drop", "drops");
     text += &format!("({drops}/s, {}/s)", bytes(speed.bytes.round() as u64));
     text + &rest_text(counts) + &left_text(counts, speed)
@@ -89,11 +93,16 @@ pub(super) fn bar_text(counts: &Snapshot, speed: Speed, columns: usize) -> Strin
     let done = format!("{} of {}{more}", number(counts.done_drops), number(counts.found_drops));
     let phase = if counts.phase.is_empty() { String::new() } else { format!("{}: ", counts.phase) };
     let mut text = if width(&phase) + width(&done) <= columns { phase + &done } else { done };
+    // Within large drops the bytes tell that something moves.
+    let rate = match speed.drops.round() as u64 {
+        0 if counts.reading_bytes > 0 => bytes(speed.bytes.round() as u64),
+        drops => number(drops),
+    };
     let others = [
-        format!(", {}/s", number(speed.drops.round() as u64)),
+        format!(", {rate}/s"),
         left_text(counts, speed),
         format!(", {}", count(counts.rows, "row", "rows")),
-        format!(", {}", bytes(counts.done_bytes)),
+        format!(", {}", bytes(counts.read_bytes())),
         quarantined_text(counts),
         staged_text(counts),
     ];
@@ -182,6 +191,21 @@ mod tests {
         assert!(listing.contains("1,234 of 5,678+ drops") && listing.ends_with(", ? left"), "{listing}");
         let more = text(&Snapshot { quarantined: 3, staged_drops: 1_000, ..some() }, speed);
         assert!(more.contains("MB/s), 3 quarantined, 1,000 staged, 8 s left"), "{more}");
+    }
+
+    #[test]
+    fn a_large_drop_moves_the_bytes_before_it_is_done() {
+        let large =
+            |read| Snapshot { found_drops: 1, done_drops: 0, done_bytes: 0, reading_bytes: read, rows: 0, ..some() };
+        let mut pace = Pace::default();
+        pace.at(SECOND, &large(1_000_000));
+        let speed = pace.at(2 * SECOND, &large(4_000_000));
+        let told = "reading: 0 of 1 drop, 0 rows, 4.0 MB (0 drops/s, 3.0 MB/s), 4 s left";
+        assert_eq!(text(&large(4_000_000), speed), told);
+        assert_eq!(bar_text(&large(4_000_000), speed, 70), "reading: 0 of 1, 3.0 MB/s, 4 s left, 0 rows, 4.0 MB");
+        // What is read again is not more than there is.
+        assert_eq!(large(u64::MAX).read_bytes(), 16_000_000);
+        assert_eq!(Snapshot { found_bytes: 0, ..some() }.read_bytes(), 3_400_000);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod counts;
 mod line;
+mod reading;
 mod share;
 
 use std::{
@@ -22,6 +23,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::Clock;
 
 pub use counts::Counts;
+pub use reading::Reading;
 pub use share::Share;
 
 use crate::human::plain;
@@ -205,9 +207,13 @@ impl Painter {
             }
             Show::Bar => {
                 let bar = &self.messages.bar;
-                // A bar of no length shows as full.
-                bar.set_length(counts.found_drops.max(1));
-                bar.set_position(counts.done_drops);
+                // A bar of no length shows as full. Bytes move it within a large drop; drops where there is nothing in them.
+                let (done, found) = match counts.found_bytes {
+                    0 => (counts.done_drops, counts.found_drops),
+                    found => (counts.read_bytes(), found),
+                };
+                bar.set_length(found.max(1));
+                bar.set_position(done);
                 bar.set_message(line::bar_text(&counts, speed, columns()));
                 bar.tick();
             }

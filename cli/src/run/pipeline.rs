@@ -23,7 +23,7 @@ use super::machine::{Machine, Table};
 use super::pending::{Pending, Verdict};
 use super::place::SourcePlace;
 use super::{RunError, Tally};
-use crate::progress::{Counts, Messages, Share};
+use crate::progress::{Counts, Messages, Reading, Share};
 use crate::report::PipelineSummary;
 
 /// How many drops that were read alone, and ended their process each time, make a drop deadly. Three, where people press
@@ -97,7 +97,7 @@ impl PipelineRun {
             ingest::Parts {
                 ledger: table.ledger.clone(),
                 liveness: table.liveness.clone(),
-                source: source.reader(),
+                source: Arc::new(Reading::new(source.reader(), counts.clone())),
                 state: table.state.clone(),
                 clock: machine.clock.clone(),
                 entropy: machine.entropy.clone(),
@@ -427,6 +427,7 @@ impl PipelineRun {
             Some(version) => version,
             None => {
                 let observed = self.ingest.sample(candidates).await?;
+                self.counts.only_looked();
                 self.schemas.evolve(&observed).await?
             }
         };
