@@ -106,7 +106,7 @@ impl Pending {
             }
             LeftOut::Changed => "it changed while it was read".to_owned(),
             LeftOut::Stopped { .. } => "interrupted".to_owned(),
-            LeftOut::Passing(reason) => reason,
+            LeftOut::NoVersionId(reason) | LeftOut::Passing(reason) => reason,
         };
         let tries = self.tries.entry(object.id.key.clone()).or_default();
         *tries += 1;

@@ -149,6 +149,8 @@ pub enum LeftOut {
     Gone,
     /// It changed while it was read.
     Changed,
+    /// What names its version is no version's id, in S3's words.
+    NoVersionId(String),
     /// A passing cause, in words.
     Passing(String),
     /// The caller told it to stop.
@@ -167,6 +169,7 @@ impl From<ReadError> for LeftOut {
         match error {
             ReadError::Gone => Self::Gone,
             ReadError::Changed => Self::Changed,
+            ReadError::NoVersionId(reason) => Self::NoVersionId(reason),
             ReadError::Passing(reason) => Self::Passing(reason),
         }
     }

@@ -55,6 +55,7 @@ impl From<ReadError> for Unfit {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Gone => Fate::Missing.into(),
+            ReadError::NoVersionId(why) => Fate::NotUnderstood(why).into(),
             ReadError::Changed | ReadError::Passing(_) => {
                 Self { fate: Fate::Again(Wait::BackOff), why: Some(error.to_string()) }
             }

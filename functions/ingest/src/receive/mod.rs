@@ -152,7 +152,8 @@ impl Receiver {
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
         self.resolve(&mut arrivals.drops, &lanes, told).await;
         let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
-        let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+        let mut handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+        self.bury_drops(&arrivals.drops, &fates, &mut handed, &lanes, metrics).await;
         let sent = self.renew(&arrivals.drops, &fates, handed, &messages, &lanes, metrics).await;
 
         let mut stranded = Vec::new();

@@ -244,6 +244,7 @@ impl<'a> Shift<'a> {
                 LeftOut::Stopped { begun: true } => self.again(&object.id, Wait::None, OUT_OF_TIME),
                 LeftOut::Stopped { begun: false } => self.again(&object.id, Wait::Turn, OUT_OF_TIME),
                 LeftOut::Void => self.again(&object.id, Wait::BackOff, "its batch was taken for dead"),
+                LeftOut::NoVersionId(why) => self.decide(&object.id, Fate::NotUnderstood(why)),
                 LeftOut::Passing(why) => {
                     let fate = self.passing(&object.id, &why);
                     self.decide(&object.id, fate);
@@ -387,7 +388,8 @@ impl<'a> Shift<'a> {
         let fates: Vec<Fate> = fates.into_iter().map(|fate| fate.unwrap_or(Fate::Again(Wait::BackOff))).collect();
         for fate in &fates {
             match fate {
-                Fate::Staged => {}
+                // Counted as a message that cannot be understood.
+                Fate::Staged | Fate::NotUnderstood(_) => {}
                 Fate::Duplicate => tally.duplicates += 1,
                 Fate::Missing => tally.missing_objects += 1,
                 Fate::Skipped => tally.skipped += 1,

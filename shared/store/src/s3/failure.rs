@@ -19,6 +19,10 @@ pub(super) enum Failure {
     Changed,
     /// It has no such bytes.
     OutOfRange,
+    /// What names its version is no version's id: no request for it is ever answered.
+    NoVersionId(String),
+    /// S3 refuses without a word: its answers to `HEAD` have no body that could tell.
+    Untold(String),
     /// Denied, throttled, broken off, ...: what was tried, on what, and S3's word for it.
     Other(String),
 }
@@ -41,6 +45,11 @@ impl Failure {
             (405, Some("MethodNotAllowed") | None) => Self::Missing,
             (412, _) => Self::Changed,
             (416, _) => Self::OutOfRange,
+            (400, Some("InvalidArgument")) if is_of_version(&error) => {
+                let message = answer.err().message().unwrap_or("it gives no reason");
+                Self::NoVersionId(format!("{operation} {place}: S3 answered InvalidArgument (400): {message}"))
+            }
+            (400, None) => Self::Untold(format!("{operation} {place}: S3 answered without a code (400)")),
             _ => {
                 let message = answer.err().message().unwrap_or("it gives no reason");
                 let hint = if code == Some("InvalidObjectState") {
@@ -65,7 +74,8 @@ impl Failure {
             Self::Missing => ReadError::Gone,
             Self::Changed => ReadError::Changed,
             Self::OutOfRange => ReadError::Passing("S3 says that the object is shorter than it told before".to_owned()),
-            Self::Other(reason) => ReadError::Passing(reason.clone()),
+            Self::NoVersionId(reason) => ReadError::NoVersionId(reason.clone()),
+            Self::Untold(reason) | Self::Other(reason) => ReadError::Passing(reason.clone()),
         }
     }
 
@@ -83,7 +93,19 @@ impl Failure {
             Self::Missing => io::Error::new(io::ErrorKind::NotFound, "it is gone"),
             Self::Changed => io::Error::other("it was replaced while it was read"),
             Self::OutOfRange => io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than it was"),
-            Self::Other(reason) => io::Error::other(reason.clone()),
+            Self::NoVersionId(reason) | Self::Untold(reason) | Self::Other(reason) => io::Error::other(reason.clone()),
         }
     }
+}
+
+/// Whether S3 refuses the argument that names a version: its answer names it, and its message speaks of a version id ("Invalid version id
+/// specified"). Others that speak its language do one or the other.
+fn is_of_version<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    let SdkError::ServiceError(answer) = error else { return false };
+    let body = answer.raw().body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    let says = |text: &str| text.to_ascii_lowercase().contains("version id");
+    body.contains("<ArgumentName>versionId<") || answer.err().message().is_some_and(says)
 }

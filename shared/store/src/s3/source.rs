@@ -45,7 +45,7 @@ impl S3Source {
     /// `None` if there is no such object (or version).
     ///
     /// # Errors
-    /// [`ReadError::Passing`] if S3 does not say.
+    /// [`ReadError::Passing`] if S3 does not say; [`ReadError::NoVersionId`] if the identity's version cannot be one.
     pub async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
         let (version_of_id, etag) = match id.version.as_deref() {
             Some(etag) if is_etag(etag) => (None, Some(etag)),
@@ -70,7 +70,17 @@ impl S3Source {
             }
             // Another etag: the content that this identity names is gone.
             Err(Failure::Missing | Failure::Changed) => Ok(None),
+            Err(Failure::Untold(reason)) if version_of_id.is_some() => Err(self.why_untold(id, reason).await),
             Err(failure) => Err(failure.to_read()),
+        }
+    }
+
+    /// Why S3 refuses to tell of a version: asked for its last byte, it says it in words. `reason` where even then there are none.
+    async fn why_untold(&self, id: &DropId, reason: String) -> ReadError {
+        let wanted = Wanted { place: place(id), version: id.version.clone(), etag: None, over: self.over.clone() };
+        match Content::open(&self.client, wanted, Stretch::Last(1)).await {
+            Ok(_) | Err(Failure::OutOfRange) => ReadError::Passing(reason),
+            Err(failure) => failure.to_read(),
         }
     }
 }

@@ -270,3 +270,38 @@ async fn reading_blocks_no_runtime_of_one_thread() {
     });
     assert!(read.await.unwrap() == content);
 }
+
+/// To `HEAD` S3 gives no reason: it is asked again for one. Only what is said of the version's id is about that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_versions_id_is_told_from_what_may_pass() {
+    let key = format!("{}a", prefix());
+    let mut object = put(&key, "content").await;
+    object.id.version = Some("no version's id".to_owned());
+    let is_about_the_version = |error: Option<ReadError>| match error {
+        Some(ReadError::NoVersionId(reason)) => {
+            assert!(reason.contains("InvalidArgument") && reason.contains(&key), "{reason}");
+            true
+        }
+        Some(ReadError::Passing(_)) => false,
+        other => panic!("{other:?}"),
+    };
+    let answers = [
+        (Fault::Says(400, "InvalidArgument", "Invalid version id specified"), true),
+        (Fault::Says(400, "InvalidArgument", "x</Message><ArgumentName>versionId</ArgumentName><Message>"), true),
+        (Fault::Says(400, "InvalidArgument", "Requests must be signed by version 4"), false),
+        (Fault::Says(400, "ExpiredToken", "The provided token has expired."), false),
+        (Fault::Says(400, "KMS.DisabledException", "the key is disabled"), false),
+    ];
+    for (fault, expected) in answers {
+        let proxy = Proxy::start(&server(), move |_| fault);
+        let source = source(&proxy.endpoint);
+        assert_eq!(is_about_the_version(source.open(&object).await.err()), expected, "open: {fault:?}");
+        assert_eq!(is_about_the_version(source.head(&object.id).await.err()), expected, "head: {fault:?}");
+    }
+    // Where only `HEAD` is refused, nothing is known.
+    let heads = |request: &Request| if request.method == "HEAD" { Fault::Answer(400, "") } else { Fault::None };
+    let proxy = Proxy::start(&server(), heads);
+    let current = drops::DropId { version: None, ..object.id.clone() };
+    assert!(matches!(source(&proxy.endpoint).head(&current).await, Err(ReadError::Passing(_))));
+    assert_eq!(proxy.seen().len(), 1, "of the current one there is nothing more to ask");
+}

@@ -9,4 +9,5 @@ mod keys;
 mod patience;
 mod runs;
 mod secrets;
+mod versions;
 mod world;

@@ -96,6 +96,17 @@ pub(super) fn version_of(content: &[u8]) -> String {
     format!("version-{}", etag(content))
 }
 
+/// What names a version and is none, wherever it is read in full.
+pub(super) const NO_VERSION: &str = "no version's id";
+
+/// S3 looks at the form of a version's id before it looks for the object.
+fn refuse(version: Option<&String>) -> Result<(), ReadError> {
+    if version.is_some_and(|version| version == NO_VERSION) {
+        return Err(ReadError::NoVersionId("S3 answered InvalidArgument (400): Invalid version id specified".into()));
+    }
+    Ok(())
+}
+
 pub(super) fn etag(content: &[u8]) -> String {
     format!(
         "{:016x}{:016x}",
@@ -157,6 +168,7 @@ impl Source for Bucket {
         }
         let version = self.version(found);
         let asked = object.id.version.as_ref().filter(|asked| **asked != object.etag).or(object.read_at.as_ref());
+        refuse(asked)?;
         let is_there = asked.map_or(!found.deleted, |asked| version.as_ref() == Some(asked));
         if !is_there {
             return Err(ReadError::Gone);
@@ -177,6 +189,7 @@ impl Heads for Bucket {
         if self.denies_heads.load(Ordering::Relaxed) {
             return Err(ReadError::Passing("AccessDenied".into()));
         }
+        refuse(id.version.as_ref())?;
         let objects = self.objects.lock().unwrap();
         let Some(found) = objects.get(&id.key) else { return Ok(None) };
         let (etag, version) = (etag(&found.content), self.version(found));
