@@ -3,16 +3,20 @@
 //! Most notifications leave nothing to ask. The others are asked for side by side, in a part of the invocation's time, so that whatever
 //! was learned by then can still be ingested.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use decode::format::{Format, Packing, Plan};
 use decode::inflate::{Buffers, tell};
 use drops::notification::Notification;
 use drops::{DropId, DroppedObject};
 use futures::StreamExt;
+use futures::future::{Either, FutureExt, select};
 use ledger::Expected;
 use store::ReadError;
 
+use super::Heads;
 use super::arrivals::Arrival;
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
@@ -26,8 +30,12 @@ const ASKED_AT_ONCE: usize = 32;
 pub(super) struct Asker<'a> {
     pub(super) lane: &'a Lane,
     pub(super) source: Arc<Peeked>,
+    /// What its objects are now.
+    pub(super) heads: Arc<dyn Heads>,
     /// Tells when to ask no more.
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+    /// For how long answers are waited for: what hangs holds nobody up.
+    pub(super) time: Duration,
     /// From what size on drops are not read here.
     pub(super) large: Option<u64>,
 }
@@ -63,21 +71,30 @@ impl From<ReadError> for Unfit {
     }
 }
 
-impl<'a> Asker<'a> {
-    pub(super) fn new(
-        lane: &'a Lane,
-        source: Arc<Peeked>,
-        stop: &'a (dyn Fn() -> bool + Sync),
-        large: Option<u64>,
-    ) -> Self {
-        Self { lane, source, stop, large }
-    }
+/// What S3 did not say.
+const NO_ANSWER: &str = "S3 did not say what it is in the time that there was";
 
+impl Asker<'_> {
     /// Every arrival as a candidate that nobody has claimed, or why it is none; in their order.
     pub(super) async fn all(&self, arrivals: &[Arrival]) -> Vec<Result<Known, Unfit>> {
-        let asks_versions = self.asks_versions(arrivals).await;
-        let asked = arrivals.iter().map(|arrival| self.one(arrival, asks_versions));
+        let over = tokio::time::sleep(self.time).boxed().shared();
+        // Where it is not known, each is told when it is opened.
+        let asking = tokio::time::timeout(self.time / 4, self.asks_versions(arrivals));
+        let asks_versions = asking.await.unwrap_or(false);
+        let asked = arrivals.iter().map(|arrival| self.one_in_time(arrival, asks_versions, over.clone()));
         futures::stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await
+    }
+
+    async fn one_in_time(
+        &self,
+        arrival: &Arrival,
+        asks_versions: bool,
+        over: impl Future<Output = ()> + Unpin,
+    ) -> Result<Known, Unfit> {
+        match select(pin!(self.one(arrival, asks_versions)), over).await {
+            Either::Left((told, _)) => told,
+            Either::Right(_) => Err(Unfit { fate: Fate::Again(Wait::BackOff), why: Some(NO_ANSWER.to_owned()) }),
+        }
     }
 
     async fn one(&self, arrival: &Arrival, asks_versions: bool) -> Result<Known, Unfit> {
@@ -151,10 +168,10 @@ impl<'a> Asker<'a> {
         self.in_time()?;
         let fits = |now: &DroppedObject| object.etag.is_empty() || now.etag == object.etag;
         let of_other = DropId { key: other.to_owned(), ..object.id.clone() };
-        if self.lane.heads.head(&object.id).await?.is_some_and(|now| fits(&now)) {
+        if self.heads.head(&object.id).await?.is_some_and(|now| fits(&now)) {
             return Ok(object);
         }
-        match self.lane.heads.head(&of_other).await?.filter(fits) {
+        match self.heads.head(&of_other).await?.filter(fits) {
             Some(_) => Ok(DroppedObject { id: of_other, ..object }),
             None => Ok(object),
         }
@@ -182,14 +199,14 @@ impl<'a> Asker<'a> {
     /// that there is: a delete marker stands before it, and it is not gone.
     pub(super) async fn now(&self, id: &DropId, notified: &[&str]) -> Result<DroppedObject, Unfit> {
         if self.lane.holds_version() {
-            let mut object = self.lane.heads.head(id).await?.ok_or(Fate::Missing)?;
+            let mut object = self.heads.head(id).await?.ok_or(Fate::Missing)?;
             object.id.version.get_or_insert_with(|| object.etag.clone());
             return Ok(object);
         }
         let versions = std::iter::once(None).chain(notified.iter().map(|version| Some((*version).to_owned())));
         for read_at in versions {
             let asked = DropId { version: read_at.clone(), ..id.clone() };
-            if let Some(object) = self.lane.heads.head(&asked).await? {
+            if let Some(object) = self.heads.head(&asked).await? {
                 return Ok(DroppedObject { id: id.clone(), read_at, ..object });
             }
         }

@@ -269,13 +269,15 @@ impl Receiver {
         let until = self.until(told.deadline);
         let source = lane.source.within(until).unwrap_or_else(|| lane.source.clone());
         let source = Arc::new(Peeked::new(source, self.settings.budget.bytes_ahead));
+        let heads = lane.heads.within(until).unwrap_or_else(|| lane.heads.clone());
         let ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
         let large = lanes.queues.large_queue.as_ref().filter(|_| !self.settings.is_large);
         let large = large.map(|_| lanes.queues.large_drop_size);
-        let (stop, asked_enough) = (self.stop_in(until), self.stop_in(until / 2));
+        let (stop, asking) = (self.stop_in(until), until / 2);
+        let asked_enough = self.stop_in(asking);
         let (lane, handle) = (lane.clone(), Handle::current());
         let work = tokio::task::spawn_blocking(move || {
-            let asker = Asker::new(&lane, source, &asked_enough, large);
+            let asker = Asker { lane: &lane, source, heads, stop: &asked_enough, time: asking, large };
             handle.block_on(Shift::new(ingest, asker, &arrivals, &stop).work())
         });
         let worked = work.await.unwrap_or_else(|e| {

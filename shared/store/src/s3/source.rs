@@ -41,6 +41,12 @@ impl S3Source {
         Self { client, ahead, over: Over::default() }
     }
 
+    /// The same for somebody who has this much time. Must be called within a runtime.
+    #[must_use]
+    pub fn in_time(&self, time: Duration) -> Self {
+        Self { over: Over::after(time), ..self.clone() }
+    }
+
     /// What an identity names now: its etag, size and time, and its version if it has one, also where the identity was said to be an etag.
     /// `None` if there is no such object (or version).
     ///
@@ -129,7 +135,7 @@ impl Source for S3Source {
     }
 
     fn within(&self, time: Duration) -> Option<Arc<dyn Source>> {
-        Some(Arc::new(Self { over: Over::after(time), ..self.clone() }))
+        Some(Arc::new(self.in_time(time)))
     }
 }
 

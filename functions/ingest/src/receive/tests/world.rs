@@ -31,9 +31,9 @@ pub(super) const CLAIM_TIME: Duration = Duration::from_secs(960);
 pub(super) const RECEIVES_MAX: u32 = 12;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// A clock that a test sets.
+/// A clock that a test sets, and what it goes on by when somebody looks at it next.
 #[derive(Default)]
-pub(super) struct SetClock(AtomicI64);
+pub(super) struct SetClock(AtomicI64, AtomicI64);
 
 impl SetClock {
     pub(super) fn pass(&self, time: Duration) {
@@ -43,6 +43,7 @@ impl SetClock {
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
+        self.0.fetch_add(self.1.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         Timestamp(1_700_000_000_000_000 + self.0.load(Ordering::Relaxed))
     }
 
@@ -63,6 +64,8 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
+    /// Whether the clock passes the deadline while it is decoded, each time.
+    pub(super) heavy: bool,
     /// Whether nobody is answered who asks for it, as long as this is so.
     pub(super) hangs: bool,
     /// Whether it has no version though its bucket keeps them: it was put before that, or while that was suspended.
@@ -81,6 +84,8 @@ pub(super) struct Bucket {
     pub(super) versions: AtomicBool,
     /// Whether nobody is told what an object is.
     pub(super) denies_heads: AtomicBool,
+    /// Whether nobody is answered who asks what an object is whose key says `hangs`.
+    pub(super) hangs_heads: AtomicBool,
 }
 
 impl Bucket {
@@ -119,6 +124,7 @@ struct Opened {
     content: io::Cursor<Vec<u8>>,
     deadly: bool,
     slow: Option<Arc<SetClock>>,
+    heavy: Option<Arc<SetClock>>,
 }
 
 impl Read for Opened {
@@ -129,6 +135,9 @@ impl Read for Opened {
         }
         if let Some(clock) = self.slow.take() {
             clock.pass(Duration::from_secs(200));
+        }
+        if let Some(clock) = self.heavy.take() {
+            clock.1.store(200_000_000, Ordering::Relaxed);
         }
         // Little at a time, so that there are several chunks.
         let most = buffer.len().min(1 << 16);
@@ -178,7 +187,8 @@ impl Source for Bucket {
         }
         let slow = found.slow.then(|| self.clock.clone());
         found.slow = false;
-        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow }))
+        let heavy = found.heavy.then(|| self.clock.clone());
+        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow, heavy }))
     }
 }
 
@@ -188,6 +198,9 @@ impl Heads for Bucket {
         self.heads.fetch_add(1, Ordering::Relaxed);
         if self.denies_heads.load(Ordering::Relaxed) {
             return Err(ReadError::Passing("AccessDenied".into()));
+        }
+        while self.hangs_heads.load(Ordering::Relaxed) && id.key.contains("hangs") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         refuse(id.version.as_ref())?;
         let objects = self.objects.lock().unwrap();
@@ -440,6 +453,14 @@ impl World {
     pub(super) async fn deliver(&mut self) -> usize {
         let told = self.told();
         self.deliver_until(told).await
+    }
+
+    /// The same, to the function for large drops.
+    pub(super) async fn deliver_to_large(&mut self) -> usize {
+        std::mem::swap(&mut self.receiver, &mut self.large);
+        let left = self.deliver().await;
+        std::mem::swap(&mut self.receiver, &mut self.large);
+        left
     }
 
     pub(super) async fn deliver_until(&mut self, told: Call) -> usize {
