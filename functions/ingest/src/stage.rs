@@ -4,13 +4,14 @@
 //! a run gets runs of its own, which count only once it was read to its end; until then everything of it can be taken back.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
 use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
-use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
+use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
@@ -18,6 +19,7 @@ use store::OpenObject;
 
 use crate::ahead::Opening;
 use crate::lineage::Lineage;
+use crate::pace::Paced;
 use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
 use crate::rescued;
 use crate::schemas::SchemaVersion;
@@ -44,6 +46,10 @@ pub(crate) struct Staging<'a> {
     version: SchemaVersion,
     /// The newest schema version among the runs.
     newest_run: u64,
+    /// Whether it is the batch of one drop.
+    alone: bool,
+    /// How long the drop at hand waited for its runs to be written.
+    waited: Duration,
     rows: Rows,
     lineage: Lineage,
     splitter: Splitter,
@@ -104,7 +110,7 @@ enum Ending {
 }
 
 impl<'a> Staging<'a> {
-    pub(crate) async fn begin(ingest: &'a Ingest, id: BatchId, slot: usize) -> Result<Self, IngestError> {
+    pub(crate) async fn begin(ingest: &'a Ingest, id: BatchId, slot: usize, alone: bool) -> Result<Self, IngestError> {
         let newest = ingest.schemas.newest().await?;
         let version =
             newest.ok_or_else(|| IngestError::Internal("a batch began before the table had a schema".into()))?;
@@ -119,6 +125,8 @@ impl<'a> Staging<'a> {
             lineage: Lineage::new(ingest.clock.now()),
             quarantine: Quarantine::new(ingest.state.clone(), &ingest.settings.pipeline, id),
             newest_run: version.number,
+            alone,
+            waited: Duration::ZERO,
             version,
             ingest,
             id,
@@ -157,13 +165,16 @@ impl<'a> Staging<'a> {
     ) -> Result<(), IngestError> {
         let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
         self.ingest.holder.begin(self.slot, self.id, reading);
-        let mut open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
+        let open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
             Ok(open) => open,
             Err(e) => {
                 self.leave_out(candidate, e.into());
                 return Ok(());
             }
         };
+        let ingest = self.ingest;
+        let mut open = Paced::new(open, ingest.clock.as_ref());
+        self.waited = Duration::ZERO;
         let mut current =
             Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
         if let Some(modified) = open.modified() {
@@ -173,9 +184,12 @@ impl<'a> Staging<'a> {
         let arrived = current.arrived;
         self.lineage.begin(&candidate.object);
         self.rows.set_beside(self.lineage.row_bytes());
-        let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
+        let read = self.decode(&candidate, &mut open, &mut current, stop).await?;
         let ending = match read {
-            Read::Stopped => Ending::LeftOut(LeftOut::Stopped { begun: true }),
+            Read::Stopped => match ingest.out_of_time(&candidate.right, self.alone, &open, self.waited) {
+                Ok(why) => Ending::LeftOut(why),
+                Err(reason) => Ending::Unreadable(reason),
+            },
             // Damage seen in a file that changed meanwhile says nothing about the file.
             Read::Ended(ended) => match (open.verify(), ended) {
                 (Err(e), _) => Ending::LeftOut(e.into()),
@@ -276,7 +290,7 @@ impl<'a> Staging<'a> {
             self.splitter.poison();
         }
         if let (None, Some(bad)) = (&current.first_fault, fitted.faults.first()) {
-            current.first_fault = Some(first_fault(chunk, bad));
+            current.first_fault = Some(bad.told(chunk));
         }
         current.quarantined_records += fitted.faults.len() as u64;
         for (at, bad) in fitted.faults.iter().enumerate() {
@@ -425,7 +439,9 @@ impl<'a> Staging<'a> {
         self.next_run += 1;
         self.newest_run = self.newest_run.max(self.version.number);
         let bytes = run.bytes.len() as u64;
+        let began = self.ingest.clock.monotonic();
         self.ingest.state.put(&address, run.bytes).await?;
+        self.waited += self.ingest.clock.monotonic().saturating_sub(began);
         Ok(Some(StagedRun {
             address,
             schema_version: self.version.number,
@@ -461,17 +477,6 @@ pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'
         Format::Json => RecordKind::Json,
         Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
     }
-}
-
-/// Where a bad record lies and what is wrong with it.
-fn first_fault(chunk: &Chunk, bad: &BadRecord) -> String {
-    let (byte, line) = (chunk.first_byte + bad.span.start as u64, bad.span.line);
-    // Of a drop without any whole record it is not the rest that is missing.
-    let reason = match bad.fault.reason.as_str() {
-        ENDED_EARLY => "the compressed file ends before it; have the file sent again",
-        reason => reason,
-    };
-    format!("at byte {byte} (line {line}): {reason}")
 }
 
 fn describe(candidate: &Candidate, fate: Fate, arrived: Option<Timestamp>) -> HeldDrop {

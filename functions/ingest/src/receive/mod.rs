@@ -203,11 +203,12 @@ impl Receiver {
     /// from all others, time after time. Gives each drop's fate, in their order.
     async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
+        let whole = self.until(told.deadline);
         let resolved = drops.iter().enumerate().filter(|(_, drop)| !drop.unresolved);
         for (lane, places) in turns(resolved.map(|(place, drop)| (drop.lane, place))) {
             let Some(lane) = lanes.lanes.get(lane) else { continue };
             let own = places.iter().map(|place| drops[*place].clone()).collect();
-            let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, told).await;
+            let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, (told, whole)).await;
             tally.tell(lane.pipeline.name.as_str(), metrics);
             for (place, fate) in places.into_iter().zip(worked) {
                 fates[place] = fate;
@@ -218,7 +219,13 @@ impl Receiver {
 
     /// Works for one pipeline as long as there is time. What hangs beyond that is given up: an invocation that Lambda ends would look as if
     /// a drop had ended it. The thread that hangs finds its batch void when it seals.
-    async fn work_in_time(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Call) -> Worked {
+    async fn work_in_time(
+        &self,
+        lane: &Arc<Lane>,
+        arrivals: Vec<Arrival>,
+        lanes: &Arc<Lanes>,
+        (told, whole): (&Call, Duration),
+    ) -> Worked {
         let (count, under_way) = (arrivals.len(), UnderWay::default());
         let left = told.deadline.microseconds_since(self.clock.now());
         let left = Duration::from_micros(left).saturating_sub(GIVEN_UP);
@@ -227,7 +234,7 @@ impl Receiver {
             tracing::warn!(pipeline = %lane.pipeline.name, drops = count, "there is no time left to begin: they come again");
             return Worked::all_again(count, Wait::Turn);
         }
-        let work = self.work_in(lane, arrivals, lanes, told, under_way.clone());
+        let work = self.work_in(lane, arrivals, lanes, (told, whole), under_way.clone());
         if let Ok(worked) = tokio::time::timeout(left, work).await {
             return worked;
         }
@@ -248,7 +255,7 @@ impl Receiver {
         lane: &Arc<Lane>,
         arrivals: Vec<Arrival>,
         lanes: &Arc<Lanes>,
-        told: &Call,
+        (told, whole): (&Call, Duration),
         under_way: UnderWay,
     ) -> Worked {
         let count = arrivals.len();
@@ -270,9 +277,13 @@ impl Receiver {
         let source = lane.source.within(until).unwrap_or_else(|| lane.source.clone());
         let source = Arc::new(Peeked::new(source, self.settings.budget.bytes_ahead));
         let heads = lane.heads.within(until).unwrap_or_else(|| lane.heads.clone());
-        let ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
+        let mut ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
         let large = lanes.queues.large_queue.as_ref().filter(|_| !self.settings.is_large);
         let large = large.map(|_| lanes.queues.large_drop_size);
+        if large.is_none() {
+            // Nobody gives a drop more time. What is learned before it is read, and who was worked for before, takes a quarter at most.
+            ingest = ingest.outlasted_after(whole * 3 / 4);
+        }
         let (stop, asking) = (self.stop_in(until), until / 2);
         let asked_enough = self.stop_in(asking);
         let (lane, handle) = (lane.clone(), Handle::current());

@@ -10,4 +10,5 @@ mod patience;
 mod runs;
 mod secrets;
 mod versions;
+mod weight;
 mod world;
