@@ -71,6 +71,9 @@ impl From<ReadError> for Unfit {
     }
 }
 
+/// What S3 calls the version of an object that has none.
+const NULL: &str = "null";
+
 /// What S3 did not say.
 const NO_ANSWER: &str = "S3 did not say what it is in the time that there was";
 
@@ -154,7 +157,28 @@ impl Asker<'_> {
             object = self.by_either_key(object, key).await?;
         }
         self.in_time()?;
-        Ok((self.now(&object.id, &versions_of(arrival)).await?, true))
+        let now = self.now(&object.id, &versions_of(arrival)).await;
+        let told = notification.etag.as_deref().filter(|_| is_versionless);
+        let other = told.filter(|etag| match &now {
+            Ok(now) => now.etag != **etag,
+            Err(unfit) => unfit.fate == Fate::Missing,
+        });
+        match other {
+            None => Ok((now?, true)),
+            // Something was put over what was notified, or it was deleted.
+            Some(etag) => Ok((self.without_version(&object.id, etag).await?.ok_or(Fate::Missing)?, true)),
+        }
+    }
+
+    /// The object with this etag that has no version, as it was put before its bucket kept them or while that was suspended: S3 keeps it by the
+    /// name `null` when others are put over it, and behind a delete marker. Its etag is what it is known by.
+    async fn without_version(&self, id: &DropId, etag: &str) -> Result<Option<DroppedObject>, ReadError> {
+        let found = self.heads.head(&DropId { version: Some(NULL.to_owned()), ..id.clone() }).await?;
+        Ok(found.filter(|found| found.etag == etag).map(|found| DroppedObject {
+            id: DropId { version: Some(etag.to_owned()), ..id.clone() },
+            read_at: Some(NULL.to_owned()),
+            ..found
+        }))
     }
 
     /// The key that a drop has if the one that was told is encoded.
@@ -199,7 +223,12 @@ impl Asker<'_> {
     /// that there is: a delete marker stands before it, and it is not gone.
     pub(super) async fn now(&self, id: &DropId, notified: &[&str]) -> Result<DroppedObject, Unfit> {
         if self.lane.holds_version() {
-            let mut object = self.heads.head(id).await?.ok_or(Fate::Missing)?;
+            let Some(mut object) = self.heads.head(id).await? else {
+                // What is no version that was notified is an etag.
+                let etag = id.version.as_deref().filter(|version| !notified.contains(version));
+                let Some(etag) = etag else { return Err(Fate::Missing.into()) };
+                return Ok(self.without_version(id, etag).await?.ok_or(Fate::Missing)?);
+            };
             object.id.version.get_or_insert_with(|| object.etag.clone());
             return Ok(object);
         }

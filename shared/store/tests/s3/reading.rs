@@ -155,6 +155,23 @@ async fn what_is_known_by_its_etag_has_no_version() {
             }
         }
     }
+    // Others are put over it: it is there by the name that S3 gives it, and known by its etag still.
+    let mut before = source.head(&id(&bucket, "before")).await.unwrap().unwrap();
+    before.id.version = Some(before.etag.clone());
+    let over = client.put_object().bucket(&bucket).key("before").body(ByteStream::from_static(b"another"));
+    over.send().await.unwrap();
+    assert!(matches!(source.open(&before).await, Err(ReadError::Changed)));
+    assert_eq!(source.head(&before.id).await.unwrap(), None);
+    let mut null = before.id.clone();
+    null.version = Some("null".to_owned());
+    for deleted in [false, true] {
+        if deleted {
+            client.delete_object().bucket(&bucket).key("before").send().await.unwrap();
+        }
+        assert_eq!(source.head(&null).await.unwrap().unwrap().etag, before.etag, "deleted: {deleted}");
+        let behind = drops::DroppedObject { read_at: null.version.clone(), ..before.clone() };
+        assert_eq!(read(source.open(&behind).await.unwrap()), b"content", "deleted: {deleted}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,3 +71,57 @@ async fn what_names_no_version_and_came_without_a_queue_is_a_dead_letter() {
     world.invoke(&event).await.unwrap();
     assert_eq!(world.sent.messages.lock().unwrap().last().unwrap().0, QUEUE);
 }
+
+/// What was put before its bucket kept versions is there still when others are put over it, and when it is deleted.
+#[tokio::test]
+async fn what_has_no_version_is_read_though_others_were_put_over_it() {
+    for (unsaid, deleted) in [(None, false), (Some("null"), false), (Some(""), true), (None, true)] {
+        for asks in [false, true] {
+            let mut world = World::with(&overwrites()).await;
+            world.open().await;
+            let mut older = Vec::new();
+            for at in 0..3 {
+                let told = world.put(&format!("orders/{at}.json"), format!("{{\"a\":{at}}}"));
+                older.push(Notification { version_id: unsaid.map(str::to_owned), ..told });
+            }
+            world.bucket.versions.store(true, Ordering::Relaxed);
+            let mut newer = Vec::new();
+            for (at, told) in older.iter().enumerate() {
+                let content = format!("{{\"b\":{at}}}\n{{\"b\":-1}}");
+                let now = world.put(&told.key, content.clone());
+                let before = Some(format!("{{\"a\":{at}}}").into_bytes());
+                world.change(&told.key, |object| (object.before, object.deleted) = (before, deleted));
+                newer.push(Notification { version_id: Some(version_of(content.as_bytes())), ..now });
+            }
+            // With a version beside them, or where something was not told, each is asked for before it is claimed.
+            let told: Vec<&Notification> =
+                if asks { older.iter().chain(&newer).collect() } else { older.iter().collect() };
+            told.iter().for_each(|notification| world.notify(notification));
+            let seen = world.queue.clone();
+            assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 0), "{unsaid:?} {deleted} {asks}");
+            let expected = if asks { (6, 9) } else { (3, 3) };
+            let (held, rows, _) = world.held().await;
+            assert_eq!((held.values().sum::<u32>(), rows), expected, "{unsaid:?} {deleted} {asks}");
+            // Told again, they are known, each by its etag.
+            world.queue = seen;
+            assert_eq!((world.deliver().await, world.held().await.1), (0, expected.1));
+            let versions: Vec<_> = world.manifests().await.into_iter().flat_map(|manifest| manifest.held).collect();
+            for at in 0..3 {
+                let etag = etag(format!("{{\"a\":{at}}}").as_bytes());
+                assert_eq!(versions.iter().filter(|held| held.version.as_ref() == Some(&etag)).count(), 1);
+            }
+            // One that is not there any more by any name is missing.
+            world.change("orders/0.json", |object| object.before = None);
+            let gone = Notification { etag: Some("0".repeat(32)), ..older[0].clone() };
+            world.notify(&gone);
+            world.change("orders/0.json", |object| object.deleted = true);
+            assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 1));
+            // So is one that another stands in the place of, whether or not it is asked for before it is claimed.
+            let size = if asks { None } else { older[1].size };
+            world.change("orders/1.json", |object| (object.before, object.deleted) = (None, false));
+            world.notify(&Notification { etag: Some("0".repeat(32)), size, ..older[1].clone() });
+            assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 2));
+            assert_eq!(world.held().await.1, expected.1);
+        }
+    }
+}
