@@ -15,6 +15,8 @@ use crate::store::StoreError;
 pub(super) enum Failure {
     /// There is no such object or version; a delete marker is none.
     Missing,
+    /// There is no current object: a delete marker stands there, and versions may stand behind it.
+    Deleted,
     /// The object is not the one that was asked for by its etag.
     Changed,
     /// It has no such bytes.
@@ -40,6 +42,7 @@ impl Failure {
         let status = answer.raw().status().as_u16();
         let code = answer.err().code();
         match (status, code) {
+            (404, _) if answer.raw().headers().get("x-amz-delete-marker") == Some("true") => Self::Deleted,
             (404, Some("NoSuchKey" | "NoSuchVersion" | "NotFound") | None) => Self::Missing,
             // A version that is a delete marker cannot be read.
             (405, Some("MethodNotAllowed") | None) => Self::Missing,
@@ -71,7 +74,7 @@ impl Failure {
     /// For a reader of drops.
     pub(super) fn to_read(&self) -> ReadError {
         match self {
-            Self::Missing => ReadError::Gone,
+            Self::Missing | Self::Deleted => ReadError::Gone,
             Self::Changed => ReadError::Changed,
             Self::OutOfRange => ReadError::Passing("S3 says that the object is shorter than it told before".to_owned()),
             Self::NoVersionId(reason) => ReadError::NoVersionId(reason.clone()),
@@ -82,7 +85,7 @@ impl Failure {
     /// For a user of a store.
     pub(super) fn to_store(&self, action: &'static str, address: &str) -> StoreError {
         match self {
-            Self::Missing => StoreError::Missing(address.to_owned()),
+            Self::Missing | Self::Deleted => StoreError::Missing(address.to_owned()),
             _ => StoreError::Io { action, address: address.to_owned(), source: self.to_io() },
         }
     }
@@ -90,7 +93,7 @@ impl Failure {
     /// For those who read through `std::io`.
     pub(super) fn to_io(&self) -> io::Error {
         match self {
-            Self::Missing => io::Error::new(io::ErrorKind::NotFound, "it is gone"),
+            Self::Missing | Self::Deleted => io::Error::new(io::ErrorKind::NotFound, "it is gone"),
             Self::Changed => io::Error::other("it was replaced while it was read"),
             Self::OutOfRange => io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than it was"),
             Self::NoVersionId(reason) | Self::Untold(reason) | Self::Other(reason) => io::Error::other(reason.clone()),

@@ -71,7 +71,10 @@ async fn what_was_replaced_or_is_gone_is_told() {
     assert_eq!(source.head(&as_version(&now.etag).id).await.unwrap().unwrap().size, 5);
     assert_eq!(source.head(&as_version(&before.etag).id).await.unwrap(), None);
 
+    let by_both = [None, Some(now.etag.as_str())];
+    assert_eq!(is_gone(&source, BUCKET, &key, &by_both).await, [false; 2]);
     client(&server()).delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
+    assert_eq!(is_gone(&source, BUCKET, &key, &by_both).await, [true; 2]);
     assert!(matches!(source.open(&now).await, Err(ReadError::Gone)));
     assert_eq!(source.head(&now.id).await.unwrap(), None);
     // A bucket that is not there is no reason to call its objects gone.
@@ -104,6 +107,16 @@ async fn the_version_that_was_notified_is_read() {
     }
     let current = id(&bucket, "a");
     assert_eq!(source.head(&current).await.unwrap(), None);
+    assert_eq!(is_gone(&source, &bucket, "a", &[Some(&versions[0]), Some(&versions[1]), None]).await, [false; 3]);
+    // Another key that begins like it has versions.
+    let longer = client.put_object().bucket(&bucket).key("b c+de").body(ByteStream::from_static(b"x"));
+    longer.send().await.unwrap();
+    client.delete_object().bucket(&bucket).key("b c+d").send().await.unwrap();
+    let gone = [None, Some("no-such-version"), Some("0123456789abcdef0123456789abcdef")];
+    assert_eq!(is_gone(&source, &bucket, "b c+d", &gone).await, [true; 3]);
+    assert_eq!(is_gone(&source, &bucket, "b c+de", &gone).await, [false, true, true]);
+    client.delete_object().bucket(&bucket).key("b c+de").send().await.unwrap();
+    assert_eq!(is_gone(&source, &bucket, "b c+de", &gone).await, [false, true, true]);
     // Where the identity names no version, the one that was notified can be asked for.
     let mut first = id(&bucket, "a");
     first.version = Some(versions[0].clone());
@@ -118,6 +131,16 @@ async fn the_version_that_was_notified_is_read() {
     let object =
         drops::DroppedObject { id: marked, etag: String::new(), size: 0, modified: drops::Timestamp(0), read_at: None };
     assert!(matches!(source.open(&object).await, Err(ReadError::Gone)));
+}
+
+/// Whether a key's drops are gone, by the versions that their identities hold.
+async fn is_gone(source: &store::S3Source, bucket: &str, key: &str, versions: &[Option<&str>]) -> Vec<bool> {
+    let mut gone = Vec::new();
+    for version in versions {
+        let id = drops::DropId { version: version.map(str::to_owned), ..id(bucket, key) };
+        gone.push(source.is_gone(&id).await.unwrap());
+    }
+    gone
 }
 
 /// Objects from before versions were kept have none: their etags tell them apart. What has one is no drop of its etag.
@@ -171,6 +194,8 @@ async fn what_is_known_by_its_etag_has_no_version() {
         assert_eq!(source.head(&null).await.unwrap().unwrap().etag, before.etag, "deleted: {deleted}");
         let behind = drops::DroppedObject { read_at: null.version.clone(), ..before.clone() };
         assert_eq!(read(source.open(&behind).await.unwrap()), b"content", "deleted: {deleted}");
+        let etags = [Some(before.etag.as_str()), Some("0123456789abcdef0123456789abcdef"), None];
+        assert_eq!(is_gone(&source, &bucket, "before", &etags).await, [false, true, false], "deleted: {deleted}");
     }
 }
 
@@ -316,6 +341,8 @@ async fn what_is_no_versions_id_is_told_from_what_may_pass() {
         assert_eq!(is_about_the_version(source.head(&object.id).await.err()), expected, "head: {fault:?}");
     }
     // Where only `HEAD` is refused, nothing is known.
+    let proxy = Proxy::start(&server(), |_| Fault::Says(400, "InvalidArgument", "Invalid version id specified"));
+    assert!(source(&proxy.endpoint).is_gone(&object.id).await.unwrap());
     let heads = |request: &Request| if request.method == "HEAD" { Fault::Answer(400, "") } else { Fault::None };
     let proxy = Proxy::start(&server(), heads);
     let current = drops::DropId { version: None, ..object.id.clone() };
