@@ -46,7 +46,8 @@ async fn what_names_no_version_is_a_dead_letter_and_holds_nobody_up() {
         }));
         let mut bodies: Vec<String> = sent.into_iter().map(|(_, message)| message.body).collect();
         let mut expected = vec![forward(&told[1]), forward(&told[3])];
-        (bodies.sort(), expected.sort());
+        bodies.sort();
+        expected.sort();
         assert_eq!(bodies, expected, "each as a message of its own, as it was told");
         assert_eq!((world.held().await.1, world.counted("UnknownMessages"), world.renewed), (1, 4, 0));
         // Sent again from there with its version mended, it is taken.
