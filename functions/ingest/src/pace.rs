@@ -40,6 +40,14 @@ impl<'a> Paced<'a> {
     }
 }
 
+/// Waits for something that is not the drop's own work, and adds how long that took.
+pub(crate) async fn timed<T>(ingest: &Ingest, waited: &mut Duration, work: impl Future<Output = T>) -> T {
+    let began = ingest.clock.monotonic();
+    let done = work.await;
+    *waited += ingest.clock.monotonic().saturating_sub(began);
+    done
+}
+
 impl Ingest {
     /// What becomes of a drop that was not read to its end in the time that there was: it is left out, or quarantined for this reason.
     pub(crate) fn out_of_time(

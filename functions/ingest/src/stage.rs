@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
+use decode::rows::{Misfits, Rows, decode_chunk};
 use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
@@ -19,9 +19,10 @@ use store::OpenObject;
 
 use crate::ahead::Opening;
 use crate::lineage::Lineage;
-use crate::pace::Paced;
+use crate::pace::{Paced, timed};
 use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
 use crate::rescued;
+use crate::sample::record_kind;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
@@ -48,7 +49,7 @@ pub(crate) struct Staging<'a> {
     newest_run: u64,
     /// Whether it is the batch of one drop.
     alone: bool,
-    /// How long the drop at hand waited for its runs to be written.
+    /// How long the drop at hand waited for what it needs besides its bytes.
     waited: Duration,
     rows: Rows,
     lineage: Lineage,
@@ -276,7 +277,7 @@ impl<'a> Staging<'a> {
         let mark = self.rows.len();
         let mut fitted = self.try_fit(candidate.format, chunk, from);
         if let Some(observed) = self.rows.unknown() {
-            let version = self.ingest.schemas.evolve(observed).await?;
+            let version = timed(self.ingest, &mut self.waited, self.ingest.schemas.evolve(observed)).await?;
             if version.number > self.version.number {
                 self.rows.truncate(mark);
                 self.lineage.truncate(mark);
@@ -297,7 +298,7 @@ impl<'a> Staging<'a> {
             let spreads = fitted.spreads && at + 1 == fitted.faults.len();
             self.quarantine.record(&candidate.object, chunk, bad, spreads);
         }
-        self.quarantine.spill().await?;
+        timed(self.ingest, &mut self.waited, self.quarantine.spill()).await?;
         Ok(fitted.next)
     }
 
@@ -439,9 +440,7 @@ impl<'a> Staging<'a> {
         self.next_run += 1;
         self.newest_run = self.newest_run.max(self.version.number);
         let bytes = run.bytes.len() as u64;
-        let began = self.ingest.clock.monotonic();
-        self.ingest.state.put(&address, run.bytes).await?;
-        self.waited += self.ingest.clock.monotonic().saturating_sub(began);
+        timed(self.ingest, &mut self.waited, self.ingest.state.put(&address, run.bytes)).await?;
         Ok(Some(StagedRun {
             address,
             schema_version: self.version.number,
@@ -469,13 +468,6 @@ impl<'a> Staging<'a> {
             quarantined: kept.shown,
             quarantine_files: kept.files,
         })
-    }
-}
-
-pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'a mut CsvFields) -> RecordKind<'a> {
-    match format {
-        Format::Json => RecordKind::Json,
-        Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
     }
 }
 
