@@ -287,7 +287,7 @@ impl Ingest {
         let is_void = !sealed.as_ref().is_ok_and(|outcome| outcome.sealed.is_some());
         let outlasted = |(_, why): &(Candidate, LeftOut)| matches!(why, LeftOut::Outlasted { .. });
         match &sealed {
-            Ok(outcome) if outcome.left_out.iter().any(outlasted) => self.abort_own(id).await,
+            Ok(outcome) if is_void && outcome.left_out.iter().any(outlasted) => self.abort_own(id).await,
             _ if is_void => self.give_up(id).await,
             _ => {}
         }
@@ -391,7 +391,9 @@ impl Ingest {
     /// claim is old, to the same effect.
     async fn abort_own(&self, id: BatchId) {
         match self.ledger.abort(&self.settings.pipeline, id).await {
-            Ok(_) => self.delete_void(id).await,
+            Ok(AbortOutcome::Aborted) => self.delete_void(id).await,
+            Ok(AbortOutcome::Stands(record)) if record.sealed().is_none() => self.delete_void(id).await,
+            Ok(AbortOutcome::Stands(_)) => {}
             Err(e) => tracing::warn!(batch = %id, error = %e, "a batch whose drop outlasts the time was not marked so"),
         }
     }

@@ -144,6 +144,7 @@ impl Receiver {
         told: &Call,
         metrics: &mut Metrics,
     ) -> Result<SqsBatchResponse, ReceiveError> {
+        let whole = self.until(told.deadline);
         let Event { messages, queued } = Event::read(event)?;
         let (lanes, mut arrivals) = self.identify(&messages).await?;
         tell_arrivals(&arrivals, &lanes, metrics);
@@ -151,7 +152,7 @@ impl Receiver {
         let mut open = Open::none(messages.len());
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
         self.resolve(&mut arrivals.drops, &lanes, told).await;
-        let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
+        let fates = self.work(&arrivals.drops, &lanes, (told, whole), metrics).await;
         let mut handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
         self.bury_drops(&arrivals.drops, &fates, &mut handed, &lanes, metrics).await;
         let sent = self.renew(&arrivals.drops, &fates, handed, &messages, &lanes, metrics).await;
@@ -201,9 +202,14 @@ impl Receiver {
 
     /// Works pipeline by pipeline, those with few drops first: each may take all the time that is left, and one with thousands would take it
     /// from all others, time after time. Gives each drop's fate, in their order.
-    async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
+    async fn work(
+        &self,
+        drops: &[Arrival],
+        lanes: &Arc<Lanes>,
+        (told, whole): (&Call, Duration),
+        metrics: &mut Metrics,
+    ) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
-        let whole = self.until(told.deadline);
         let resolved = drops.iter().enumerate().filter(|(_, drop)| !drop.unresolved);
         for (lane, places) in turns(resolved.map(|(place, drop)| (drop.lane, place))) {
             let Some(lane) = lanes.lanes.get(lane) else { continue };
