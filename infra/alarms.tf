@@ -69,7 +69,7 @@ resource "aws_cloudwatch_metric_alarm" "renewed" {
   for_each = module.inputs.pipelines
 
   alarm_name          = "${var.name}-renewed-${each.key}"
-  alarm_description   = "Drops of the pipeline ${each.key} have been sent anew for hours: denied, throttled, or the pipeline is closed. They are not lost, and go on when that is mended: look at the log of ${local.names.ingest}."
+  alarm_description   = "Drops of the pipeline ${each.key} have been sent anew for hours: denied, throttled, too slow to be read in the time of ${local.names.ingest_large}, or the pipeline is closed. They are not lost, and go on when that is mended: look at the log of ${local.names.ingest}."
   namespace           = "Lithify"
   metric_name         = "Renewed"
   dimensions          = { pipeline = each.key }

@@ -14,7 +14,7 @@ use {ledger::DynamoLedger, store::S3Source};
 use crate::report::Failure;
 use crate::status::{Books, Sealings, manifest, of_ledger};
 
-/// So many objects of a bucket are asked for at most: each is a request.
+/// So many objects of a bucket are asked for at most: each is a request, or two where it is not there.
 #[cfg(feature = "aws")]
 const ASKED_MAX: usize = 1_000;
 
@@ -81,8 +81,9 @@ impl Trail {
         }
     }
 
-    /// Whether a drop's object is gone; `None` where the source does not tell. What has another identity by now, as it has a version that was
-    /// not told when it was claimed, is gone as the drop that it was taken for.
+    /// Whether a drop's object is gone; `None` where the source does not tell. What `ingest` would still read is not: a version that stands behind
+    /// a delete marker, or that others were put over. What has another identity by now, as it has a version that was not told when it was
+    /// claimed, is gone as the drop that it was taken for.
     async fn is_gone(&self, source: &str, drop: &DropId) -> Option<bool> {
         match self {
             Self::Folder(_) => {
@@ -90,10 +91,7 @@ impl Trail {
                 Some(found.is_err_and(|e| e.kind() == ErrorKind::NotFound))
             }
             #[cfg(feature = "aws")]
-            Self::Bucket(_, bucket) => {
-                let is_there = |now: drops::DroppedObject| drop.version.is_none() || now.id == *drop;
-                bucket.head(drop).await.ok().map(|now| !now.is_some_and(is_there))
-            }
+            Self::Bucket(_, bucket) => bucket.is_gone(drop).await.ok(),
         }
     }
 }

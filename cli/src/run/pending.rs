@@ -105,8 +105,8 @@ impl Pending {
                 return Verdict::Again;
             }
             LeftOut::Changed => "it changed while it was read".to_owned(),
-            LeftOut::Stopped { .. } => "interrupted".to_owned(),
-            LeftOut::Passing(reason) => reason,
+            LeftOut::Stopped { .. } | LeftOut::Outlasted { .. } => "interrupted".to_owned(),
+            LeftOut::NoVersionId(reason) | LeftOut::Passing(reason) => reason,
         };
         let tries = self.tries.entry(object.id.key.clone()).or_default();
         *tries += 1;

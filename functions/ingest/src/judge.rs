@@ -64,6 +64,12 @@ impl Right {
     pub(crate) fn is_deadly(&self, limit: u32) -> bool {
         self.aborted_alone >= limit && self.aborted > limit
     }
+
+    /// Whether it will be, after one more batch that held it alone.
+    pub(crate) fn is_deadly_after_this(&self, limit: u32) -> bool {
+        let (aborted, aborted_alone) = (self.aborted.saturating_add(1), self.aborted_alone.saturating_add(1));
+        Self { aborted, aborted_alone, ..self.clone() }.is_deadly(limit)
+    }
 }
 
 impl Ingest {

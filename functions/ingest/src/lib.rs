@@ -10,6 +10,7 @@ pub mod lambda;
 mod limits;
 mod lineage;
 mod manifests;
+mod pace;
 mod quarantine;
 pub mod receive;
 mod rescued;
@@ -19,6 +20,7 @@ mod stage;
 mod tell;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use decode::format::{Format, Packing};
 use drops::{BatchId, DroppedObject, PipelineName};
@@ -89,6 +91,8 @@ pub struct Ingest {
     manifests: Manifests,
     /// Whether a drop is left out in the middle when time is up.
     stops_within_drops: bool,
+    /// How long a drop is read that outlasts the time that there is.
+    whole_time: Option<Duration>,
     under_way: UnderWay,
     /// Held by the worker that puts very large records in order and encodes them.
     large_records: tokio::sync::Mutex<()>,
@@ -149,12 +153,19 @@ pub enum LeftOut {
     Gone,
     /// It changed while it was read.
     Changed,
+    /// What names its version is no version's id, in S3's words.
+    NoVersionId(String),
     /// A passing cause, in words.
     Passing(String),
     /// The caller told it to stop.
     Stopped {
         /// Whether it was being read already.
         begun: bool,
+    },
+    /// It was read alone for all the time that there is, as fast as it can be.
+    Outlasted {
+        /// For how long.
+        time: Duration,
     },
     /// Another batch claimed it first.
     Contended,
@@ -167,6 +178,7 @@ impl From<ReadError> for LeftOut {
         match error {
             ReadError::Gone => Self::Gone,
             ReadError::Changed => Self::Changed,
+            ReadError::NoVersionId(reason) => Self::NoVersionId(reason),
             ReadError::Passing(reason) => Self::Passing(reason),
         }
     }
@@ -204,6 +216,7 @@ impl Ingest {
             settings,
             manifests,
             stops_within_drops: false,
+            whole_time: None,
             under_way: UnderWay::default(),
             large_records: tokio::sync::Mutex::default(),
         }
@@ -214,6 +227,14 @@ impl Ingest {
     #[must_use]
     pub fn stopping_within_drops(mut self) -> Self {
         self.stops_within_drops = true;
+        self
+    }
+
+    /// From which time on a drop that is read alone and not to its end outlasts all the time that it is ever given. Such a batch counts as one
+    /// that died of it, and after as many of them as after deaths the drop is quarantined.
+    #[must_use]
+    pub fn outlasted_after(mut self, whole_time: Duration) -> Self {
+        self.whole_time = Some(whole_time);
         self
     }
 
@@ -249,6 +270,7 @@ impl Ingest {
         candidates: Vec<Candidate>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<BatchOutcome, IngestError> {
+        let alone = candidates.len() == 1;
         let (granted, contended) = self.claim(id, candidates).await?;
         tracing::debug!(batch = %id, granted = granted.len(), contended = contended.len(), "claimed");
         let contended = contended.into_iter().map(|candidate| (candidate, LeftOut::Contended));
@@ -256,15 +278,18 @@ impl Ingest {
             // No claim names this batch: there is nothing to fence.
             return Ok(BatchOutcome { id: Some(id), left_out: contended.collect(), ..BatchOutcome::default() });
         }
-        let staged = self.stage(id, slot, granted, stop).await;
+        let staged = self.stage((id, alone), slot, granted, stop).await;
         let sealed = match staged {
             Ok(staged) => self.seal(id, staged).await,
             Err(e) => Err(e),
         };
         self.holder.idle(slot);
         let is_void = !sealed.as_ref().is_ok_and(|outcome| outcome.sealed.is_some());
-        if is_void {
-            self.give_up(id).await;
+        let outlasted = |(_, why): &(Candidate, LeftOut)| matches!(why, LeftOut::Outlasted { .. });
+        match &sealed {
+            Ok(outcome) if is_void && outcome.left_out.iter().any(outlasted) => self.abort_own(id).await,
+            _ if is_void => self.give_up(id).await,
+            _ => {}
         }
         let mut outcome = sealed?;
         outcome.left_out.extend(contended);
@@ -310,7 +335,7 @@ impl Ingest {
     /// Protocol step 3: read, decode, sort, stage. Everything that the manifest names is durable when this returns.
     async fn stage(
         &self,
-        id: BatchId,
+        (id, alone): (BatchId, bool),
         slot: usize,
         granted: Vec<Candidate>,
         stop: &(dyn Fn() -> bool + Sync),
@@ -319,7 +344,7 @@ impl Ingest {
             granted.into_iter().partition(|c| c.right.is_deadly(self.settings.aborted_alone_limit));
         // Only now: a drop that ends its process while the schema is learned from it is claimed, and told by that.
         self.learn(&readable, stop).await?;
-        let mut staging = Staging::begin(self, id, slot).await?;
+        let mut staging = Staging::begin(self, id, slot, alone).await?;
         for candidate in deadly {
             staging.quarantine_deadly(candidate).await?;
         }
@@ -360,6 +385,17 @@ impl Ingest {
             }
         }
         Ok(outcome)
+    }
+
+    /// Makes a batch void as others would if it had died: its one drop outlasts the time that it is given. If this fails, others do it when its
+    /// claim is old, to the same effect.
+    async fn abort_own(&self, id: BatchId) {
+        match self.ledger.abort(&self.settings.pipeline, id).await {
+            Ok(AbortOutcome::Aborted) => self.delete_void(id).await,
+            Ok(AbortOutcome::Stands(record)) if record.sealed().is_none() => self.delete_void(id).await,
+            Ok(AbortOutcome::Stands(_)) => {}
+            Err(e) => tracing::warn!(batch = %id, error = %e, "a batch whose drop outlasts the time was not marked so"),
+        }
     }
 
     /// Makes a batch void that will not be sealed, so that its drops can be claimed again at once, and deletes its files. If this fails,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use decode::limits::MAX_KEPT_FAULTY_BYTES;
 use decode::record::{Chunk, RecordFault, Span};
+use decode::split::ENDED_EARLY;
 use drops::{BatchId, DroppedObject, PipelineName};
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -215,6 +216,19 @@ pub(crate) struct BadRecord {
     pub(crate) row: u64,
     pub(crate) span: Span,
     pub(crate) fault: RecordFault,
+}
+
+impl BadRecord {
+    /// Where it lies and what is wrong with it.
+    pub(crate) fn told(&self, chunk: &Chunk) -> String {
+        let (byte, line) = (chunk.first_byte + self.span.start as u64, self.span.line);
+        // Of a drop without any whole record it is not the rest that is missing.
+        let reason = match self.fault.reason.as_str() {
+            ENDED_EARLY => "the compressed file ends before it; have the file sent again",
+            reason => reason,
+        };
+        format!("at byte {byte} (line {line}): {reason}")
+    }
 }
 
 /// What `_source_file` says of a drop: its S3 address, or its path relative to the source.

@@ -6,14 +6,14 @@ use decode::infer::Observed;
 use decode::inflate::{Buffers, Inflate};
 use decode::json::Tape;
 use decode::record::Chunk;
-use decode::rows::observe_chunk;
+use decode::rows::{RecordKind, observe_chunk};
 use decode::split::{CsvFields, CsvOptions, Splitter};
 
+use decode::format::Format;
 use drops::BatchId;
 use ledger::{Activity, drop_hash};
 
 use crate::ahead::Ahead;
-use crate::stage::record_kind;
 use crate::{Candidate, Ingest, IngestError};
 
 /// How many drops a sample has at most.
@@ -76,6 +76,14 @@ impl Ingest {
         }
         self.holder.idle(0);
         Ok(observed)
+    }
+}
+
+/// How records of this format are read.
+pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'a mut CsvFields) -> RecordKind<'a> {
+    match format {
+        Format::Json => RecordKind::Json,
+        Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
     }
 }
 

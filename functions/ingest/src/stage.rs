@@ -4,13 +4,14 @@
 //! a run gets runs of its own, which count only once it was read to its end; until then everything of it can be taken back.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use decode::format::Format;
 use decode::inflate::{Buffers, Inflate};
 use decode::record::{Chunk, DropFault};
-use decode::rows::{Misfits, RecordKind, Rows, decode_chunk};
-use decode::split::{CsvFields, CsvOptions, ENDED_EARLY, Splitter};
+use decode::rows::{Misfits, Rows, decode_chunk};
+use decode::split::{CsvFields, CsvOptions, Splitter};
 use drops::{BatchId, Timestamp};
 use ledger::{Activity, drop_hash};
 use runs::{Fate, HeldDrop, Manifest, StagedRun, write_run};
@@ -18,8 +19,10 @@ use store::OpenObject;
 
 use crate::ahead::Opening;
 use crate::lineage::Lineage;
+use crate::pace::{Paced, timed};
 use crate::quarantine::{BadRecord, Quarantine, QuarantineEntry};
 use crate::rescued;
+use crate::sample::record_kind;
 use crate::schemas::SchemaVersion;
 use crate::{Candidate, Ingest, IngestError, LeftOut};
 
@@ -44,6 +47,10 @@ pub(crate) struct Staging<'a> {
     version: SchemaVersion,
     /// The newest schema version among the runs.
     newest_run: u64,
+    /// Whether it is the batch of one drop.
+    alone: bool,
+    /// How long the drop at hand waited for what it needs besides its bytes.
+    waited: Duration,
     rows: Rows,
     lineage: Lineage,
     splitter: Splitter,
@@ -104,7 +111,7 @@ enum Ending {
 }
 
 impl<'a> Staging<'a> {
-    pub(crate) async fn begin(ingest: &'a Ingest, id: BatchId, slot: usize) -> Result<Self, IngestError> {
+    pub(crate) async fn begin(ingest: &'a Ingest, id: BatchId, slot: usize, alone: bool) -> Result<Self, IngestError> {
         let newest = ingest.schemas.newest().await?;
         let version =
             newest.ok_or_else(|| IngestError::Internal("a batch began before the table had a schema".into()))?;
@@ -119,6 +126,8 @@ impl<'a> Staging<'a> {
             lineage: Lineage::new(ingest.clock.now()),
             quarantine: Quarantine::new(ingest.state.clone(), &ingest.settings.pipeline, id),
             newest_run: version.number,
+            alone,
+            waited: Duration::ZERO,
             version,
             ingest,
             id,
@@ -157,13 +166,16 @@ impl<'a> Staging<'a> {
     ) -> Result<(), IngestError> {
         let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
         self.ingest.holder.begin(self.slot, self.id, reading);
-        let mut open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
+        let open = match opening.opened(self.ingest.source.as_ref(), &candidate).await {
             Ok(open) => open,
             Err(e) => {
                 self.leave_out(candidate, e.into());
                 return Ok(());
             }
         };
+        let ingest = self.ingest;
+        let mut open = Paced::new(open, ingest.clock.as_ref());
+        self.waited = Duration::ZERO;
         let mut current =
             Current { mark: self.rows.len(), rescued_before: self.rows.rescued_rows(), ..Current::default() };
         if let Some(modified) = open.modified() {
@@ -173,9 +185,12 @@ impl<'a> Staging<'a> {
         let arrived = current.arrived;
         self.lineage.begin(&candidate.object);
         self.rows.set_beside(self.lineage.row_bytes());
-        let read = self.decode(&candidate, open.as_mut(), &mut current, stop).await?;
+        let read = self.decode(&candidate, &mut open, &mut current, stop).await?;
         let ending = match read {
-            Read::Stopped => Ending::LeftOut(LeftOut::Stopped { begun: true }),
+            Read::Stopped => match ingest.out_of_time(&candidate.right, self.alone, &open, self.waited) {
+                Ok(why) => Ending::LeftOut(why),
+                Err(reason) => Ending::Unreadable(reason),
+            },
             // Damage seen in a file that changed meanwhile says nothing about the file.
             Read::Ended(ended) => match (open.verify(), ended) {
                 (Err(e), _) => Ending::LeftOut(e.into()),
@@ -262,7 +277,7 @@ impl<'a> Staging<'a> {
         let mark = self.rows.len();
         let mut fitted = self.try_fit(candidate.format, chunk, from);
         if let Some(observed) = self.rows.unknown() {
-            let version = self.ingest.schemas.evolve(observed).await?;
+            let version = timed(self.ingest, &mut self.waited, self.ingest.schemas.evolve(observed)).await?;
             if version.number > self.version.number {
                 self.rows.truncate(mark);
                 self.lineage.truncate(mark);
@@ -276,14 +291,14 @@ impl<'a> Staging<'a> {
             self.splitter.poison();
         }
         if let (None, Some(bad)) = (&current.first_fault, fitted.faults.first()) {
-            current.first_fault = Some(first_fault(chunk, bad));
+            current.first_fault = Some(bad.told(chunk));
         }
         current.quarantined_records += fitted.faults.len() as u64;
         for (at, bad) in fitted.faults.iter().enumerate() {
             let spreads = fitted.spreads && at + 1 == fitted.faults.len();
             self.quarantine.record(&candidate.object, chunk, bad, spreads);
         }
-        self.quarantine.spill().await?;
+        timed(self.ingest, &mut self.waited, self.quarantine.spill()).await?;
         Ok(fitted.next)
     }
 
@@ -425,7 +440,7 @@ impl<'a> Staging<'a> {
         self.next_run += 1;
         self.newest_run = self.newest_run.max(self.version.number);
         let bytes = run.bytes.len() as u64;
-        self.ingest.state.put(&address, run.bytes).await?;
+        timed(self.ingest, &mut self.waited, self.ingest.state.put(&address, run.bytes)).await?;
         Ok(Some(StagedRun {
             address,
             schema_version: self.version.number,
@@ -454,24 +469,6 @@ impl<'a> Staging<'a> {
             quarantine_files: kept.files,
         })
     }
-}
-
-pub(crate) fn record_kind<'a>(format: Format, splitter: &'a Splitter, fields: &'a mut CsvFields) -> RecordKind<'a> {
-    match format {
-        Format::Json => RecordKind::Json,
-        Format::Csv => RecordKind::Csv { header: splitter.csv_header(), fields },
-    }
-}
-
-/// Where a bad record lies and what is wrong with it.
-fn first_fault(chunk: &Chunk, bad: &BadRecord) -> String {
-    let (byte, line) = (chunk.first_byte + bad.span.start as u64, bad.span.line);
-    // Of a drop without any whole record it is not the rest that is missing.
-    let reason = match bad.fault.reason.as_str() {
-        ENDED_EARLY => "the compressed file ends before it; have the file sent again",
-        reason => reason,
-    };
-    format!("at byte {byte} (line {line}): {reason}")
 }
 
 fn describe(candidate: &Candidate, fate: Fate, arrived: Option<Timestamp>) -> HeldDrop {

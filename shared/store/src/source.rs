@@ -18,6 +18,10 @@ pub enum ReadError {
     /// Its etag is another than the one that was listed, or it is known by its etag and has a version: ask what it is now.
     #[error("it changed while it was read")]
     Changed,
+    /// The version that its identity or its notification names is none that S3 can have: no delivery can mend that, so its message goes where
+    /// people look. A version that there was is [`ReadError::Gone`].
+    #[error("{0}")]
+    NoVersionId(String),
     /// Denied, throttled, a broken connection: leave it out, it comes again.
     #[error("{0}")]
     Passing(String),

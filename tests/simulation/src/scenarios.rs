@@ -42,7 +42,7 @@ const fn healing(name: &'static str, run: fn(&Arc<World>)) -> Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 30] = [
+pub const SCENARIOS: [Scenario; 32] = [
     healing("audit-commit-sent-twice", |world| commit_with(world, "audit.commit", Kind::Duplicate)),
     healing("table-commit-sent-twice", |world| commit_with(world, "table.commit", Kind::Duplicate)),
     healing("table-commit-never-lands", |world| commit_with(world, "table.commit", Kind::Late(None))),
@@ -72,6 +72,14 @@ pub const SCENARIOS: [Scenario; 30] = [
     Scenario {
         shape: Shape { ingests_overwrites: true, ..IGNORING },
         ..healing("versions-switched-on-and-off", suppliers::versions_switched)
+    },
+    Scenario {
+        shape: Shape { ingests_overwrites: true, ..IGNORING },
+        ..healing("overwritten-since-versions-are-kept", suppliers::overwritten_since_versions)
+    },
+    Scenario {
+        shape: Shape { ingests_overwrites: true, keeps_versions: true, ..IGNORING },
+        ..healing("no-version-is-called-so", suppliers::no_version)
     },
     Scenario {
         shape: Shape { keeps_versions: true, ..IGNORING },

@@ -103,8 +103,8 @@ pub const SABOTAGES: &[Sabotage] = &[
         name: "forget-what-the-other-queue-refused",
         what: "a large drop is acknowledged though the other queue did not take it",
         file: FATE,
-        find: "Self::Large => Some(Wait::BackOff),",
-        replace: "Self::Large => None,",
+        find: "Self::Large | Self::NotUnderstood(_) => Some(Wait::BackOff),",
+        replace: "Self::Large => None,\n            Self::NotUnderstood(_) => Some(Wait::BackOff),",
         ..PLAIN
     },
     Sabotage {

@@ -7,6 +7,7 @@ mod sqs;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
@@ -97,5 +98,9 @@ impl Ready {
 impl Heads for S3Source {
     async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
         Self::head(self, id).await
+    }
+
+    fn within(&self, time: Duration) -> Option<Arc<dyn Heads>> {
+        Some(Arc::new(self.in_time(time)))
     }
 }

@@ -44,6 +44,41 @@ impl Receiver {
         failure
     }
 
+    /// Sends drops to the dead-letter queue, each as a message of its own, of which S3 says that their notification cannot be right: their
+    /// neighbours are not held up, and they are taken when they come back from there. Notes in `handed` which were accepted.
+    pub(super) async fn bury_drops(
+        &self,
+        drops: &[Arrival],
+        fates: &[Fate],
+        handed: &mut [bool],
+        lanes: &Lanes,
+        metrics: &mut Metrics,
+    ) {
+        let not_understood = fates.iter().enumerate().filter_map(|(at, fate)| match fate {
+            Fate::NotUnderstood(why) => Some((at, why)),
+            _ => None,
+        });
+        let not_understood: Vec<(usize, &String)> = not_understood.collect();
+        metrics.add(None, "UnknownMessages", Unit::Count, not_understood.len() as u64);
+        let Some(queue) = lanes.queues.dead_letter_queue.as_ref().filter(|_| !not_understood.is_empty()) else {
+            return;
+        };
+        let outgoing = not_understood.iter().map(|(at, why)| {
+            tracing::error!(drop = %drops[*at].object.id, %why, "its notification cannot be right: sent to the dead-letter queue");
+            Outgoing { reason: Some((*why).clone()), ..forwarded(&drops[*at]) }
+        });
+        let sent = self.queues.send(queue, outgoing.collect()).await;
+        for ((at, _), sent) in not_understood.iter().zip(sent) {
+            match sent {
+                Ok(()) => handed[*at] = true,
+                // It stays open; SQS moves it there in the end.
+                Err(why) => {
+                    tracing::error!(drop = %drops[*at].object.id, why, "the dead-letter queue did not accept it");
+                }
+            }
+        }
+    }
+
     /// Sends drops that are too large for this function to the other one's queue. Says of each drop whether it was accepted there.
     pub(super) async fn hand_on_large(&self, drops: &[Arrival], fates: &[Fate], lanes: &Lanes) -> Vec<bool> {
         let mut handed = vec![false; drops.len()];
@@ -75,7 +110,8 @@ impl Receiver {
         metrics: &mut Metrics,
     ) -> Vec<bool> {
         let mut sent = handed;
-        let due = |at: &usize| drops[*at].receives >= RENEWED_AT && !sent[*at] && fates[*at].wait().is_some();
+        let passes = |fate: &Fate| fate.wait().is_some() && !matches!(fate, Fate::NotUnderstood(_));
+        let due = |at: &usize| drops[*at].receives >= RENEWED_AT && !sent[*at] && passes(&fates[*at]);
         let due: Vec<usize> = (0..drops.len()).filter(due).collect();
         for queue in [Some(&lanes.queues.queue), lanes.queues.large_queue.as_ref()].into_iter().flatten() {
             let is_own = |at: &usize| drops[*at].messages.iter().all(|m| is_of(&messages[*m], queue));

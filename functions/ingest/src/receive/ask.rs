@@ -3,16 +3,20 @@
 //! Most notifications leave nothing to ask. The others are asked for side by side, in a part of the invocation's time, so that whatever
 //! was learned by then can still be ingested.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use decode::format::{Format, Packing, Plan};
 use decode::inflate::{Buffers, tell};
 use drops::notification::Notification;
 use drops::{DropId, DroppedObject};
 use futures::StreamExt;
+use futures::future::{Either, FutureExt, select};
 use ledger::Expected;
 use store::ReadError;
 
+use super::Heads;
 use super::arrivals::Arrival;
 use super::fate::{Fate, Wait};
 use super::lanes::Lane;
@@ -26,8 +30,12 @@ const ASKED_AT_ONCE: usize = 32;
 pub(super) struct Asker<'a> {
     pub(super) lane: &'a Lane,
     pub(super) source: Arc<Peeked>,
+    /// What its objects are now.
+    pub(super) heads: Arc<dyn Heads>,
     /// Tells when to ask no more.
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+    /// For how long answers are waited for: what hangs holds nobody up.
+    pub(super) time: Duration,
     /// From what size on drops are not read here.
     pub(super) large: Option<u64>,
 }
@@ -55,6 +63,7 @@ impl From<ReadError> for Unfit {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Gone => Fate::Missing.into(),
+            ReadError::NoVersionId(why) => Fate::NotUnderstood(why).into(),
             ReadError::Changed | ReadError::Passing(_) => {
                 Self { fate: Fate::Again(Wait::BackOff), why: Some(error.to_string()) }
             }
@@ -62,21 +71,33 @@ impl From<ReadError> for Unfit {
     }
 }
 
-impl<'a> Asker<'a> {
-    pub(super) fn new(
-        lane: &'a Lane,
-        source: Arc<Peeked>,
-        stop: &'a (dyn Fn() -> bool + Sync),
-        large: Option<u64>,
-    ) -> Self {
-        Self { lane, source, stop, large }
-    }
+/// What S3 calls the version of an object that has none.
+const NULL: &str = "null";
 
+/// What S3 did not say.
+const NO_ANSWER: &str = "S3 did not say what it is in the time that there was";
+
+impl Asker<'_> {
     /// Every arrival as a candidate that nobody has claimed, or why it is none; in their order.
     pub(super) async fn all(&self, arrivals: &[Arrival]) -> Vec<Result<Known, Unfit>> {
-        let asks_versions = self.asks_versions(arrivals).await;
-        let asked = arrivals.iter().map(|arrival| self.one(arrival, asks_versions));
+        let over = tokio::time::sleep(self.time).boxed().shared();
+        // Where it is not known, each is told when it is opened.
+        let asking = tokio::time::timeout(self.time / 4, self.asks_versions(arrivals));
+        let asks_versions = asking.await.unwrap_or(false);
+        let asked = arrivals.iter().map(|arrival| self.one_in_time(arrival, asks_versions, over.clone()));
         futures::stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await
+    }
+
+    async fn one_in_time(
+        &self,
+        arrival: &Arrival,
+        asks_versions: bool,
+        over: impl Future<Output = ()> + Unpin,
+    ) -> Result<Known, Unfit> {
+        match select(pin!(self.one(arrival, asks_versions)), over).await {
+            Either::Left((told, _)) => told,
+            Either::Right(_) => Err(Unfit { fate: Fate::Again(Wait::BackOff), why: Some(NO_ANSWER.to_owned()) }),
+        }
     }
 
     async fn one(&self, arrival: &Arrival, asks_versions: bool) -> Result<Known, Unfit> {
@@ -136,7 +157,28 @@ impl<'a> Asker<'a> {
             object = self.by_either_key(object, key).await?;
         }
         self.in_time()?;
-        Ok((self.now(&object.id, &versions_of(arrival)).await?, true))
+        let now = self.now(&object.id, &versions_of(arrival)).await;
+        let told = notification.etag.as_deref().filter(|_| is_versionless);
+        let other = told.filter(|etag| match &now {
+            Ok(now) => now.etag != **etag,
+            Err(unfit) => unfit.fate == Fate::Missing,
+        });
+        match other {
+            None => Ok((now?, true)),
+            // Something was put over what was notified, or it was deleted.
+            Some(etag) => Ok((self.without_version(&object.id, etag).await?.ok_or(Fate::Missing)?, true)),
+        }
+    }
+
+    /// The object with this etag that has no version, as it was put before its bucket kept them or while that was suspended: S3 keeps it by the
+    /// name `null` when others are put over it, and behind a delete marker. Its etag is what it is known by.
+    async fn without_version(&self, id: &DropId, etag: &str) -> Result<Option<DroppedObject>, ReadError> {
+        let found = self.heads.head(&DropId { version: Some(NULL.to_owned()), ..id.clone() }).await?;
+        Ok(found.filter(|found| found.etag == etag).map(|found| DroppedObject {
+            id: DropId { version: Some(etag.to_owned()), ..id.clone() },
+            read_at: Some(NULL.to_owned()),
+            ..found
+        }))
     }
 
     /// The key that a drop has if the one that was told is encoded.
@@ -150,10 +192,10 @@ impl<'a> Asker<'a> {
         self.in_time()?;
         let fits = |now: &DroppedObject| object.etag.is_empty() || now.etag == object.etag;
         let of_other = DropId { key: other.to_owned(), ..object.id.clone() };
-        if self.lane.heads.head(&object.id).await?.is_some_and(|now| fits(&now)) {
+        if self.heads.head(&object.id).await?.is_some_and(|now| fits(&now)) {
             return Ok(object);
         }
-        match self.lane.heads.head(&of_other).await?.filter(fits) {
+        match self.heads.head(&of_other).await?.filter(fits) {
             Some(_) => Ok(DroppedObject { id: of_other, ..object }),
             None => Ok(object),
         }
@@ -181,14 +223,19 @@ impl<'a> Asker<'a> {
     /// that there is: a delete marker stands before it, and it is not gone.
     pub(super) async fn now(&self, id: &DropId, notified: &[&str]) -> Result<DroppedObject, Unfit> {
         if self.lane.holds_version() {
-            let mut object = self.lane.heads.head(id).await?.ok_or(Fate::Missing)?;
+            let Some(mut object) = self.heads.head(id).await? else {
+                // What is no version that was notified is an etag.
+                let etag = id.version.as_deref().filter(|version| !notified.contains(version));
+                let Some(etag) = etag else { return Err(Fate::Missing.into()) };
+                return Ok(self.without_version(id, etag).await?.ok_or(Fate::Missing)?);
+            };
             object.id.version.get_or_insert_with(|| object.etag.clone());
             return Ok(object);
         }
         let versions = std::iter::once(None).chain(notified.iter().map(|version| Some((*version).to_owned())));
         for read_at in versions {
             let asked = DropId { version: read_at.clone(), ..id.clone() };
-            if let Some(object) = self.lane.heads.head(&asked).await? {
+            if let Some(object) = self.heads.head(&asked).await? {
                 return Ok(DroppedObject { id: id.clone(), read_at, ..object });
             }
         }

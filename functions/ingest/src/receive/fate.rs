@@ -39,6 +39,8 @@ pub(super) enum Fate {
     Skipped,
     /// It is too large for this function: it goes to the other queue.
     Large,
+    /// What its notification says of its version cannot be understood, and why: it goes to the dead-letter queue.
+    NotUnderstood(String),
     /// It is not final.
     Again(Wait),
 }
@@ -61,8 +63,8 @@ impl Fate {
     pub(super) fn wait(&self) -> Option<Wait> {
         match self {
             Self::Staged | Self::Duplicate | Self::Missing | Self::Skipped => None,
-            // The other queue did not accept it.
-            Self::Large => Some(Wait::BackOff),
+            // The other queue did not accept it, or the dead-letter queue.
+            Self::Large | Self::NotUnderstood(_) => Some(Wait::BackOff),
             Self::Again(wait) => Some(*wait),
         }
     }

@@ -144,6 +144,7 @@ impl Receiver {
         told: &Call,
         metrics: &mut Metrics,
     ) -> Result<SqsBatchResponse, ReceiveError> {
+        let whole = self.until(told.deadline);
         let Event { messages, queued } = Event::read(event)?;
         let (lanes, mut arrivals) = self.identify(&messages).await?;
         tell_arrivals(&arrivals, &lanes, metrics);
@@ -151,8 +152,9 @@ impl Receiver {
         let mut open = Open::none(messages.len());
         let dead = self.bury(&arrivals, &messages, &lanes, &mut open).await;
         self.resolve(&mut arrivals.drops, &lanes, told).await;
-        let fates = self.work(&arrivals.drops, &lanes, told, metrics).await;
-        let handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+        let fates = self.work(&arrivals.drops, &lanes, (told, whole), metrics).await;
+        let mut handed = self.hand_on_large(&arrivals.drops, &fates, &lanes).await;
+        self.bury_drops(&arrivals.drops, &fates, &mut handed, &lanes, metrics).await;
         let sent = self.renew(&arrivals.drops, &fates, handed, &messages, &lanes, metrics).await;
 
         let mut stranded = Vec::new();
@@ -200,13 +202,19 @@ impl Receiver {
 
     /// Works pipeline by pipeline, those with few drops first: each may take all the time that is left, and one with thousands would take it
     /// from all others, time after time. Gives each drop's fate, in their order.
-    async fn work(&self, drops: &[Arrival], lanes: &Arc<Lanes>, told: &Call, metrics: &mut Metrics) -> Vec<Fate> {
+    async fn work(
+        &self,
+        drops: &[Arrival],
+        lanes: &Arc<Lanes>,
+        (told, whole): (&Call, Duration),
+        metrics: &mut Metrics,
+    ) -> Vec<Fate> {
         let mut fates = vec![Fate::Again(Wait::BackOff); drops.len()];
         let resolved = drops.iter().enumerate().filter(|(_, drop)| !drop.unresolved);
         for (lane, places) in turns(resolved.map(|(place, drop)| (drop.lane, place))) {
             let Some(lane) = lanes.lanes.get(lane) else { continue };
             let own = places.iter().map(|place| drops[*place].clone()).collect();
-            let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, told).await;
+            let Worked { fates: worked, tally } = self.work_in_time(lane, own, lanes, (told, whole)).await;
             tally.tell(lane.pipeline.name.as_str(), metrics);
             for (place, fate) in places.into_iter().zip(worked) {
                 fates[place] = fate;
@@ -217,7 +225,13 @@ impl Receiver {
 
     /// Works for one pipeline as long as there is time. What hangs beyond that is given up: an invocation that Lambda ends would look as if
     /// a drop had ended it. The thread that hangs finds its batch void when it seals.
-    async fn work_in_time(&self, lane: &Arc<Lane>, arrivals: Vec<Arrival>, lanes: &Arc<Lanes>, told: &Call) -> Worked {
+    async fn work_in_time(
+        &self,
+        lane: &Arc<Lane>,
+        arrivals: Vec<Arrival>,
+        lanes: &Arc<Lanes>,
+        (told, whole): (&Call, Duration),
+    ) -> Worked {
         let (count, under_way) = (arrivals.len(), UnderWay::default());
         let left = told.deadline.microseconds_since(self.clock.now());
         let left = Duration::from_micros(left).saturating_sub(GIVEN_UP);
@@ -226,7 +240,7 @@ impl Receiver {
             tracing::warn!(pipeline = %lane.pipeline.name, drops = count, "there is no time left to begin: they come again");
             return Worked::all_again(count, Wait::Turn);
         }
-        let work = self.work_in(lane, arrivals, lanes, told, under_way.clone());
+        let work = self.work_in(lane, arrivals, lanes, (told, whole), under_way.clone());
         if let Ok(worked) = tokio::time::timeout(left, work).await {
             return worked;
         }
@@ -247,7 +261,7 @@ impl Receiver {
         lane: &Arc<Lane>,
         arrivals: Vec<Arrival>,
         lanes: &Arc<Lanes>,
-        told: &Call,
+        (told, whole): (&Call, Duration),
         under_way: UnderWay,
     ) -> Worked {
         let count = arrivals.len();
@@ -268,13 +282,19 @@ impl Receiver {
         let until = self.until(told.deadline);
         let source = lane.source.within(until).unwrap_or_else(|| lane.source.clone());
         let source = Arc::new(Peeked::new(source, self.settings.budget.bytes_ahead));
-        let ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
+        let heads = lane.heads.within(until).unwrap_or_else(|| lane.heads.clone());
+        let mut ingest = self.ingest(lane, lanes, told, source.clone()).telling(under_way);
         let large = lanes.queues.large_queue.as_ref().filter(|_| !self.settings.is_large);
         let large = large.map(|_| lanes.queues.large_drop_size);
-        let (stop, asked_enough) = (self.stop_in(until), self.stop_in(until / 2));
+        if large.is_none() {
+            // Nobody gives a drop more time. What is learned before it is read, and who was worked for before, takes a quarter at most.
+            ingest = ingest.outlasted_after(whole * 3 / 4);
+        }
+        let (stop, asking) = (self.stop_in(until), until / 2);
+        let asked_enough = self.stop_in(asking);
         let (lane, handle) = (lane.clone(), Handle::current());
         let work = tokio::task::spawn_blocking(move || {
-            let asker = Asker::new(&lane, source, &asked_enough, large);
+            let asker = Asker { lane: &lane, source, heads, stop: &asked_enough, time: asking, large };
             handle.block_on(Shift::new(ingest, asker, &arrivals, &stop).work())
         });
         let worked = work.await.unwrap_or_else(|e| {

@@ -1,5 +1,6 @@
 //! What the flow asks of queues and of S3, as traits of its own: a test has them in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,4 +42,10 @@ pub trait Queues: Send + Sync {
 pub trait Heads: Send + Sync {
     /// Etag, size and time of what an identity names; `None` if there is no such object, or no such version of it.
     async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError>;
+
+    /// The same for somebody who has this much time: what is not answered by then is given up as passing. `None` where nobody waits for long.
+    fn within(&self, time: Duration) -> Option<Arc<dyn Heads>> {
+        let _ = time;
+        None
+    }
 }

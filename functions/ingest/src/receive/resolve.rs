@@ -62,8 +62,13 @@ async fn which(arrival: Arrival, lanes: &Lanes) -> Result<Arrival, ReadError> {
 }
 
 async fn head(arrival: &Arrival, lanes: &Lanes) -> Result<Option<DroppedObject>, ReadError> {
-    let version = arrival.notification.named_version().map(str::to_owned);
-    lanes.lanes[arrival.lane].heads.head(&DropId { version, ..arrival.object.id.clone() }).await
+    let heads = &lanes.lanes[arrival.lane].heads;
+    let at = |version: Option<String>| DropId { version, ..arrival.object.id.clone() };
+    match heads.head(&at(arrival.notification.named_version().map(str::to_owned))).await {
+        // What is no version's id says nothing of where the object lies; its pipeline finds it out again.
+        Err(ReadError::NoVersionId(_)) => heads.head(&at(None)).await,
+        told => told,
+    }
 }
 
 fn fits(arrival: &Arrival, now: &DroppedObject) -> bool {

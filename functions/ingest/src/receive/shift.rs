@@ -242,8 +242,14 @@ impl<'a> Shift<'a> {
                 LeftOut::Gone | LeftOut::Changed => unsettled.extend(self.look_again(&object.id).await),
                 LeftOut::Stopped { begun: true } if self.asker.large.is_some() => self.decide(&object.id, Fate::Large),
                 LeftOut::Stopped { begun: true } => self.again(&object.id, Wait::None, OUT_OF_TIME),
+                LeftOut::Outlasted { time } => {
+                    let why =
+                        format!("it could not be read within {} seconds alone: it is tried once more", time.as_secs());
+                    self.again(&object.id, Wait::None, &why);
+                }
                 LeftOut::Stopped { begun: false } => self.again(&object.id, Wait::Turn, OUT_OF_TIME),
                 LeftOut::Void => self.again(&object.id, Wait::BackOff, "its batch was taken for dead"),
+                LeftOut::NoVersionId(why) => self.decide(&object.id, Fate::NotUnderstood(why)),
                 LeftOut::Passing(why) => {
                     let fate = self.passing(&object.id, &why);
                     self.decide(&object.id, fate);
@@ -387,7 +393,8 @@ impl<'a> Shift<'a> {
         let fates: Vec<Fate> = fates.into_iter().map(|fate| fate.unwrap_or(Fate::Again(Wait::BackOff))).collect();
         for fate in &fates {
             match fate {
-                Fate::Staged => {}
+                // Counted as a message that cannot be understood.
+                Fate::Staged | Fate::NotUnderstood(_) => {}
                 Fate::Duplicate => tally.duplicates += 1,
                 Fate::Missing => tally.missing_objects += 1,
                 Fate::Skipped => tally.skipped += 1,

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{MAX_DEPTH, MAX_NOTIFICATIONS, NotUnderstood, Notification, Told, decode_key};
+use super::{
+    MAX_DEPTH, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_NOTIFICATIONS, NotUnderstood, Notification, Told, decode_key,
+};
 use crate::Timestamp;
 
 /// The outermost fields of every envelope.
@@ -208,7 +210,21 @@ fn add(
     told: &mut Told,
 ) -> Result<(), NotUnderstood> {
     let Subject { bucket, object } = subject;
-    let key = decode(object.key).map_err(not_understood)?;
+    let named = decode(object.key).map_err(not_understood)?;
+    // Encoded, a key may be longer than any is: then it is no name of its own.
+    let (key, other_key) = match other_key {
+        Some(other) if named.len() > MAX_KEY_BYTES => (other, None),
+        other => (named, other.filter(|key| key.len() <= MAX_KEY_BYTES)),
+    };
+    let names = [Some(&bucket.name), object.version_id.as_ref(), object.etag.as_ref()];
+    if key.len() > MAX_KEY_BYTES || names.into_iter().flatten().any(|name| name.len() > MAX_NAME_BYTES) {
+        return Err(not_understood("a key or another name in it is longer than S3 has any"));
+    }
+    let etag = object.etag.as_deref().map(|etag| etag.trim_matches('"').to_owned());
+    // It is sent as a header of HTTP, which holds no others.
+    if etag.as_ref().is_some_and(|etag| !etag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"')) {
+        return Err(not_understood("an etag in it is none that S3 can have"));
+    }
     if bucket.name.is_empty() || key.is_empty() {
         return Err(not_understood("an object without a bucket or a key"));
     }
@@ -225,7 +241,7 @@ fn add(
         key,
         other_key: given(other_key),
         version_id: given(object.version_id),
-        etag: given(object.etag.map(|etag| etag.trim_matches('"').to_owned())),
+        etag: given(etag),
         size: object.size,
         event_time: time.and_then(Timestamp::parse),
         sequencer: given(object.sequencer),

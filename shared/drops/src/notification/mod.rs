@@ -28,6 +28,12 @@ pub const MAX_MESSAGE_BYTES: usize = 6 << 20;
 /// The most notifications of one message. S3 sends one.
 pub const MAX_NOTIFICATIONS: usize = 10_000;
 
+/// The most bytes of a key, by S3's rules. What is longer would be refused by the ledger, and its neighbours with it.
+const MAX_KEY_BYTES: usize = 1_024;
+
+/// The most bytes of a bucket's name, an etag, and a version's id, of which S3 promises that it has no more than 1,024.
+const MAX_NAME_BYTES: usize = 1_000;
+
 /// How many envelopes may lie inside each other. Three are known: EventBridge in SNS in SQS.
 const MAX_DEPTH: usize = 4;
 

@@ -137,6 +137,8 @@ fn understands_nothing_by_halves() {
         ("another service of EventBridge", bridge("aws.ec2", "Object Created")),
         ("a subscription", json!({ "Type": "SubscriptionConfirmation", "Message": "You have chosen" }).to_string()),
         ("a key that is no key", s3(&[record(&[("/s3/object/key", json!("100%"))])])),
+        ("an etag of two lines", s3(&[record(&[("/s3/object/eTag", json!("a\nb"))])])),
+        ("an etag that is none", s3(&[record(&[("/s3/object/eTag", json!("a\"b"))])])),
         ("no bucket", s3(&[record(&[("/s3/bucket", json!({}))])])),
         ("a good one beside a bad one", s3(&[record(&[]), record(&[("/s3/object", json!({}))])])),
         ("a size that is none", s3(&[record(&[("/s3/object/size", json!("big"))])])),
@@ -155,6 +157,25 @@ fn understands_nothing_by_halves() {
 }
 
 /// What is not understood is told in logs and in an attribute of the buried message.
+/// The ledger would refuse it, and whatever is claimed with it.
+#[test]
+fn what_is_longer_than_s3_has_any_is_not_understood() {
+    let key = |length: usize| format!("orders/{}", "k".repeat(length - "orders/".len()));
+    for (pointer, most) in [("/s3/object/key", 1_024), ("/s3/object/versionId", 1_000), ("/s3/object/eTag", 1_000)] {
+        assert!(read(&s3(&[record(&[(pointer, json!(key(most)))])])).is_ok(), "{pointer}");
+        assert!(read(&s3(&[record(&[(pointer, json!(key(most + 1)))])])).is_err(), "{pointer}");
+    }
+    // Bytes, after it was decoded.
+    let decoded = "é".repeat(512);
+    assert!(read(&s3(&[record(&[("/s3/object/key", json!(encode_key(&decoded)))])])).is_ok());
+    assert!(read(&s3(&[record(&[("/s3/object/key", json!(encode_key(&format!("{decoded}x"))))])])).is_err());
+    // EventBridge's may be encoded: then it is too long to be another.
+    let bridged = |key: &str| bridge("aws.s3", "Object Created").replace("orders/a+b%20c.json", key);
+    let told = read(&bridged(&encode_key(&decoded))).unwrap().notifications.remove(0);
+    assert_eq!((told.key, told.other_key), (decoded, None));
+    assert!(read(&bridged(&"k".repeat(1_025))).is_err());
+}
+
 #[test]
 fn an_error_shows_nothing_of_the_message() {
     const SECRET: &str = "patient-4711";

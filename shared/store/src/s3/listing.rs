@@ -91,7 +91,7 @@ fn listed(object: &Object, encoded: bool) -> Result<ListedObject, String> {
 }
 
 /// A key as S3 encodes it in listings: `+` is a space, the rest percent-encoded UTF-8.
-fn decode(key: &str) -> Result<String, String> {
+pub(super) fn decode(key: &str) -> Result<String, String> {
     let spaced = key.replace('+', " ");
     let decoded =
         percent_decode_str(&spaced).decode_utf8().map_err(|_| format!("S3 listed {key}, which is no UTF-8"))?;

@@ -5,6 +5,7 @@
 //! * [`store`], [`random`], [`cache`], [`writer`]: files of ours, read at any offset and written in parts
 //! * [`listing`]: what lies under a prefix, page by page
 //! * [`over`]: the time that there is for reading
+//! * [`gone`]: whether anything is left of a drop
 //! * [`failure`]: what S3's answers mean to us, the one place where they are told apart
 //!
 //! The client's own retries stand below all of this: what is told here as failed was tried several times.
@@ -12,6 +13,7 @@
 mod cache;
 mod content;
 mod failure;
+mod gone;
 mod listing;
 mod over;
 mod random;

@@ -29,7 +29,7 @@ impl Over {
         let Some(over) = self.0.clone() else { return work.await };
         match select(pin!(work), over).await {
             Either::Left((done, _)) => done,
-            Either::Right(_) => Err(Failure::Other(format!("GetObject {place}: no answer in the time that there was"))),
+            Either::Right(_) => Err(Failure::Other(format!("{place}: no answer in the time that there was"))),
         }
     }
 }

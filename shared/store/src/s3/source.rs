@@ -28,9 +28,9 @@ const CONNECTION_BYTES: u64 = 512 << 10;
 /// whether an object that is known by its etag has a version after all: then it is no drop of that identity.
 #[derive(Clone)]
 pub struct S3Source {
-    client: Client,
+    pub(super) client: Client,
     ahead: ReadAhead,
-    over: Over,
+    pub(super) over: Over,
 }
 
 impl S3Source {
@@ -41,47 +41,69 @@ impl S3Source {
         Self { client, ahead, over: Over::default() }
     }
 
+    /// The same for somebody who has this much time. Must be called within a runtime.
+    #[must_use]
+    pub fn in_time(&self, time: Duration) -> Self {
+        Self { over: Over::after(time), ..self.clone() }
+    }
+
     /// What an identity names now: its etag, size and time, and its version if it has one, also where the identity was said to be an etag.
     /// `None` if there is no such object (or version).
     ///
     /// # Errors
-    /// [`ReadError::Passing`] if S3 does not say.
+    /// [`ReadError::Passing`] if S3 does not say; [`ReadError::NoVersionId`] if the identity's version cannot be one.
     pub async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
-        let (version_of_id, etag) = match id.version.as_deref() {
-            Some(etag) if is_etag(etag) => (None, Some(etag)),
-            version => (version, None),
-        };
-        let place = place(id);
-        let request = self.client.head_object().bucket(&id.bucket).key(&id.key);
-        let request = request.set_version_id(version_of_id.map(str::to_owned)).set_if_match(etag.map(quoted));
-        let asked = async { request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) };
-        match self.over.limit(&place, asked).await {
-            Ok(head) => {
-                let size = head.content_length().and_then(|size| u64::try_from(size).ok());
-                let (Some(etag), Some(size), Some(modified)) = (head.e_tag(), size, head.last_modified()) else {
-                    return Err(ReadError::Passing(format!("HeadObject {place}: S3 did not tell etag, size and time")));
-                };
-                let (etag, modified) = (unquoted(etag).to_owned(), timestamp(modified));
-                let mut id = id.clone();
-                if version_of_id.is_none() {
-                    id.version = head.version_id().and_then(named_version).or(id.version);
-                }
-                Ok(Some(DroppedObject { id, etag, size, modified, read_at: None }))
-            }
+        match self.told(id).await {
+            Ok(object) => Ok(Some(object)),
             // Another etag: the content that this identity names is gone.
-            Err(Failure::Missing | Failure::Changed) => Ok(None),
+            Err(Failure::Missing | Failure::Deleted | Failure::Changed) => Ok(None),
+            Err(Failure::Untold(reason)) if version_of(id).is_some() => Err(self.why_untold(id, reason).await),
             Err(failure) => Err(failure.to_read()),
+        }
+    }
+
+    /// What S3 tells of an identity, by one request.
+    pub(super) async fn told(&self, id: &DropId) -> Result<DroppedObject, Failure> {
+        let (version, place) = (version_of(id), place(id));
+        let etag = id.version.as_deref().filter(|_| version.is_none());
+        let request = self.client.head_object().bucket(&id.bucket).key(&id.key);
+        let request = request.set_version_id(version.map(str::to_owned)).set_if_match(etag.map(quoted));
+        let asked = async { request.send().await.map_err(|error| Failure::of("HeadObject", &place, error)) };
+        let head = self.over.limit(&place, asked).await?;
+        let size = head.content_length().and_then(|size| u64::try_from(size).ok());
+        let (Some(etag), Some(size), Some(modified)) = (head.e_tag(), size, head.last_modified()) else {
+            return Err(Failure::Other(format!("HeadObject {place}: S3 did not tell etag, size and time")));
+        };
+        let (etag, modified) = (unquoted(etag).to_owned(), timestamp(modified));
+        let mut id = id.clone();
+        if version.is_none() {
+            id.version = head.version_id().and_then(named_version).or(id.version);
+        }
+        Ok(DroppedObject { id, etag, size, modified, read_at: None })
+    }
+
+    /// Why S3 refuses to tell of a version: asked for its last byte, it says it in words. `reason` where even then there are none.
+    async fn why_untold(&self, id: &DropId, reason: String) -> ReadError {
+        let wanted = Wanted { place: place(id), version: id.version.clone(), etag: None, over: self.over.clone() };
+        match Content::open(&self.client, wanted, Stretch::Last(1)).await {
+            Ok(_) | Err(Failure::OutOfRange) => ReadError::Passing(reason),
+            Err(failure) => failure.to_read(),
         }
     }
 }
 
-fn place(id: &DropId) -> Place {
+pub(super) fn place(id: &DropId) -> Place {
     Place { bucket: id.bucket.clone(), key: id.key.clone() }
+}
+
+/// The version of the bucket that an identity names, where it is no etag.
+fn version_of(id: &DropId) -> Option<&str> {
+    id.version.as_deref().filter(|version| !is_etag(version))
 }
 
 /// Whether the version of an identity is an etag, as it is where the bucket keeps no versions: 32 hexadecimal digits, and for an object
 /// that came in parts their number. No service makes its version ids like this.
-fn is_etag(version: &str) -> bool {
+pub(super) fn is_etag(version: &str) -> bool {
     let (digest, parts) = version.split_once('-').unwrap_or((version, "1"));
     let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     digest.len() == 32
@@ -119,7 +141,7 @@ impl Source for S3Source {
     }
 
     fn within(&self, time: Duration) -> Option<Arc<dyn Source>> {
-        Some(Arc::new(Self { over: Over::after(time), ..self.clone() }))
+        Some(Arc::new(self.in_time(time)))
     }
 }
 

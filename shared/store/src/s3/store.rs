@@ -111,7 +111,7 @@ impl Store for S3Store {
         let place = self.place(address)?;
         let request = self.shared.client.delete_object().bucket(&place.bucket).key(&place.key);
         match request.send().await.map_err(|error| Failure::of("DeleteObject", &place, error)) {
-            Ok(_) | Err(Failure::Missing) => Ok(()),
+            Ok(_) | Err(Failure::Missing | Failure::Deleted) => Ok(()),
             Err(failure) => Err(failure.to_store("delete", address)),
         }
     }

@@ -27,6 +27,8 @@ pub enum Fault {
     Cut(usize),
     /// It never reaches the server; this status and code are answered.
     Answer(u16, &'static str),
+    /// Answered with this status, code and message.
+    Says(u16, &'static str, &'static str),
 }
 
 type Plan = dyn Fn(&Request) -> Fault + Send + Sync;
@@ -102,7 +104,10 @@ impl Shared {
         }
         let body = read_body(&mut client, &head, begun)?;
         if let Fault::Answer(status, code) = fault {
-            return answer(&mut client, &request.method, status, code);
+            return answer(&mut client, &request.method, (status, code, "as planned"));
+        }
+        if let Fault::Says(status, code, message) = fault {
+            return answer(&mut client, &request.method, (status, code, message));
         }
         let mut server = TcpStream::connect(&self.upstream)?;
         server.write_all(closing(&head).as_bytes())?;
@@ -177,11 +182,11 @@ fn closing(head: &str) -> String {
     format!("{}\r\nConnection: close\r\n\r\n", kept.collect::<Vec<_>>().join("\r\n"))
 }
 
-fn answer(client: &mut TcpStream, method: &str, status: u16, code: &str) -> io::Result<()> {
+fn answer(client: &mut TcpStream, method: &str, (status, code, message): (u16, &str, &str)) -> io::Result<()> {
     let body = if method == "HEAD" {
         String::new()
     } else {
-        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as planned</Message></Error>")
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
     };
     let head =
         format!("HTTP/1.1 {status} Planned\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n", body.len());

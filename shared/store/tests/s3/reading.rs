@@ -71,7 +71,10 @@ async fn what_was_replaced_or_is_gone_is_told() {
     assert_eq!(source.head(&as_version(&now.etag).id).await.unwrap().unwrap().size, 5);
     assert_eq!(source.head(&as_version(&before.etag).id).await.unwrap(), None);
 
+    let by_both = [None, Some(now.etag.as_str())];
+    assert_eq!(is_gone(&source, BUCKET, &key, &by_both).await, [false; 2]);
     client(&server()).delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
+    assert_eq!(is_gone(&source, BUCKET, &key, &by_both).await, [true; 2]);
     assert!(matches!(source.open(&now).await, Err(ReadError::Gone)));
     assert_eq!(source.head(&now.id).await.unwrap(), None);
     // A bucket that is not there is no reason to call its objects gone.
@@ -104,6 +107,16 @@ async fn the_version_that_was_notified_is_read() {
     }
     let current = id(&bucket, "a");
     assert_eq!(source.head(&current).await.unwrap(), None);
+    assert_eq!(is_gone(&source, &bucket, "a", &[Some(&versions[0]), Some(&versions[1]), None]).await, [false; 3]);
+    // Another key that begins like it has versions.
+    let longer = client.put_object().bucket(&bucket).key("b c+de").body(ByteStream::from_static(b"x"));
+    longer.send().await.unwrap();
+    client.delete_object().bucket(&bucket).key("b c+d").send().await.unwrap();
+    let gone = [None, Some("no-such-version"), Some("0123456789abcdef0123456789abcdef")];
+    assert_eq!(is_gone(&source, &bucket, "b c+d", &gone).await, [true; 3]);
+    assert_eq!(is_gone(&source, &bucket, "b c+de", &gone).await, [false, true, true]);
+    client.delete_object().bucket(&bucket).key("b c+de").send().await.unwrap();
+    assert_eq!(is_gone(&source, &bucket, "b c+de", &gone).await, [false, true, true]);
     // Where the identity names no version, the one that was notified can be asked for.
     let mut first = id(&bucket, "a");
     first.version = Some(versions[0].clone());
@@ -118,6 +131,16 @@ async fn the_version_that_was_notified_is_read() {
     let object =
         drops::DroppedObject { id: marked, etag: String::new(), size: 0, modified: drops::Timestamp(0), read_at: None };
     assert!(matches!(source.open(&object).await, Err(ReadError::Gone)));
+}
+
+/// Whether a key's drops are gone, by the versions that their identities hold.
+async fn is_gone(source: &store::S3Source, bucket: &str, key: &str, versions: &[Option<&str>]) -> Vec<bool> {
+    let mut gone = Vec::new();
+    for version in versions {
+        let id = drops::DropId { version: version.map(str::to_owned), ..id(bucket, key) };
+        gone.push(source.is_gone(&id).await.unwrap());
+    }
+    gone
 }
 
 /// Objects from before versions were kept have none: their etags tell them apart. What has one is no drop of its etag.
@@ -154,6 +177,25 @@ async fn what_is_known_by_its_etag_has_no_version() {
                 assert_eq!(read(source.open(&now).await.unwrap()), b"content");
             }
         }
+    }
+    // Others are put over it: it is there by the name that S3 gives it, and known by its etag still.
+    let mut before = source.head(&id(&bucket, "before")).await.unwrap().unwrap();
+    before.id.version = Some(before.etag.clone());
+    let over = client.put_object().bucket(&bucket).key("before").body(ByteStream::from_static(b"another"));
+    over.send().await.unwrap();
+    assert!(matches!(source.open(&before).await, Err(ReadError::Changed)));
+    assert_eq!(source.head(&before.id).await.unwrap(), None);
+    let mut null = before.id.clone();
+    null.version = Some("null".to_owned());
+    for deleted in [false, true] {
+        if deleted {
+            client.delete_object().bucket(&bucket).key("before").send().await.unwrap();
+        }
+        assert_eq!(source.head(&null).await.unwrap().unwrap().etag, before.etag, "deleted: {deleted}");
+        let behind = drops::DroppedObject { read_at: null.version.clone(), ..before.clone() };
+        assert_eq!(read(source.open(&behind).await.unwrap()), b"content", "deleted: {deleted}");
+        let etags = [Some(before.etag.as_str()), Some("0123456789abcdef0123456789abcdef"), None];
+        assert_eq!(is_gone(&source, &bucket, "before", &etags).await, [false, true, false], "deleted: {deleted}");
     }
 }
 
@@ -269,4 +311,41 @@ async fn reading_blocks_no_runtime_of_one_thread() {
         handle.block_on(async { read(source(&server()).open(&object).await.unwrap()) })
     });
     assert!(read.await.unwrap() == content);
+}
+
+/// To `HEAD` S3 gives no reason: it is asked again for one. Only what is said of the version's id is about that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_versions_id_is_told_from_what_may_pass() {
+    let key = format!("{}a", prefix());
+    let mut object = put(&key, "content").await;
+    object.id.version = Some("no version's id".to_owned());
+    let is_about_the_version = |error: Option<ReadError>| match error {
+        Some(ReadError::NoVersionId(reason)) => {
+            assert!(reason.contains("InvalidArgument") && reason.contains(&key), "{reason}");
+            true
+        }
+        Some(ReadError::Passing(_)) => false,
+        other => panic!("{other:?}"),
+    };
+    let answers = [
+        (Fault::Says(400, "InvalidArgument", "Invalid version id specified"), true),
+        (Fault::Says(400, "InvalidArgument", "x</Message><ArgumentName>versionId</ArgumentName><Message>"), true),
+        (Fault::Says(400, "InvalidArgument", "Requests must be signed by version 4"), false),
+        (Fault::Says(400, "ExpiredToken", "The provided token has expired."), false),
+        (Fault::Says(400, "KMS.DisabledException", "the key is disabled"), false),
+    ];
+    for (fault, expected) in answers {
+        let proxy = Proxy::start(&server(), move |_| fault);
+        let source = source(&proxy.endpoint);
+        assert_eq!(is_about_the_version(source.open(&object).await.err()), expected, "open: {fault:?}");
+        assert_eq!(is_about_the_version(source.head(&object.id).await.err()), expected, "head: {fault:?}");
+    }
+    // Where only `HEAD` is refused, nothing is known.
+    let proxy = Proxy::start(&server(), |_| Fault::Says(400, "InvalidArgument", "Invalid version id specified"));
+    assert!(source(&proxy.endpoint).is_gone(&object.id).await.unwrap());
+    let heads = |request: &Request| if request.method == "HEAD" { Fault::Answer(400, "") } else { Fault::None };
+    let proxy = Proxy::start(&server(), heads);
+    let current = drops::DropId { version: None, ..object.id.clone() };
+    assert!(matches!(source(&proxy.endpoint).head(&current).await, Err(ReadError::Passing(_))));
+    assert_eq!(proxy.seen().len(), 1, "of the current one there is nothing more to ask");
 }

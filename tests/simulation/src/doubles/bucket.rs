@@ -17,6 +17,9 @@ use crate::port::{Call, Port};
 /// The bucket's name.
 pub const BUCKET: &str = "vendor";
 
+/// What S3 calls the version of an object that has none.
+const NULL: &str = "null";
+
 /// How much later than an object was modified S3 says that it tells of it, in microseconds: no row may say this time for that one.
 const TOLD_AFTER: i64 = 700_000;
 
@@ -35,8 +38,10 @@ pub struct Content {
 
 #[derive(Clone, Debug)]
 struct Version {
-    /// None of what was put while the bucket kept no versions.
+    /// None of what was put while the bucket kept no versions: S3 calls that [`NULL`].
     id: Option<String>,
+    /// Whether it is lost: it has no id, and was overwritten or deleted while the bucket kept no versions.
+    lost: bool,
     etag: String,
     content: Content,
     at: i64,
@@ -62,15 +67,17 @@ pub struct Bucket {
 #[derive(Debug, Default)]
 struct Objects {
     keeps_versions: bool,
+    /// Whether a drop's identity holds its version.
+    identity_holds_version: bool,
     next: u64,
     /// All versions of each key, oldest first; whether the last is the current one or the key was deleted.
     keys: BTreeMap<String, (Vec<Version>, bool)>,
 }
 
 impl Bucket {
-    /// An empty bucket.
-    pub fn new(keeps_versions: bool) -> Self {
-        Self { inner: Arc::new(Mutex::new(Objects { keeps_versions, ..Objects::default() })) }
+    /// An empty bucket, whose objects are named by pipelines whose identity holds the version, or does not.
+    pub fn new(keeps_versions: bool, identity_holds_version: bool) -> Self {
+        Self { inner: Arc::new(Mutex::new(Objects { keeps_versions, identity_holds_version, ..Objects::default() })) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
@@ -88,7 +95,7 @@ impl Bucket {
         objects.next += 1;
         let (number, keeps) = (objects.next, objects.keeps_versions);
         let etag = etag(&content.bytes);
-        let version = Version { id: keeps.then(|| format!("version-{number}")), etag, content, at };
+        let version = Version { id: keeps.then(|| format!("version-{number}")), lost: false, etag, content, at };
         let notification = Notification {
             other_key: None,
             bucket: BUCKET.to_owned(),
@@ -100,6 +107,7 @@ impl Bucket {
             sequencer: Some(format!("{number:016X}")),
         };
         let (versions, is_there) = objects.keys.entry(key.to_owned()).or_default();
+        lose_the_null_one(versions, keeps);
         versions.push(version);
         *is_there = true;
         notification
@@ -107,7 +115,10 @@ impl Bucket {
 
     /// Deletes an object. Its versions stay where the bucket keeps them.
     pub fn delete(&self, key: &str) {
-        if let Some((_, is_there)) = self.lock().keys.get_mut(key) {
+        let mut objects = self.lock();
+        let keeps = objects.keeps_versions;
+        if let Some((versions, is_there)) = objects.keys.get_mut(key) {
+            lose_the_null_one(versions, keeps);
             *is_there = false;
         }
     }
@@ -123,14 +134,16 @@ impl Bucket {
     pub fn etag_of(&self, key: &str, version: &str) -> Option<String> {
         let objects = self.lock();
         let (versions, _) = objects.keys.get(key)?;
-        versions.iter().find(|one| one.is_called(version)).map(|one| one.etag.clone())
+        let holds = objects.identity_holds_version;
+        versions.iter().find(|one| one.is_called(version, holds)).map(|one| one.etag.clone())
     }
 
     /// Whether a version, named by its id or by its etag, was put at this moment.
     pub fn was_put_at(&self, key: &str, version: &str, at: i64) -> bool {
         let objects = self.lock();
         let versions = objects.keys.get(key).map(|(versions, _)| versions.as_slice()).unwrap_or_default();
-        versions.iter().any(|one| one.is_called(version) && one.at == at)
+        let holds = objects.identity_holds_version;
+        versions.iter().any(|one| one.is_called(version, holds) && one.at == at)
     }
 
     /// The etag of what stands under a key now.
@@ -147,13 +160,9 @@ impl Bucket {
         versions.last().filter(|version| *is_there && version.etag == etag)?.id.clone()
     }
 
-    /// Whether what was notified can still be read: at its version, or as what stands there now.
+    /// Whether what was notified can still be read: at its version, or, where the identity holds none, as what stands there now.
     pub fn stands(&self, notified: &Notified) -> bool {
-        let current = self.current(&notified.key);
-        let is_there_now = match &notified.version {
-            Some(_) => current.as_ref() == Some(&notified.etag),
-            None => current.is_some(),
-        };
+        let is_there_now = notified.version.is_none() && self.current(&notified.key).is_some();
         is_there_now || self.has_version(&notified.key, notified)
     }
 
@@ -161,7 +170,7 @@ impl Bucket {
         let objects = self.lock();
         let Some((versions, _)) = objects.keys.get(key) else { return false };
         versions.iter().any(|one| match &notified.version {
-            Some(version) => one.id.as_ref() == Some(version),
+            Some(version) => !one.lost && one.is_called(version, true),
             None => one.etag == notified.etag && one.id.is_some(),
         })
     }
@@ -179,7 +188,7 @@ impl Bucket {
         // What names no version of the bucket's names a content: `S3Source` asks for it by its etag.
         let of_identity = object.id.version.as_ref().filter(|version| **version != object.etag);
         let found = match of_identity.or(object.read_at.as_ref()) {
-            Some(id) => versions.iter().find(|version| version.id.as_ref() == Some(id)),
+            Some(id) => version_named(versions, id)?,
             None => versions.last().filter(|_| *is_there),
         };
         let found = found.ok_or(ReadError::Gone)?;
@@ -190,27 +199,50 @@ impl Bucket {
         Ok(found.clone())
     }
 
-    fn head(&self, id: &DropId) -> Option<DroppedObject> {
+    fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
         let objects = self.lock();
-        let (versions, is_there) = objects.keys.get(&id.key)?;
+        let Some((versions, is_there)) = objects.keys.get(&id.key) else { return Ok(None) };
         let current = versions.last().filter(|_| *is_there);
         let found = match &id.version {
             None => current,
-            Some(named) => versions
-                .iter()
-                .find(|version| version.id.as_ref() == Some(named))
-                .or_else(|| current.filter(|version| version.etag == *named)),
-        }?;
+            Some(etag) if is_etag(etag) => current.filter(|version| version.etag == *etag),
+            Some(named) => version_named(versions, named)?,
+        };
+        let Some(found) = found else { return Ok(None) };
         let (size, modified) = (found.content.bytes.len() as u64, Timestamp(found.at));
         let id = DropId { version: found.id.clone().or_else(|| id.version.clone()), ..id.clone() };
-        Some(DroppedObject { id, etag: found.etag.clone(), size, modified, read_at: None })
+        Ok(Some(DroppedObject { id, etag: found.etag.clone(), size, modified, read_at: None }))
     }
 }
 
+/// While no versions are kept, what has none is lost when another is put over it, or it is deleted.
+fn lose_the_null_one(versions: &mut [Version], keeps_versions: bool) {
+    versions
+        .iter_mut()
+        .filter(|version| !keeps_versions && version.id.is_none())
+        .for_each(|version| version.lost = true);
+}
+
+/// The version that S3 calls so, if it has it.
+fn version_named<'v>(versions: &'v [Version], name: &str) -> Result<Option<&'v Version>, ReadError> {
+    if name != NULL && !name.starts_with("version-") {
+        return Err(ReadError::NoVersionId(format!("{name} is no version's id")));
+    }
+    let is_named = |version: &&Version| version.id.as_deref().unwrap_or(NULL) == name && !version.lost;
+    Ok(versions.iter().rfind(is_named))
+}
+
+/// Whether this is an etag of ours.
+fn is_etag(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl Version {
-    /// Whether an identity names it so: by its id, or by its etag where it has none or the identity holds no version.
-    fn is_called(&self, version: &str) -> bool {
-        self.id.as_deref() == Some(version) || self.etag == version
+    /// Whether a drop's identity names it so: by its id where the identity holds it and there is one, else by its etag. It has no other name: one
+    /// that is ingested under two is there twice.
+    fn is_called(&self, version: &str, identity_holds_version: bool) -> bool {
+        let id = self.id.as_ref().filter(|_| identity_holds_version);
+        *id.unwrap_or(&self.etag) == version
     }
 }
 
@@ -324,8 +356,50 @@ impl Heads for SimSource {
         let show = |answer: &Result<Option<DroppedObject>, ReadError>| {
             told(answer, |object| object.as_ref().map_or("nothing", |object| &object.etag).to_owned())
         };
-        let effect = move || Ok(bucket.head(&wanted));
+        let effect = move || bucket.head(&wanted);
         let key = id.to_string();
         self.port.call(Call::read("source.head", &key), effect, show, |reason| Err(ReadError::Passing(reason)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(text: &'static str) -> Content {
+        Content { bytes: Bytes::from_static(text.as_bytes()), ..Content::default() }
+    }
+
+    #[test]
+    fn a_content_has_one_name_by_which_it_is_ingested() {
+        for (keeps, holds) in [(false, false), (false, true), (true, false), (true, true)] {
+            let bucket = Bucket::new(keeps, holds);
+            let told = bucket.put("a", content("one"), 5);
+            let (etag, id) = (told.etag.expect("an etag"), told.version_id);
+            let name = if keeps && holds { id.clone().expect("a version") } else { etag.clone() };
+            let is_called = |text: &str| (bucket.was_put_at("a", text, 5), bucket.etag_of("a", text).is_some());
+            assert_eq!(is_called(&name), (true, true), "{keeps} {holds}");
+            let other = if keeps && holds { etag } else { id.unwrap_or_default() };
+            assert_eq!(is_called(&other), (false, false), "{keeps} {holds}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_version_is_lost_only_while_none_are_kept() {
+        let bucket = Bucket::new(false, true);
+        let put = |text| {
+            let told = bucket.put("a", content(text), 0);
+            let etag = told.etag.unwrap_or_default();
+            Notified { key: "a".to_owned(), version: told.version_id.or_else(|| Some(etag.clone())), etag }
+        };
+        let [first, second] = ["first", "second"].map(put);
+        assert_eq!([&first, &second].map(|one| bucket.stands(one)), [false, true]);
+        bucket.keep_versions(true);
+        let third = put("third");
+        bucket.delete("a");
+        assert_eq!([&first, &second, &third].map(|one| bucket.stands(one)), [false, true, true]);
+        bucket.keep_versions(false);
+        bucket.delete("a");
+        assert_eq!([&second, &third].map(|one| bucket.stands(one)), [false, true]);
     }
 }

@@ -65,6 +65,40 @@ pub(super) fn versions_switched(world: &Arc<World>) {
     demand(world, world.sqs.length(QUEUE) == 0, "what S3 told is known");
 }
 
+/// Objects were put before their bucket kept versions, and others over them, or a delete marker, before they were read: they are there still.
+pub(super) fn overwritten_since_versions(world: &Arc<World>) {
+    open(world);
+    let mut random = Random::new(10);
+    for number in 0..4 {
+        supply(world, &format!("{number}.json"), content(number, &mut random));
+    }
+    world.bucket.keep_versions(true);
+    for number in 0..3 {
+        supply(world, &format!("{number}.json"), content(10 + number, &mut random));
+    }
+    for number in [2, 3] {
+        world.bucket.delete(&format!("{SOURCE}{number}.json"));
+    }
+    ingest(world, "first");
+    demand(world, world.sqs.length(QUEUE) == 0, "what has a version and what has none are final");
+}
+
+/// A message names a version by what is no version's id: it is a dead letter, and its neighbours are final.
+pub(super) fn no_version(world: &Arc<World>) {
+    open(world);
+    let mut random = Random::new(11);
+    supply(world, "0.json", content(0, &mut random));
+    let told = world.bucket.put(&format!("{SOURCE}1.json"), content(1, &mut random), world.scheduler.now());
+    let told = Notification { version_id: Some("none".to_owned()), ..told };
+    world.sqs.send(QUEUE, &drops::notification::forward(&told), world.scheduler.now());
+    for round in 0..2 {
+        ingest(world, &format!("round-{round}"));
+        world.scheduler.pass(400_000_000);
+    }
+    demand(world, world.sqs.length(QUEUE) == 0, "nothing waits");
+    demand(world, world.sqs.length(DEAD_QUEUE) == 1, "the dead-letter queue has the one");
+}
+
 /// Keys are deleted before they are read, and the versions that were notified stand: they are read.
 pub(super) fn deleted(world: &Arc<World>) {
     open(world);

@@ -157,7 +157,7 @@ impl World {
             state: MemoryStore::default(),
             files: MemoryStore::default(),
             audit_files: MemoryStore::default(),
-            bucket: Bucket::new(shape.keeps_versions),
+            bucket: Bucket::new(shape.keeps_versions, shape.ingests_overwrites),
             sqs: Sqs::default(),
             pipeline: pipeline?,
             other_pipeline: if shape.has_two_pipelines { Some(other_pipeline?) } else { None },

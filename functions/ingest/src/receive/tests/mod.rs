@@ -9,4 +9,6 @@ mod keys;
 mod patience;
 mod runs;
 mod secrets;
+mod versions;
+mod weight;
 mod world;

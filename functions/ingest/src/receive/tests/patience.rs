@@ -1,6 +1,9 @@
 //! Time that is lacking, requests that hang, and neighbours that die: none of it is held against a drop that is well.
 
+use std::sync::atomic::Ordering;
+
 use drops::Timestamp;
+use drops::notification::Notification;
 use ledger::{BatchRecord, Ledger};
 use runtime::Clock;
 
@@ -31,6 +34,29 @@ async fn a_drop_whose_reading_hangs_is_given_up_and_never_quarantined() {
     // Those who hung wake up, and find their batches void.
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert_eq!((world.held().await.1, world.counted("QuarantinedDrops")), (2, 0));
+}
+
+/// A question that is not answered holds up nobody but the drop that it is about.
+#[tokio::test]
+async fn what_is_asked_and_not_answered_holds_nobody_up() {
+    for pipeline in [ORDERS.to_owned(), ORDERS.replace("}", r#", "overwrites": "ingest" }"#)] {
+        let mut world = World::with(&pipeline).await;
+        world.open().await;
+        world.drop("orders/0-hangs.json", r#"{"a":1}"#);
+        let told = world.put("orders/1-hangs.json", r#"{"a":2}"#);
+        world.notify(&Notification { etag: None, size: None, ..told });
+        world.drop("orders/good.json", r#"{"a":3}"#);
+        let told = world.put("orders/asked.json", r#"{"a":4}"#);
+        world.notify(&Notification { size: None, ..told });
+        world.bucket.hangs_heads.store(true, Ordering::Relaxed);
+        // A second more than is kept for what follows reading, so that half a second is there for answers: real time passes here.
+        let mut told = world.told();
+        told.deadline = Timestamp(world.clock.now().0 + 11_200_000);
+        assert_eq!((world.deliver_until(told).await, world.waits()), (1, vec![5]), "{pipeline}");
+        assert_eq!((world.held().await.1, world.counted("MissingObjects")), (3, 0));
+        world.bucket.hangs_heads.store(false, Ordering::Relaxed);
+        assert_eq!((world.deliver().await, world.held().await.1), (0, 4));
+    }
 }
 
 #[test]

@@ -31,9 +31,9 @@ pub(super) const CLAIM_TIME: Duration = Duration::from_secs(960);
 pub(super) const RECEIVES_MAX: u32 = 12;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// A clock that a test sets.
+/// A clock that a test sets, and what it goes on by when somebody looks at it next.
 #[derive(Default)]
-pub(super) struct SetClock(AtomicI64);
+pub(super) struct SetClock(AtomicI64, AtomicI64);
 
 impl SetClock {
     pub(super) fn pass(&self, time: Duration) {
@@ -43,6 +43,7 @@ impl SetClock {
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
+        self.0.fetch_add(self.1.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         Timestamp(1_700_000_000_000_000 + self.0.load(Ordering::Relaxed))
     }
 
@@ -63,12 +64,16 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
+    /// Whether the clock passes the deadline while it is decoded, each time.
+    pub(super) heavy: bool,
     /// Whether nobody is answered who asks for it, as long as this is so.
     pub(super) hangs: bool,
     /// Whether it has no version though its bucket keeps them: it was put before that, or while that was suspended.
     pub(super) versionless: bool,
     /// Whether a delete marker stands before it.
     pub(super) deleted: bool,
+    /// What was put under its key before its bucket kept versions.
+    pub(super) before: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -81,6 +86,8 @@ pub(super) struct Bucket {
     pub(super) versions: AtomicBool,
     /// Whether nobody is told what an object is.
     pub(super) denies_heads: AtomicBool,
+    /// Whether nobody is answered who asks what an object is whose key says `hangs`.
+    pub(super) hangs_heads: AtomicBool,
 }
 
 impl Bucket {
@@ -96,6 +103,17 @@ pub(super) fn version_of(content: &[u8]) -> String {
     format!("version-{}", etag(content))
 }
 
+/// What names a version and is none, wherever it is read in full.
+pub(super) const NO_VERSION: &str = "no version's id";
+
+/// S3 looks at the form of a version's id before it looks for the object.
+fn refuse(version: Option<&String>) -> Result<(), ReadError> {
+    if version.is_some_and(|version| version == NO_VERSION) {
+        return Err(ReadError::NoVersionId("S3 answered InvalidArgument (400): Invalid version id specified".into()));
+    }
+    Ok(())
+}
+
 pub(super) fn etag(content: &[u8]) -> String {
     format!(
         "{:016x}{:016x}",
@@ -108,6 +126,7 @@ struct Opened {
     content: io::Cursor<Vec<u8>>,
     deadly: bool,
     slow: Option<Arc<SetClock>>,
+    heavy: Option<Arc<SetClock>>,
 }
 
 impl Read for Opened {
@@ -118,6 +137,9 @@ impl Read for Opened {
         }
         if let Some(clock) = self.slow.take() {
             clock.pass(Duration::from_secs(200));
+        }
+        if let Some(clock) = self.heavy.take() {
+            clock.1.store(200_000_000, Ordering::Relaxed);
         }
         // Little at a time, so that there are several chunks.
         let most = buffer.len().min(1 << 16);
@@ -155,8 +177,15 @@ impl Source for Bucket {
         if let Some(content) = found.replaced_by.take() {
             found.content = content;
         }
+        if let Some(before) = found.before.as_ref().filter(|_| object.read_at.as_deref() == Some("null")) {
+            let is_asked = etag(before) == object.etag;
+            let content = io::Cursor::new(before.clone());
+            let opened = Opened { content, deadly: false, slow: None, heavy: None };
+            return if is_asked { Ok(Box::new(opened)) } else { Err(ReadError::Changed) };
+        }
         let version = self.version(found);
         let asked = object.id.version.as_ref().filter(|asked| **asked != object.etag).or(object.read_at.as_ref());
+        refuse(asked)?;
         let is_there = asked.map_or(!found.deleted, |asked| version.as_ref() == Some(asked));
         if !is_there {
             return Err(ReadError::Gone);
@@ -166,7 +195,8 @@ impl Source for Bucket {
         }
         let slow = found.slow.then(|| self.clock.clone());
         found.slow = false;
-        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow }))
+        let heavy = found.heavy.then(|| self.clock.clone());
+        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow, heavy }))
     }
 }
 
@@ -177,8 +207,16 @@ impl Heads for Bucket {
         if self.denies_heads.load(Ordering::Relaxed) {
             return Err(ReadError::Passing("AccessDenied".into()));
         }
+        while self.hangs_heads.load(Ordering::Relaxed) && id.key.contains("hangs") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        refuse(id.version.as_ref())?;
         let objects = self.objects.lock().unwrap();
         let Some(found) = objects.get(&id.key) else { return Ok(None) };
+        if let Some(before) = found.before.as_ref().filter(|_| id.version.as_deref() == Some("null")) {
+            let (etag, size) = (etag(before), before.len() as u64);
+            return Ok(Some(DroppedObject { id: id.clone(), etag, size, modified: Timestamp(1), read_at: None }));
+        }
         let (etag, version) = (etag(&found.content), self.version(found));
         let is_there = match &id.version {
             Some(asked) if version.as_ref() == Some(asked) => true,
@@ -427,6 +465,14 @@ impl World {
     pub(super) async fn deliver(&mut self) -> usize {
         let told = self.told();
         self.deliver_until(told).await
+    }
+
+    /// The same, to the function for large drops.
+    pub(super) async fn deliver_to_large(&mut self) -> usize {
+        std::mem::swap(&mut self.receiver, &mut self.large);
+        let left = self.deliver().await;
+        std::mem::swap(&mut self.receiver, &mut self.large);
+        left
     }
 
     pub(super) async fn deliver_until(&mut self, told: Call) -> usize {
