@@ -3,6 +3,7 @@
 //! Most notifications leave nothing to ask. The others are asked for side by side, in a part of the invocation's time, so that whatever
 //! was learned by then can still be ingested.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use decode::format::{Format, Packing, Plan};
@@ -75,12 +76,16 @@ impl<'a> Asker<'a> {
     /// Every arrival as a candidate that nobody has claimed, or why it is none; in their order.
     pub(super) async fn all(&self, arrivals: &[Arrival]) -> Vec<Result<Known, Unfit>> {
         let asks_versions = self.asks_versions(arrivals).await;
-        let asked = arrivals.iter().map(|arrival| self.one(arrival, asks_versions));
+        let mut named: HashMap<&DropId, usize> = HashMap::new();
+        arrivals.iter().for_each(|arrival| *named.entry(&arrival.object.id).or_default() += 1);
+        // Several may be told by one name that mean two drops: one of them by its other key.
+        let is_disputed = |arrival: &Arrival| self.other_key(arrival).is_some() && named[&arrival.object.id] > 1;
+        let asked = arrivals.iter().map(|arrival| self.one(arrival, asks_versions, is_disputed(arrival)));
         futures::stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await
     }
 
-    async fn one(&self, arrival: &Arrival, asks_versions: bool) -> Result<Known, Unfit> {
-        let (mut object, mut asked) = self.meant(arrival, asks_versions).await?;
+    async fn one(&self, arrival: &Arrival, asks_versions: bool, is_disputed: bool) -> Result<Known, Unfit> {
+        let (mut object, mut asked) = self.meant(arrival, asks_versions, is_disputed).await?;
         if self.large.is_some_and(|large| object.size >= large) {
             return Err(Fate::Large.into());
         }
@@ -120,12 +125,17 @@ impl<'a> Asker<'a> {
     }
 
     /// The object that a notification means, and whether S3 was asked for it. Which of two keys is meant is asked only where something must
-    /// be asked anyway: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
-    async fn meant(&self, arrival: &Arrival, asks_versions: bool) -> Result<(DroppedObject, bool), Unfit> {
+    /// be asked anyway, or where others were told by the same one: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
+    async fn meant(
+        &self,
+        arrival: &Arrival,
+        asks_versions: bool,
+        is_disputed: bool,
+    ) -> Result<(DroppedObject, bool), Unfit> {
         let (mut object, notification) = (arrival.object.clone(), &arrival.notification);
         let is_versionless = self.is_versionless(arrival);
         let left_out = object.etag.is_empty() || notification.size.is_none();
-        let asks = left_out || (is_versionless && asks_versions);
+        let asks = left_out || (is_versionless && asks_versions) || is_disputed;
         if !asks {
             return Ok((object, false));
         }
@@ -208,7 +218,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// The version that a notification names. The word `null` counts: S3 finds that by this name.
+/// The versions that notifications of a drop name, the last one's first. The word `null` counts: S3 finds that by this name.
 pub(super) fn versions_of(arrival: &Arrival) -> Vec<&str> {
-    arrival.notification.version_id.as_deref().into_iter().collect()
+    arrival.notifications().filter_map(|notification| notification.version_id.as_deref()).collect()
 }
