@@ -358,9 +358,9 @@ fn check_table(history: &History, columns_since: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_of_small_files_is_void_when_delta_rs_changed_them_first() {
     let works: [(&[&str], usize); 6] = [
-        (&["delete:id = 2 and row = 9"], 1),
         // A whole file: were it merged all the same, each of its rows would be there once.
         (&["delete:id = 2"], 10),
+        (&["delete:id = 2 and row = 9"], 1),
         (&["optimize"], 0),
         (&["append:3"], 0),
         (&["column:theirs"], 0),
@@ -403,7 +403,7 @@ async fn delta_rs_writes_all_the_while() {
         println!("{works:?}: {told}");
         assert!(told["done"]["append"].as_u64().unwrap() > 2, "the other writer was there: {told}");
         let deleted = check_beside(&place, ROUNDS, &[]).await;
-        assert_eq!(deleted > 0, works.contains(&"delete:row = 9"), "{works:?}");
+        assert!(deleted == 0 || told["done"]["delete"].as_u64() > Some(0), "{told}");
         let foreign = place.remote_rows().await.into_iter().filter(|row| row.0 >= foreign::FIRST).count() as u64;
         assert_eq!(foreign, 2 * told["done"]["append"].as_u64().unwrap(), "its rows are its own");
     }
