@@ -6,7 +6,6 @@
 mod place;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use compactor::{CompactError, NotOpened, Outcome, Trigger, UPKEEP_APP_ID, Until, Upkeep, UpkeepOutcome};
 use drops::BatchId;
@@ -132,7 +131,9 @@ async fn a_rewrite_whose_files_are_live_has_landed_whatever_stands_above_it() {
     let (place, rewrite) = small_files().await;
     let lake = place.lake.clone();
     place.lake.fault(Fault::LoseAnswer, 1);
-    place.lake.after_next(async move { drop(lake.inner.append_foreign(rewrite).unwrap()) });
+    place.lake.after_next(async move {
+        lake.inner.append_foreign(rewrite).unwrap();
+    });
     let UpkeepOutcome::Done(report) = place.zombie().upkeep(Upkeep::Merge, &Until::never()).await.unwrap() else {
         panic!("busy")
     };
