@@ -4,7 +4,8 @@
 file exists, and then says on standard output, as JSON, how often each was done and how often it lost against another writer.
 With LITHIFY_S3 the address is in the S3 server there.
 
-Works: `append:N` (N rows, numbered from a million on, of no source file), `delete:PREDICATE`, `optimize`, `column:NAME` (a string column).
+Works: `append:N` (N rows, numbered from a million on, of no source file), `delete:PREDICATE`, `optimize`, `column:NAME` (a string column),
+`property:NAME=VALUE` (of the table).
 """
 
 import collections
@@ -55,7 +56,13 @@ def column(address, name):
         table.alter.add_columns([field])
 
 
-WORKS = {"append": append, "delete": delete, "optimize": optimize, "column": column}
+def property_of(address, words):
+    name, _, value = words.partition("=")
+    table = deltalake.DeltaTable(address, storage_options=options())
+    table.alter.set_table_properties({name: value}, raise_if_not_exists=False)
+
+
+WORKS = {"append": append, "delete": delete, "optimize": optimize, "column": column, "property": property_of}
 
 
 def main():

@@ -4,6 +4,7 @@ What each way does is told by its function's first line; the end-to-end tests as
 """
 
 import pathlib
+import re
 import sqlite3
 import sys
 
@@ -92,6 +93,22 @@ def hold_twice(table):
 def forget_an_intent(table):
     """The log carries an intent that the ledger does not know."""
     ledger(table, "DELETE FROM intents WHERE number = (SELECT max(number) FROM intents)")
+
+
+def damage_a_commit_below_a_checkpoint(table):
+    """A commit that no reader of the newest version needs is cut in the middle."""
+    deltalake.DeltaTable(table).create_checkpoint()
+    commit = pathlib.Path(table, "_delta_log", f"{1:020}.json")
+    commit.write_bytes(commit.read_bytes()[:100])
+
+
+def miscount_a_file(table):
+    """The log counts a row more than a file has."""
+    commit = max(pathlib.Path(table, "_delta_log").glob("*.json"))
+    before = commit.read_text()
+    after = re.sub(r'numRecords\\":(\d+)', lambda found: f'numRecords\\":{int(found[1]) + 1}', before)
+    assert before != after, before
+    commit.write_text(after)
 
 
 globals()[sys.argv[1]](sys.argv[2])

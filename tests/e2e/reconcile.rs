@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::exit;
 
 /// How a table is damaged (a function of `tamper.py`), and the invariant that this breaks.
-const DAMAGES: [(&str, &str); 11] = [
+const DAMAGES: [(&str, &str); 13] = [
     ("delete_a_row", "I-1"),
     ("double_a_file", "I-1"),
     ("invent_a_file", "I-1"),
@@ -22,6 +22,8 @@ const DAMAGES: [(&str, &str); 11] = [
     ("double_the_accounts", "I-6"),
     ("change_an_account", "I-6"),
     ("lose_a_manifest", "I-6"),
+    ("damage_a_commit_below_a_checkpoint", "I-3"),
+    ("miscount_a_file", "I-1"),
 ];
 
 /// A table of several commits, with quarantined records.

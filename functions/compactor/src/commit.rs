@@ -8,7 +8,7 @@ use ledger::{Intent, Sealed};
 use runs::IntentList;
 
 use crate::merge::Merged;
-use crate::{CompactError, Compactor};
+use crate::{CompactError, Compactor, NotOpened};
 
 /// How often a commit that gets no clear answer is tried again.
 const TRIES: u32 = 20;
@@ -55,10 +55,11 @@ impl Compactor {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
                 Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(attempt))).await,
                 Ok(Some(stands)) => match stands.txns.get(&app_id) {
-                    Some(number) if *number == intent.number => match self.goes_through(&app_id, *number).await {
+                    Some(number) if *number == intent.number => match self.goes_through(*number).await {
                         Ok(true) => return Ok(Some(version)),
                         // What was read is no part of the table: it never will be.
                         Ok(false) => return Ok(None),
+                        Err(e @ CompactError::Apart(_)) => return Err(e),
                         Err(e) => last = e.to_string(),
                     },
                     Some(_) => return Ok(None),
@@ -73,9 +74,21 @@ impl Compactor {
 
     /// Whether the table knows a commit of ours that was read in its log. A process that slept may find a version's name free because the log was
     /// checkpointed and cleaned up beyond it: what it wrote there is in no version of the table, and only the answer, if it comes, says so.
-    async fn goes_through(&self, app_id: &str, number: u64) -> Result<bool, LakeError> {
-        let newest = self.parts.lake.head(&[app_id]).await?;
-        Ok(newest.and_then(|newest| newest.txns.get(app_id).copied()) >= Some(number))
+    ///
+    /// A higher number in the log may stand above ours or instead of it. Each intent names the one that it landed upon: ours is in the table if the
+    /// chain from the log's number down comes to it.
+    async fn goes_through(&self, number: u64) -> Result<bool, CompactError> {
+        let log = self.parts.lake.head(&[&self.app_id()]).await?.and_then(|newest| self.txn(&newest));
+        let mut at = log;
+        while let Some(above) = at.filter(|at| *at > number) {
+            let rests_below = |intent: &Intent| intent.predecessor.is_none_or(|before| before < above);
+            let Some(intent) = self.intent(above).await?.filter(rests_below) else {
+                let ledger = self.parts.ledger.head(&self.settings.pipeline).await?;
+                return Err(NotOpened::Apart { pipeline: self.settings.pipeline.clone(), log, ledger }.into());
+            };
+            at = intent.predecessor;
+        }
+        Ok(at == Some(number))
     }
 
     fn describe(&self, intent: &Intent, merged: &Merged) -> Commit {

@@ -31,7 +31,9 @@ impl Compactor {
         let mut at = txn;
         while at > settled {
             let Some(number) = at else { break };
-            let intent = self.intent(number).await?.ok_or_else(apart)?;
+            // One that does not rest on an earlier one is damaged, and would be followed for ever.
+            let rests_below = |intent: &Intent| intent.predecessor.is_none_or(|before| before < number);
+            let intent = self.intent(number).await?.filter(rests_below).ok_or_else(apart)?;
             at = intent.predecessor;
             chain.push(intent);
         }
@@ -39,14 +41,14 @@ impl Compactor {
     }
 
     /// The version below `below` that carries an intent. Where the log's older part was cleaned up, the newest version that is gone: it was that or an
-    /// earlier one. None if no version carries it.
+    /// earlier one; so it is below a commit that is damaged. None if no version carries it.
     async fn version_of(&self, number: u64, below: u64) -> Result<Option<u64>, CompactError> {
         let app_id = self.app_id();
         for version in (0..below).rev() {
             match self.parts.lake.read_commit(version).await {
                 Ok(Some(commit)) if commit.txns.get(&app_id) == Some(&number) => return Ok(Some(version)),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(LakeError::Unreadable { .. }) => return Ok(Some(version)),
+                Ok(None) | Err(LakeError::Gone { .. } | LakeError::Unreadable { .. }) => return Ok(Some(version)),
                 Err(e) => return Err(e.into()),
             }
         }

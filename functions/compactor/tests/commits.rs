@@ -5,18 +5,24 @@
 
 #[path = "commits/foreign.rs"]
 mod foreign;
+#[path = "commits/history.rs"]
+mod history;
+#[path = "commits/late.rs"]
+mod late;
 mod place;
 #[allow(dead_code, reason = "these tests do not ask it for everything")]
 #[path = "../../../shared/store/tests/s3/proxy.rs"]
 mod proxy;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use auditor::Subject;
+use auditor::{Invariant, Subject, Verdict};
 use compactor::{CompactError, Opened, Outcome, Trigger, Until, Upkeep, UpkeepOutcome};
 use foreign::Writer;
+use history::{History, columns};
 use ledger::Ledger;
 use place::Place;
 use place::dying::{Fuse, dying};
@@ -87,6 +93,12 @@ impl Place {
 
     /// The auditor has nothing to say.
     async fn audited(&self, drops: u32) {
+        let verdict = self.verdict(drops).await;
+        assert!(verdict.holds() && verdict.unchecked.is_empty(), "{verdict:#?}");
+    }
+
+    /// What the auditor says of the table as it is on the server, in which so many drops are.
+    async fn verdict(&self, drops: u32) -> Verdict {
         let healed = self.remote.as_ref().unwrap().through(&server());
         let subject = Subject {
             ledger: self.ledger.clone(),
@@ -96,9 +108,13 @@ impl Place {
             table_store: healed.store("table"),
             audit_store: healed.store("table_drops"),
         };
-        let verdict = auditor::audit(&subject, &[]).await.unwrap();
-        assert!(verdict.holds() && verdict.unchecked.is_empty(), "{verdict:#?}");
         assert_eq!(self.ledger.count_claims(&self.name).await.unwrap(), u64::from(drops));
+        auditor::audit(&subject, &[]).await.unwrap()
+    }
+
+    /// What the table's log says of all its writers.
+    async fn history(&self) -> History {
+        History::of(self.remote.as_ref().unwrap().through(&server()).store("table")).await
     }
 }
 
@@ -253,7 +269,14 @@ async fn whatever_is_lost_on_the_way_no_row_is_lost_or_doubled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_delta_rs_commits_before_ours_is_stepped_over_or_taken_into_account() {
-    let works: [&[&str]; 4] = [&["append:5"], &["append:5", "optimize"], &["column:theirs"], &["delete:row = 9"]];
+    let works: [&[&str]; 6] = [
+        &["append:5"],
+        &["append:5", "optimize"],
+        &["column:theirs"],
+        &["property:theirs.key=7", "column:theirs", "append:2"],
+        &["delete:row = 9"],
+        &["delete:id = 1"],
+    ];
     for works in works {
         let mut place = remote();
         for n in 0..3 {
@@ -266,26 +289,84 @@ async fn what_delta_rs_commits_before_ours_is_stepped_over_or_taken_into_account
         assert_eq!(place.commits().await, 1);
         beside.check();
         place.heal();
-        check_beside(&place, 5).await;
+        let deleted = check_beside(&place, 5, &[]).await;
+        let expected = if works[0] == "delete:row = 9" { 3 } else { 10 };
+        assert_eq!(deleted, if works[0].starts_with("delete") { expected } else { 0 }, "{works:?}");
     }
 }
 
-/// Our rows are in the table once, but for those that the other writer deleted.
-async fn check_beside(place: &Place, drops: u32) {
-    let ours: Vec<Row> = place.remote_rows().await.into_iter().filter(|row| row.0 < foreign::FIRST).collect();
-    let (kept, deleted): (Vec<Row>, Vec<Row>) = expected(drops).into_iter().partition(|row| row.1 != 9);
-    assert_eq!(ours.iter().filter(|row| row.1 != 9).cloned().collect::<Vec<_>>(), kept);
-    let nines: Vec<Row> = ours.into_iter().filter(|row| row.1 == 9).collect();
-    assert!(nines.iter().all(|row| deleted.contains(row)) && nines.windows(2).all(|two| two[0] != two[1]), "{nines:?}");
-    if nines.len() == deleted.len() {
-        place.audited(drops).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_changes_the_table_keeps_what_delta_rs_made_of_it_right_before() {
+    let works: [&[&str]; 4] = [
+        &["column:theirs"],
+        &["property:theirs.key=7"],
+        &["column:theirs", "property:theirs.key=7"],
+        // The very column that comes with our rows, as text.
+        &["column:ours"],
+    ];
+    for works in works {
+        let mut place = remote();
+        place.stage(0..2).await;
+        assert_eq!(place.commits().await, 1);
+        let rows: Vec<String> =
+            (0..10).map(|row| format!("{{\"id\":2,\"row\":{row},\"shop\":2,\"ours\":\"{row}\"}}\n")).collect();
+        place.drop_file(2, &rows.concat());
+        place.ingest().await;
+        let writer = Writer::of(place.remote.as_ref().unwrap());
+        let beside = place.beside_next_commit(writer, works);
+        assert_eq!(place.commits().await, 1);
+        beside.check();
+        place.heal();
+        assert_eq!(check_beside(&place, 3, if works[0] == "column:ours" { &[] } else { &["ours"] }).await, 0);
+    }
+}
+
+/// What is in the table is what it should be, exactly: of our rows and of the other writer's each once, but for those that a commit of the
+/// other deleted, of which none came back; and all that the other made of the table, with columns of ours that came since. Gives how many of
+/// our rows the other deleted.
+async fn check_beside(place: &Place, drops: u32, columns_since: &[&str]) -> usize {
+    let history = place.history().await;
+    let (deleted, brought) = history.rows_of_others().await;
+    let mut rows: Vec<Row> = expected(drops).into_iter().filter(|row| !deleted.contains(row)).collect();
+    assert_eq!(rows.len() + deleted.len(), expected(drops).len(), "it deletes what is there: {deleted:?}");
+    rows.extend(brought);
+    rows.sort();
+    assert_eq!(place.remote_rows().await, rows);
+    check_table(&history, columns_since);
+    let verdict = place.verdict(drops).await;
+    let named: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.object.as_str()).collect();
+    let lacking: BTreeSet<&str> = deleted.iter().map(|row| row.3.as_str()).collect();
+    assert_eq!(named, lacking, "{verdict:#?}");
+    assert!(verdict.findings.iter().all(|finding| finding.invariant == Invariant::RowsOnce), "{verdict:#?}");
+    assert!(verdict.unchecked.is_empty(), "{verdict:#?}");
+    deleted.len()
+}
+
+/// Where another writer changed the table, it is what that one made of it, but for these columns of ours.
+fn check_table(history: &History, columns_since: &[&str]) {
+    let (now, Some(theirs)) = history.metadata() else { return };
+    let (mut ours, theirs_columns) = (columns(now), columns(theirs));
+    assert!(ours.starts_with(&theirs_columns), "{ours:?} has not all of {theirs_columns:?}");
+    let since: Vec<String> =
+        ours.drain(theirs_columns.len()..).map(|column| column["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(since, columns_since);
+    for said in ["id", "name", "description", "partitionColumns", "configuration", "createdTime", "format"] {
+        assert_eq!(now[said], theirs[said], "{said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_of_small_files_is_void_when_delta_rs_changed_them_first() {
-    let works: [&[&str]; 4] = [&["delete:id = 2 and row = 9"], &["optimize"], &["append:3"], &["column:theirs"]];
-    for work in works {
+    let works: [(&[&str], usize); 6] = [
+        // A whole file: were it merged all the same, each of its rows would be there once.
+        (&["delete:id = 2"], 10),
+        (&["delete:id = 2 and row = 9"], 1),
+        (&["optimize"], 0),
+        (&["append:3"], 0),
+        (&["column:theirs"], 0),
+        (&["property:theirs.key=7"], 0),
+    ];
+    for (work, deletes) in works {
         let mut place = remote();
         for n in 0..6 {
             place.stage(n..n + 1).await;
@@ -301,7 +382,7 @@ async fn a_merge_of_small_files_is_void_when_delta_rs_changed_them_first() {
         // `optimize` left one file, so that nothing is small and many any more.
         assert_eq!(report.files_merged > 0, work[0] != "optimize", "{work:?}: {report:?}");
         place.heal();
-        check_beside(&place, 6).await;
+        assert_eq!(check_beside(&place, 6, &[]).await, deletes, "{work:?}");
     }
 }
 
@@ -321,7 +402,8 @@ async fn delta_rs_writes_all_the_while() {
         let told = beside.end();
         println!("{works:?}: {told}");
         assert!(told["done"]["append"].as_u64().unwrap() > 2, "the other writer was there: {told}");
-        check_beside(&place, ROUNDS).await;
+        let deleted = check_beside(&place, ROUNDS, &[]).await;
+        assert!(deleted == 0 || told["done"]["delete"].as_u64() > Some(0), "{told}");
         let foreign = place.remote_rows().await.into_iter().filter(|row| row.0 >= foreign::FIRST).count() as u64;
         assert_eq!(foreign, 2 * told["done"]["append"].as_u64().unwrap(), "its rows are its own");
     }

@@ -13,7 +13,7 @@ use decode::hints::Hints;
 use lake::{Foreign, Lake};
 use ledger::Ledger;
 use place::Place;
-use place::dying::{DyingLedger, Fuse};
+use place::dying::{DyingLedger, Fuse, living};
 use place::rows::expected;
 use runtime::SystemClock;
 use runtime::telemetry::Metrics;
@@ -83,14 +83,7 @@ async fn an_idle_invocation_asks_the_ledger_twice() {
         let idle = Job {
             compactor: place.compactor_with(|parts| {
                 let (inner, fuse) = (parts.ledger.clone(), Fuse::new(calls, false));
-                parts.ledger = Arc::new(DyingLedger {
-                    inner,
-                    fuse,
-                    mark_one_by_one: false,
-                    lease_for_all: false,
-                    restored: false,
-                    lease_lost: false,
-                });
+                parts.ledger = Arc::new(DyingLedger { fuse, ..living(inner) });
                 parts.lake = Arc::new(place::lakes::Untouched);
             }),
             ..job(&place, &opened, Duration::ZERO)

@@ -1,6 +1,6 @@
 //! I-3 and I-5: what the log's commits carry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use drops::BatchId;
 use lake::LakeError;
@@ -21,11 +21,13 @@ struct Log {
     txns: BTreeMap<u64, BTreeMap<String, u64>>,
     /// The first version that is still there.
     from: u64,
+    /// Versions whose commit is there and cannot be read: each is a finding.
+    damaged: BTreeSet<u64>,
 }
 
 impl Log {
     async fn read(subject: &Subject, verdict: &mut Verdict) -> Result<Self, AuditError> {
-        let (mut txns, mut from) = (BTreeMap::new(), 0);
+        let (mut txns, mut from, mut damaged) = (BTreeMap::new(), 0, BTreeSet::new());
         if let Some(head) = subject.lake.head(&[]).await? {
             for version in (0..=head.version).rev() {
                 match subject.lake.read_commit(version).await {
@@ -34,8 +36,13 @@ impl Log {
                         verdict.counts.foreign_commits += u64::from(!ours && !commit.files.is_empty());
                         txns.insert(version, commit.txns);
                     }
+                    // A checkpoint hides it from those who only read the newest version.
+                    Err(error @ LakeError::Unreadable { .. }) => {
+                        damaged.insert(version);
+                        verdict.find(Invariant::CommittedByIntent, format!("version {version}"), error.to_string());
+                    }
                     // Cleaned up: what is older cannot be seen any more.
-                    Ok(None) | Err(LakeError::Unreadable { .. }) => {
+                    Ok(None) | Err(LakeError::Gone { .. }) => {
                         from = version + 1;
                         verdict.unchecked.push(format!("commits below version {from}: the log was cleaned up"));
                         break;
@@ -44,7 +51,7 @@ impl Log {
                 }
             }
         }
-        Ok(Self { txns, from })
+        Ok(Self { txns, from, damaged })
     }
 }
 
@@ -87,7 +94,7 @@ fn check_pipeline(log: &Log, pipeline: &PipelineHistory, verdict: &mut Verdict) 
                         format!("it is marked as committed at version {version}, its intent {number} is at {found}");
                     verdict.find(Invariant::CommittedByIntent, format!("batch {id}"), what);
                 }
-                None if version >= log.from => {
+                None if version >= log.from && !log.damaged.contains(&version) => {
                     let what = format!("its intent {number} is in no commit, though it is marked at version {version}");
                     verdict.find(Invariant::CommittedByIntent, format!("batch {id}"), what);
                 }
@@ -119,13 +126,25 @@ mod tests {
 
     /// What is found where intent 1 names batch 1, which is marked at this version, and the log has these versions' numbers.
     fn found(marked: Option<u64>, settled: Option<u64>, log: &[(u64, u64)], from: u64) -> Vec<Invariant> {
+        found_in(marked, settled, log, from, &[])
+    }
+
+    /// The same of a log in which these versions are damaged.
+    fn found_in(
+        marked: Option<u64>,
+        settled: Option<u64>,
+        log: &[(u64, u64)],
+        from: u64,
+        damaged: &[u64],
+    ) -> Vec<Invariant> {
         let (id, sealed) = batch(1, marked);
         let landed = vec![Landed { number: 1, batches: vec![id] }];
         let batches = [(id, sealed)].into();
         let pipeline = PipelineHistory { name: "p".parse().unwrap(), batches, landed, settled };
         let txns = log.iter().map(|(version, number)| (*version, [("lithify/p".to_owned(), *number)].into())).collect();
         let mut verdict = Verdict::default();
-        check_pipeline(&Log { txns, from }, &pipeline, &mut verdict);
+        let damaged = damaged.iter().copied().collect();
+        check_pipeline(&Log { txns, from, damaged }, &pipeline, &mut verdict);
         assert_eq!(verdict.counts.commits, log.len() as u64);
         verdict.findings.iter().map(|finding| finding.invariant).collect()
     }
@@ -144,6 +163,13 @@ mod tests {
         {
             assert_eq!(found(Some(5), Some(1), &[], from), expected, "from {from}");
         }
+    }
+
+    #[test]
+    fn a_damaged_commit_is_not_missed_a_second_time_where_it_is_and_hides_nothing_elsewhere() {
+        assert_eq!(found_in(Some(5), Some(1), &[], 0, &[5]), []);
+        assert_eq!(found_in(Some(5), Some(1), &[], 0, &[4]), [Invariant::CommittedByIntent]);
+        assert_eq!(found_in(Some(4), Some(1), &[(5, 1)], 0, &[4]), [Invariant::CommittedByIntent]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
+use lake::LiveFile;
 use runs::{SOURCE_FILE, SOURCE_ROW, SOURCE_VERSION, read_columns};
 
 use crate::holdings::{Expected, Holdings};
@@ -21,17 +22,36 @@ pub(crate) async fn check(subject: &Subject, holdings: &Holdings, verdict: &mut 
             read_columns(&path, object, &columns)?.collect::<Result<Vec<_>, _>>()
         });
         let batches = batches.await.map_err(|e| AuditError::Internal(e.to_string()))??;
-        let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        if file.rows.is_some_and(|told| told != rows) {
-            // A deletion vector marks rows: which of them are gone is not in the file.
-            verdict.unchecked.push(format!("{}: rows of it were deleted", file.path));
-        }
+        let foreign_before = verdict.counts.foreign_rows;
         for batch in &batches {
             seen.take(batch, holdings, &file.path, verdict);
         }
+        let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        let own = rows - (verdict.counts.foreign_rows - foreign_before);
+        count(&file, rows, own, verdict);
     }
     seen.compare(holdings, verdict);
     Ok(())
+}
+
+/// A file's statistics against the rows that are in it, of which so many are ours.
+fn count(file: &LiveFile, rows: u64, own: u64, verdict: &mut Verdict) {
+    if file.deletion_vector.is_some() {
+        // It marks rows: which of them are gone is not in the file. No more than there are can be left.
+        verdict.unchecked.push(format!("{}: rows of it were deleted", file.path));
+    }
+    let Some(told) = file.rows else { return };
+    if told == rows || (file.deletion_vector.is_some() && told < rows) {
+        return;
+    }
+    let what =
+        format!("the log says that it has {told} rows, and {rows} are in it: who counts by the log counts wrong");
+    if own > 0 {
+        verdict.find(Invariant::RowsOnce, file.path.clone(), what);
+    } else {
+        // Another writer's, with nothing of ours in it.
+        verdict.unchecked.push(format!("{}: {what}", file.path));
+    }
 }
 
 /// What was seen of one content of one file.
@@ -184,6 +204,36 @@ mod tests {
             let what =
                 format!("it is in the table more than once (in part; pipeline p, batch {})", BatchId::from_parts(1, 1));
             assert_eq!(found(&verdict), [(object.as_str(), what.as_str())]);
+        }
+    }
+
+    /// What is found, and what cannot be checked, of a file of three rows of which the log tells so many, so many of them ours.
+    fn counted(told: Option<u64>, own: u64, has_deletion_vector: bool) -> (u64, usize) {
+        let file = LiveFile {
+            path: "part".into(),
+            size: 1,
+            rows: told,
+            spelled: "part".into(),
+            modified: drops::Timestamp(0),
+            partition_values: BTreeMap::new(),
+            deletion_vector: has_deletion_vector.then(|| "u1".to_owned()),
+        };
+        let mut verdict = Verdict::default();
+        count(&file, 3, own, &mut verdict);
+        (verdict.found, verdict.unchecked.len())
+    }
+
+    #[test]
+    fn a_number_of_rows_that_is_not_that_of_the_file_is_found_and_taken_for_no_deletion() {
+        for own in [0, 1, 3] {
+            assert_eq!(counted(Some(3), own, false), (0, 0));
+            assert_eq!(counted(None, own, false), (0, 0));
+            for told in [2, 4] {
+                assert_eq!(counted(Some(told), own, false), if own > 0 { (1, 0) } else { (0, 1) });
+            }
+            assert_eq!(counted(Some(2), own, true), (0, 1));
+            assert_eq!(counted(None, own, true), (0, 1));
+            assert_eq!(counted(Some(4), own, true), if own > 0 { (1, 1) } else { (0, 2) });
         }
     }
 

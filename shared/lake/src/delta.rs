@@ -148,14 +148,25 @@ impl Log {
     ///
     /// A process that slept between reading the log and writing to it may find its version's name free because the log was checkpointed
     /// and cleaned up beyond it. What it wrote then is in no version of the table. Without a checkpoint at or above it, nothing below it
-    /// was cleaned; with one, the table itself says whether it knows the commit's `txn`.
+    /// was cleaned; with one, the table itself says whether it knows the commit's `txn`. A higher number than the commit's is no proof:
+    /// it may stand above the commit or instead of it, which only whoever knows what each number rests on can tell. That is an error, and
+    /// what was written stays.
     fn goes_through(&self, version: u64, commit: &Commit) -> Result<bool, LakeError> {
         if self.list(version)?.checkpoint_above(version).is_none() {
             return Ok(true);
         }
         *self.known() = None;
         let newest = self.newest()?;
-        Ok(newest.and_then(|newest| newest.txn(&commit.app_id)).is_some_and(|txn| txn >= commit.txn))
+        match newest.and_then(|newest| newest.txn(&commit.app_id)) {
+            Some(txn) if txn > commit.txn => Err(self.passing(
+                "tell whether a commit landed",
+                format!(
+                    "it was written as version {version} with number {} of {}, and the table is at number {txn}",
+                    commit.txn, commit.app_id
+                ),
+            )),
+            txn => Ok(txn == Some(commit.txn)),
+        }
     }
 
     fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
@@ -164,9 +175,9 @@ impl Log {
             Ok(body) => body,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return match self.list(version)?.newest() {
-                    Some(newest) if newest >= version => Err(self.unreadable(format!(
-                        "{name} was cleaned up or lost (the newest version is {newest}); read the newest version instead"
-                    ))),
+                    Some(newest) if newest >= version => {
+                        Err(LakeError::Gone { table: self.table.clone(), version, newest })
+                    }
                     _ => Ok(None),
                 };
             }

@@ -47,6 +47,18 @@ pub enum LakeError {
         /// What went wrong.
         reason: String,
     },
+    /// A version that the log has no more, though it has newer ones. Whatever stood there is part of those; its name is not free.
+    #[error(
+        "version {version} of {table} was cleaned up or lost (the newest version is {newest}); read the newest version instead"
+    )]
+    Gone {
+        /// The table's address.
+        table: String,
+        /// The version that was asked for.
+        version: u64,
+        /// The newest one.
+        newest: u64,
+    },
     /// Something that may pass: I/O, throttling.
     #[error("the Delta log of {table} could not {action}: {reason}")]
     Passing {
@@ -207,7 +219,7 @@ pub trait Lake: Send + Sync {
     /// table that refuses us, or with what a table cannot hold is [`LakeError::Unwritable`].
     async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError>;
 
-    /// What stands at a version; `None` if nothing does. A version that was cleaned up is an error: it is not free.
+    /// What stands at a version; `None` if nothing does. A version that was cleaned up is [`LakeError::Gone`]: it is not free.
     async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError>;
 
     /// Writes a checkpoint of this version, if it has none.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::fault::{Kind, Nature, Side};
 use crate::random::Random;
-use crate::world::World;
+use crate::world::{End, World};
 
 /// What a crashed process's thread unwinds with.
 pub struct Crashed;
@@ -51,8 +51,6 @@ pub struct Port {
     name: Mutex<String>,
     dead: AtomicBool,
     calls: AtomicU64,
-    /// Whether its last call was an abort.
-    gives_up: AtomicBool,
     random: Mutex<Random>,
     /// Whether it is one of those around the processes: they do not crash.
     is_around: bool,
@@ -71,7 +69,6 @@ impl Port {
             name: Mutex::default(),
             dead: AtomicBool::new(false),
             calls: AtomicU64::new(0),
-            gives_up: AtomicBool::new(false),
             random: Mutex::new(Random::new(seed)),
             is_around: false,
         }
@@ -125,7 +122,7 @@ impl Port {
     /// Ends the process, here.
     pub fn crash(&self) -> ! {
         self.dead.store(true, Ordering::SeqCst);
-        self.world.count_death();
+        self.world.process_ended(&self.name(), End::Crashed);
         // Not a panic: nothing is printed.
         resume_unwind(Box::new(Crashed))
     }
@@ -141,16 +138,6 @@ impl Port {
     fn stay_dead(&self) {
         if self.is_dead() {
             resume_unwind(Box::new(Crashed));
-        }
-    }
-
-    /// Where giving a batch up fails, it looks like a death to whoever comes next: an abort, and the claim that follows at once and hands
-    /// its drop to a void batch. (After the abort of another's batch staging is listed before anything is claimed.)
-    fn mind_giving_up(&self, operation: &str, is_struck: bool) {
-        let is_abort = operation == "ledger.abort";
-        let aborted = self.gives_up.swap(is_abort, Ordering::SeqCst);
-        if is_struck && (is_abort || aborted && operation == "ledger.claim") {
-            self.world.count_death();
         }
     }
 
@@ -191,7 +178,6 @@ impl Port {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let struck = world.strike(operation, key, &name, nature);
         let struck = struck.filter(|(_, kind)| !self.is_around || *kind != Kind::Crash);
-        self.mind_giving_up(operation, struck.is_some());
         let note = |what: String| world.note(&name, operation, key, &what);
         match &struck {
             Some((Side::Before, Kind::Crash)) => {

@@ -152,8 +152,6 @@ pub fn history(race: Race, preempted: &[u64]) -> Report {
     world.set_leases_for_all(matches!(race, Race::Compactors | Race::Recoveries | Race::Upkeeps));
     if race == Race::LiveTakeOvers {
         world.set_claim_time(AT_ONCE);
-        // Each seems to die as often as the other looks: which drop one died of cannot be known.
-        (0..2).for_each(|_| world.count_death());
     }
     world.scheduler.choose_by(Choice::Preempted(preempted.to_vec()));
     world.scheduler.run(race.strands(&world));

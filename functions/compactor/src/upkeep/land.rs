@@ -57,12 +57,16 @@ impl Compactor {
                 // It did not land, as far as the log shows: the same version again, so that it can only land once.
                 Ok(None) => self.parts.clock.sleep(Duration::from_millis(20 * u64::from(tried))).await,
                 Ok(Some(stands)) => match judge(&stands, &ours, &leaving) {
-                    // It may stand under a name that is free because the log was cleaned up beyond it: then no version of the table has it.
-                    Stands::Ours => match kept.lake.head(&[UPKEEP_APP_ID]).await {
-                        Ok(Some(newest)) if newest.txns.get(UPKEEP_APP_ID) >= Some(&commit.txn) => {
-                            return Ok(Landing::Landed { version, txn: commit.txn });
+                    Stands::Ours => match goes_through(kept, commit.txn, &ours).await {
+                        Ok(Some(true)) => return Ok(Landing::Landed { version, txn: commit.txn }),
+                        Ok(Some(false)) => return Ok(Landing::Overtaken),
+                        Ok(None) => {
+                            let reason = format!(
+                                "its commit was written as version {version}, the table has a later one with a higher number, and none of \
+                                 its files: it cannot be told whether it landed"
+                            );
+                            return Err(CompactError::Upkeep { table: self.settings.table_address.clone(), reason });
                         }
-                        Ok(_) => return Ok(Landing::Overtaken),
                         Err(error) => last = error.to_string(),
                     },
                     Stands::InTheWay => return Ok(Landing::Overtaken),
@@ -89,6 +93,19 @@ impl Compactor {
             at: self.parts.clock.now(),
         }
     }
+}
+
+/// Whether the table knows a commit of ours that was read in its log. It may stand under a name that is free because the log was cleaned up
+/// beyond it: then no version of the table has it. A higher number may stand above ours or instead of it; what tells then are our files, whose
+/// names are nobody else's. `None`: it cannot be told, as they may have left the table again.
+async fn goes_through(kept: &Kept, txn: u64, ours: &BTreeSet<&str>) -> Result<Option<bool>, LakeError> {
+    let newest = kept.lake.head(&[UPKEEP_APP_ID]).await?;
+    let newest = newest.and_then(|newest| newest.txns.get(UPKEEP_APP_ID).copied());
+    if newest <= Some(txn) {
+        return Ok(Some(newest == Some(txn)));
+    }
+    let live = kept.lake.live_files().await?;
+    Ok(live.iter().any(|file| ours.contains(file.path.as_str())).then_some(true))
 }
 
 /// What a commit that stands where ours should have is to us.

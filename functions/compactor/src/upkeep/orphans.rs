@@ -18,7 +18,7 @@ const SEARCHED_MAX: u64 = 1_000;
 enum Fate {
     Landed,
     NeverLands,
-    /// The log was cleaned up, or has grown too far since.
+    /// The log was cleaned up, is damaged, or has grown too far since.
     CannotBeTold,
 }
 
@@ -83,7 +83,9 @@ impl Compactor {
             match kept.lake.read_commit(at).await {
                 Ok(Some(commit)) if commit.files.iter().any(|path| path.contains(attempt)) => return Ok(Fate::Landed),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(LakeError::Unreadable { .. }) => return Ok(Fate::CannotBeTold),
+                Ok(None) | Err(LakeError::Gone { .. } | LakeError::Unreadable { .. }) => {
+                    return Ok(Fate::CannotBeTold);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

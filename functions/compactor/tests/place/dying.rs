@@ -162,6 +162,8 @@ pub struct DyingLedger {
     pub restored: bool,
     /// Whoever renews the lease has lost it.
     pub lease_lost: bool,
+    /// Batches that are not listed as staged, as they were not sealed when others were.
+    pub hidden: Vec<BatchId>,
 }
 
 fn ledger_dead() -> LedgerError {
@@ -195,7 +197,9 @@ impl Ledger for DyingLedger {
         through!(self, ledger_dead(), self.inner.seal(id, sealed).await)
     }
     async fn staged(&self, pipeline: &PipelineName) -> Result<Vec<(BatchId, Sealed)>, LedgerError> {
-        through!(self, ledger_dead(), self.inner.staged(pipeline).await)
+        let mut staged = through!(self, ledger_dead(), self.inner.staged(pipeline).await)?;
+        staged.retain(|(id, _)| !self.hidden.contains(id));
+        Ok(staged)
     }
     async fn staged_totals(&self, pipeline: &PipelineName) -> Result<StagedTotals, LedgerError> {
         through!(self, ledger_dead(), self.inner.staged_totals(pipeline).await)
@@ -283,43 +287,37 @@ impl Ledger for DyingLedger {
     }
 }
 
-/// A ledger that lives, and whose lease keeps nobody away.
+/// A ledger that lives.
+pub fn living(inner: Arc<dyn Ledger>) -> DyingLedger {
+    DyingLedger {
+        inner,
+        fuse: Fuse::new(u64::MAX, false),
+        mark_one_by_one: false,
+        lease_for_all: false,
+        restored: false,
+        lease_lost: false,
+        hidden: Vec::new(),
+    }
+}
+
+/// One whose lease keeps nobody away.
 pub fn without_lease(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
-    let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger {
-        inner,
-        fuse,
-        mark_one_by_one: false,
-        lease_for_all: true,
-        restored: false,
-        lease_lost: false,
-    })
+    Arc::new(DyingLedger { lease_for_all: true, ..living(inner) })
 }
 
-/// A ledger that holds the same and has another identity.
+/// One that holds the same and has another identity.
 pub fn restored(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
-    let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger {
-        inner,
-        fuse,
-        mark_one_by_one: false,
-        lease_for_all: false,
-        restored: true,
-        lease_lost: false,
-    })
+    Arc::new(DyingLedger { restored: true, ..living(inner) })
 }
 
-/// A ledger that lives, and whose lease is another's when it is renewed.
+/// One whose lease is another's when it is renewed.
 pub fn losing_lease(inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
-    let fuse = Fuse::new(u64::MAX, false);
-    Arc::new(DyingLedger {
-        inner,
-        fuse,
-        mark_one_by_one: false,
-        lease_for_all: false,
-        restored: false,
-        lease_lost: true,
-    })
+    Arc::new(DyingLedger { lease_lost: true, ..living(inner) })
+}
+
+/// One in which these batches were not sealed yet.
+pub fn before_seal_of(inner: Arc<dyn Ledger>, hidden: Vec<BatchId>) -> Arc<dyn Ledger> {
+    Arc::new(DyingLedger { hidden, ..living(inner) })
 }
 
 /// The parts of a compactor, dying together.
@@ -330,14 +328,7 @@ pub fn dying(parts: &mut compactor::Parts, fuse: &Arc<Fuse>, mark_one_by_one: bo
     let lake =
         |inner: &Arc<dyn Lake>| -> Arc<dyn Lake> { Arc::new(DyingLake { inner: inner.clone(), fuse: fuse.clone() }) };
     let (inner, ledger_fuse) = (parts.ledger.clone(), fuse.clone());
-    parts.ledger = Arc::new(DyingLedger {
-        inner,
-        fuse: ledger_fuse,
-        mark_one_by_one,
-        lease_for_all: false,
-        restored: false,
-        lease_lost: false,
-    });
+    parts.ledger = Arc::new(DyingLedger { fuse: ledger_fuse, mark_one_by_one, ..living(inner) });
     (parts.lake, parts.audit) = (lake(&parts.lake), lake(&parts.audit));
     (parts.state, parts.table_store, parts.audit_store) =
         (store(&parts.state), store(&parts.table_store), store(&parts.audit_store));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use drops::Timestamp;
+use futures::future::BoxFuture;
 use lake::{Commit, CommitOutcome, CommitSummary, Foreign, Head, Lake, LakeError, LiveFile, MemoryLake, TableMetadata};
 
 /// What happens to a commit.
@@ -37,6 +38,8 @@ pub struct FaultyLake {
     fault: Mutex<Option<Fault>>,
     left: AtomicU64,
     foreign: Mutex<Option<Foreign>>,
+    before: Mutex<Option<BoxFuture<'static, ()>>>,
+    after: Mutex<Option<BoxFuture<'static, ()>>>,
     stale: Mutex<Option<CommitSummary>>,
 }
 
@@ -50,6 +53,8 @@ impl FaultyLake {
             fault: Mutex::default(),
             left,
             foreign: Mutex::default(),
+            before: Mutex::default(),
+            after: Mutex::default(),
             stale: Mutex::default(),
         }
     }
@@ -57,6 +62,16 @@ impl FaultyLake {
     /// Before the next commit lands, this one does.
     pub fn foreign_next(&self, foreign: Foreign) {
         *self.foreign.lock().unwrap() = Some(foreign);
+    }
+
+    /// Before the next commit lands, this happens.
+    pub fn before_next(&self, what: impl Future<Output = ()> + Send + 'static) {
+        *self.before.lock().unwrap() = Some(Box::pin(what));
+    }
+
+    /// After the next commit has landed or failed, and before its answer is there, this happens.
+    pub fn after_next(&self, what: impl Future<Output = ()> + Send + 'static) {
+        *self.after.lock().unwrap() = Some(Box::pin(what));
     }
 
     /// Somebody else gives the table these columns, now.
@@ -82,6 +97,40 @@ impl Lake for FaultyLake {
     }
 
     async fn commit(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError> {
+        let before = self.before.lock().unwrap().take();
+        if let Some(before) = before {
+            before.await;
+        }
+        let after = self.after.lock().unwrap().take();
+        let outcome = self.commit_with(version, commit).await;
+        if let Some(after) = after {
+            after.await;
+        }
+        outcome
+    }
+
+    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
+        let stale = self.stale.lock().unwrap().take_if(|stale| stale.version == version);
+        if stale.is_some() { Ok(stale) } else { self.inner.read_commit(version).await }
+    }
+
+    async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
+        self.checkpoints.lock().unwrap().push(version);
+        self.inner.checkpoint(version).await
+    }
+
+    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
+        self.inner.live_files().await
+    }
+
+    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
+        self.inner.small_files(version, below).await
+    }
+}
+
+impl FaultyLake {
+    /// A commit with the fault that is due.
+    async fn commit_with(&self, version: u64, commit: &Commit) -> Result<CommitOutcome, LakeError> {
         if let Some(foreign) = self.foreign.lock().unwrap().take() {
             self.inner.append_foreign(foreign)?;
         }
@@ -114,24 +163,6 @@ impl Lake for FaultyLake {
             Some(_) => Err(lost()),
             None => Ok(outcome),
         }
-    }
-
-    async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
-        let stale = self.stale.lock().unwrap().take_if(|stale| stale.version == version);
-        if stale.is_some() { Ok(stale) } else { self.inner.read_commit(version).await }
-    }
-
-    async fn checkpoint(&self, version: u64) -> Result<(), LakeError> {
-        self.checkpoints.lock().unwrap().push(version);
-        self.inner.checkpoint(version).await
-    }
-
-    async fn live_files(&self) -> Result<Vec<LiveFile>, LakeError> {
-        self.inner.live_files().await
-    }
-
-    async fn small_files(&self, version: u64, below: u64) -> Result<Vec<LiveFile>, LakeError> {
-        self.inner.small_files(version, below).await
     }
 }
 
@@ -222,8 +253,8 @@ impl Lake for Cleaned {
 
     async fn read_commit(&self, version: u64) -> Result<Option<CommitSummary>, LakeError> {
         if version < self.from {
-            let reason = format!("version {version} was cleaned up");
-            return Err(LakeError::Unreadable { table: "t".into(), reason });
+            let newest = self.inner.head(&[]).await?.map_or(0, |head| head.version);
+            return Err(LakeError::Gone { table: "t".into(), version, newest });
         }
         self.inner.read_commit(version).await
     }

@@ -1,11 +1,14 @@
 //! What is in a table, read from its files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::Array as _;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use bytes::Bytes;
 use lake::{Lake, LiveFile};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use store::Store;
 
 /// A row: id, row, shop as a partition's text or null, and where it came from.
@@ -15,23 +18,32 @@ pub type Row = (i64, i64, Option<String>, String, i64);
 pub async fn rows_of(store: &Arc<dyn Store>, file: &LiveFile) -> Vec<Row> {
     let bytes = store.get(&file.path).await.unwrap_or_else(|error| panic!("{} is live: {error}", file.path));
     assert_eq!(bytes.len() as u64, file.size, "{}", file.path);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let rows = rows_in(bytes, &file.partition_values);
+    assert_eq!(file.rows, Some(rows.len() as u64), "{}", file.path);
+    rows
+}
+
+/// The rows of a file with these partition values, in its order. What is null counts as 0 or no text.
+pub fn rows_in(bytes: Bytes, partition_values: &BTreeMap<String, Option<String>>) -> Vec<Row> {
+    // Types by Parquet alone: others note Arrow's types that they have in memory.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap().build().unwrap();
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch.unwrap();
-        let number = |name: &str, row: usize| {
-            batch.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row))
-        };
+        let valid = |name: &str, row: usize| batch.column_by_name(name).filter(|column| column.is_valid(row));
+        let number =
+            |name: &str, row: usize| valid(name, row).map_or(0, |column| column.as_primitive::<Int64Type>().value(row));
         for row in 0..batch.num_rows() {
-            let shop = match file.partition_values.get("shop") {
+            let shop = match partition_values.get("shop") {
                 Some(value) => value.clone(),
                 None => Some(number("shop", row).to_string()),
             };
-            let source = batch.column_by_name("_source_file").unwrap().as_string::<i32>().value(row).to_owned();
+            let source =
+                valid("_source_file", row).map_or("", |column| column.as_string::<i32>().value(row)).to_owned();
             rows.push((number("id", row), number("row", row), shop, source, number("_source_row", row)));
         }
     }
-    assert_eq!(file.rows, Some(rows.len() as u64), "{}", file.path);
     rows
 }
 

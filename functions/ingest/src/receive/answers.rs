@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
-use drops::notification::forward;
+use drops::notification::forward_all;
 use runtime::telemetry::{Metrics, Unit};
 
 use super::arrivals::{Arrival, Arrivals};
@@ -174,7 +174,7 @@ impl Receiver {
 
 /// A drop as a message of its own.
 fn forwarded(arrival: &Arrival) -> Outgoing {
-    Outgoing { body: forward(&arrival.notification), ..Outgoing::default() }
+    Outgoing { body: forward_all(arrival.notifications()), ..Outgoing::default() }
 }
 
 /// A drop as a message that stands for all that brought it, and waits as they would have.

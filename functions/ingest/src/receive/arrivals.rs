@@ -1,6 +1,7 @@
 //! From messages to arrivals: which drop of which pipeline each notification names.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use decode::format::{Plan, extension_of, plan};
 use drops::notification::{NotUnderstood, Notification, Told, read};
@@ -20,6 +21,9 @@ pub(super) struct Arrival {
     pub(super) unresolved: bool,
     /// What was said of it last.
     pub(super) notification: Notification,
+    /// What else was said of it, as far as that differs, the last first: other contents of the same key, of which one may stand where the last does
+    /// not. Whatever answers for the drop's messages carries all of it.
+    pub(super) earlier: Vec<Notification>,
     /// What it is, as far as that was said.
     pub(super) object: DroppedObject,
     /// How its format is told.
@@ -53,7 +57,7 @@ impl Arrivals {
     /// Reads all messages. A message names its drops as a whole or not at all.
     pub(super) fn identify(messages: &[Message], lanes: &Lanes) -> Self {
         let mut arrivals = Self::default();
-        let mut places = HashMap::new();
+        let mut places: HashMap<Named, usize> = HashMap::new();
         for (at, message) in messages.iter().enumerate() {
             match read(&message.body) {
                 Err(why) => arrivals.not_understood.push((at, why)),
@@ -74,7 +78,7 @@ impl Arrivals {
         (message, receives): (usize, u32),
         notification: Notification,
         lanes: &Lanes,
-        places: &mut HashMap<DropId, usize>,
+        places: &mut HashMap<Named, usize>,
     ) {
         let Some((notification, lane, other_lane)) = placed(notification, lanes) else {
             self.strangers.push(message);
@@ -84,10 +88,10 @@ impl Arrivals {
             Ok(arrival) => Arrival { other_lane, messages: vec![message], receives, ..arrival },
             Err(extension) => return self.skip(lane, extension),
         };
-        match places.get(&arrival.object.id) {
-            Some(at) => self.drops[*at].join(arrival),
-            None => {
-                places.insert(arrival.object.id.clone(), self.drops.len());
+        match places.entry(arrival.named()) {
+            Entry::Occupied(at) => self.drops[*at.get()].join(arrival),
+            Entry::Vacant(place) => {
+                place.insert(self.drops.len());
                 self.drops.push(arrival);
             }
         }
@@ -97,6 +101,10 @@ impl Arrivals {
         *self.skipped.entry((lane, extension)).or_default() += 1;
     }
 }
+
+/// What notifications that are joined have in common: the drop. Where the key may be another one, which only the etag tells, two that share no
+/// etag may mean two drops.
+type Named = (DropId, Option<(String, Option<String>)>);
 
 /// Which pipelines' sources the names of a notification's object lie in: that of the name that was told, and that of its other name if it
 /// is another one. Where the told name lies in none, the object has its other name: only there it is anybody's. `None`: nobody's.
@@ -127,6 +135,7 @@ impl Arrival {
             other_lane: None,
             unresolved: false,
             notification,
+            earlier: Vec::new(),
             object,
             plan,
             messages: Vec::new(),
@@ -135,7 +144,18 @@ impl Arrival {
         })
     }
 
-    /// Another notification of the same drop: what was said last counts, and the messages share their fate.
+    /// What it shares with every notification that is joined to it.
+    fn named(&self) -> Named {
+        let Notification { other_key, etag, .. } = &self.notification;
+        (self.object.id.clone(), other_key.clone().map(|key| (key, etag.clone())))
+    }
+
+    /// All that was said of it, the last first.
+    pub(super) fn notifications(&self) -> impl Iterator<Item = &Notification> {
+        std::iter::once(&self.notification).chain(&self.earlier)
+    }
+
+    /// Another notification of the same drop: what was said last counts first, and the messages share their fate.
     fn join(&mut self, other: Self) {
         for message in other.messages {
             if !self.messages.contains(&message) {
@@ -145,9 +165,15 @@ impl Arrival {
         self.receives = self.receives.max(other.receives);
         let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         self.overwritten += u64::from(differs(&self.notification.etag, &other.notification.etag));
-        if other.notification.is_later_than(&self.notification) {
-            self.notification = other.notification;
+        let (said, at) = if other.notification.is_later_than(&self.notification) {
             self.object = other.object;
+            (std::mem::replace(&mut self.notification, other.notification), 0)
+        } else {
+            (other.notification, self.earlier.len())
+        };
+        let says = |one: &Notification| (one.version_id.clone(), one.etag.clone());
+        if !self.notifications().any(|known| says(known) == says(&said)) {
+            self.earlier.insert(at, said);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Most notifications leave nothing to ask. The others are asked for side by side, in a part of the invocation's time, so that whatever
 //! was learned by then can still be ingested.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,17 @@ const NULL: &str = "null";
 /// What S3 did not say.
 const NO_ANSWER: &str = "S3 did not say what it is in the time that there was";
 
+/// What is known of an arrival, or that S3 did not say it before the time was over.
+async fn answered(
+    asking: impl Future<Output = Result<Known, Unfit>>,
+    over: impl Future<Output = ()> + Unpin,
+) -> Result<Known, Unfit> {
+    match select(pin!(asking), over).await {
+        Either::Left((told, _)) => told,
+        Either::Right(_) => Err(Unfit { fate: Fate::Again(Wait::BackOff), why: Some(NO_ANSWER.to_owned()) }),
+    }
+}
+
 impl Asker<'_> {
     /// Every arrival as a candidate that nobody has claimed, or why it is none; in their order.
     pub(super) async fn all(&self, arrivals: &[Arrival]) -> Vec<Result<Known, Unfit>> {
@@ -84,24 +96,19 @@ impl Asker<'_> {
         // Where it is not known, each is told when it is opened.
         let asking = tokio::time::timeout(self.time / 4, self.asks_versions(arrivals));
         let asks_versions = asking.await.unwrap_or(false);
-        let asked = arrivals.iter().map(|arrival| self.one_in_time(arrival, asks_versions, over.clone()));
+        let mut named: HashMap<&DropId, usize> = HashMap::new();
+        arrivals.iter().for_each(|arrival| *named.entry(&arrival.object.id).or_default() += 1);
+        // Several may be told by one name that mean two drops: one of them by its other key.
+        let is_disputed = |arrival: &Arrival| self.other_key(arrival).is_some() && named[&arrival.object.id] > 1;
+        let asked = arrivals.iter().map(|arrival| {
+            let one = self.one(arrival, asks_versions, is_disputed(arrival));
+            answered(one, over.clone())
+        });
         futures::stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await
     }
 
-    async fn one_in_time(
-        &self,
-        arrival: &Arrival,
-        asks_versions: bool,
-        over: impl Future<Output = ()> + Unpin,
-    ) -> Result<Known, Unfit> {
-        match select(pin!(self.one(arrival, asks_versions)), over).await {
-            Either::Left((told, _)) => told,
-            Either::Right(_) => Err(Unfit { fate: Fate::Again(Wait::BackOff), why: Some(NO_ANSWER.to_owned()) }),
-        }
-    }
-
-    async fn one(&self, arrival: &Arrival, asks_versions: bool) -> Result<Known, Unfit> {
-        let (mut object, mut asked) = self.meant(arrival, asks_versions).await?;
+    async fn one(&self, arrival: &Arrival, asks_versions: bool, is_disputed: bool) -> Result<Known, Unfit> {
+        let (mut object, mut asked) = self.meant(arrival, asks_versions, is_disputed).await?;
         if self.large.is_some_and(|large| object.size >= large) {
             return Err(Fate::Large.into());
         }
@@ -141,12 +148,17 @@ impl Asker<'_> {
     }
 
     /// The object that a notification means, and whether S3 was asked for it. Which of two keys is meant is asked only where something must
-    /// be asked anyway: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
-    async fn meant(&self, arrival: &Arrival, asks_versions: bool) -> Result<(DroppedObject, bool), Unfit> {
+    /// be asked anyway, or where others were told by the same one: else the one that was told is read, and [`Self::now_of`] tells when that was in vain.
+    async fn meant(
+        &self,
+        arrival: &Arrival,
+        asks_versions: bool,
+        is_disputed: bool,
+    ) -> Result<(DroppedObject, bool), Unfit> {
         let (mut object, notification) = (arrival.object.clone(), &arrival.notification);
         let is_versionless = self.is_versionless(arrival);
         let left_out = object.etag.is_empty() || notification.size.is_none();
-        let asks = left_out || (is_versionless && asks_versions);
+        let asks = left_out || (is_versionless && asks_versions) || is_disputed;
         if !asks {
             return Ok((object, false));
         }
@@ -255,7 +267,7 @@ impl Asker<'_> {
     }
 }
 
-/// The version that a notification names. The word `null` counts: S3 finds that by this name.
+/// The versions that notifications of a drop name, the last one's first. The word `null` counts: S3 finds that by this name.
 pub(super) fn versions_of(arrival: &Arrival) -> Vec<&str> {
-    arrival.notification.version_id.as_deref().into_iter().collect()
+    arrival.notifications().filter_map(|notification| notification.version_id.as_deref()).collect()
 }

@@ -54,7 +54,9 @@ async fn which(arrival: Arrival, lanes: &Lanes) -> Result<Arrival, ReadError> {
         // No drop by its other name.
         return Ok(resolved(arrival));
     };
-    let other = Arrival { messages: arrival.messages.clone(), receives: arrival.receives, ..other };
+    let earlier = arrival.earlier.iter().map(|one| one.clone().by_its_other_key()).collect();
+    let (messages, receives, overwritten) = (arrival.messages.clone(), arrival.receives, arrival.overwritten);
+    let other = Arrival { earlier, messages, receives, overwritten, ..other };
     match head(&other, lanes).await? {
         Some(now) if fits(&other, &now) || told.is_none() => Ok(other),
         _ => Ok(resolved(arrival)),

@@ -20,7 +20,7 @@ use crate::Timestamp;
 
 pub use envelope::without_content;
 pub use key::{decode_key, encode_key};
-pub use write::forward;
+pub use write::{forward, forward_all};
 
 /// The most bytes of one message that are looked at: what Lambda hands a function at once.
 pub const MAX_MESSAGE_BYTES: usize = 6 << 20;

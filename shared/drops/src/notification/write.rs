@@ -1,9 +1,18 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Notification, encode_key};
 
 /// Writes a notification as S3 does, to be sent to a queue of ours: what reads S3's reads this as well.
 pub fn forward(notification: &Notification) -> String {
+    forward_all(std::iter::once(notification))
+}
+
+/// Writes several notifications as one message.
+pub fn forward_all<'a>(notifications: impl IntoIterator<Item = &'a Notification>) -> String {
+    json!({ "Records": notifications.into_iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+fn record(notification: &Notification) -> Value {
     let Notification { bucket, key, other_key, version_id, etag, size, event_time, sequencer } = notification;
     let mut object = json!({ "key": encode_key(key) });
     let fields = [
@@ -28,5 +37,5 @@ pub fn forward(notification: &Notification) -> String {
     if let Some(time) = event_time {
         record["eventTime"] = json!(time.to_string());
     }
-    json!({ "Records": [record] }).to_string()
+    record
 }

@@ -183,7 +183,8 @@ async fn a_log_whose_old_commits_are_cleaned_up_still_opens() {
     same(lake.clone()).await;
     // What is cleaned up is not free.
     assert_eq!(lake.commit(7, &commit("lithify/p", 99, None, vec![])).await.expect("commit"), CommitOutcome::Taken);
-    assert!(lake.read_commit(7).await.is_err());
+    let gone = lake.read_commit(7).await;
+    assert!(matches!(gone, Err(LakeError::Gone { version: 7, newest: 24, .. })), "{gone:?}");
     land(&lake, 25, &commit("lithify/p", 99, None, vec![])).await;
     // The hint points to the newest checkpoint, and is only a hint.
     let hint: Value = serde_json::from_slice(&fs::read(folder.log(LAST_CHECKPOINT)).expect("a hint")).expect("JSON");
@@ -324,6 +325,15 @@ async fn a_commit_below_a_cleaned_log_is_no_commit() {
     let body = actions::encode(3, &late, None).expect("encoded");
     assert_eq!(lake.log.files.put_if_absent(&commit_name(3), &body).expect("put"), Put::Done);
     assert!(!lake.log.goes_through(3, &late).expect("read"));
+    // A higher number of the same application may stand above it or instead of it.
+    for (version, txn) in [(3, 4), (5, 4)] {
+        let unsure = lake.log.goes_through(version, &commit("lithify/p", txn, None, vec![])).expect_err("not told");
+        assert!(
+            matches!(unsure, LakeError::Passing { .. }) && unsure.to_string().contains("is at number 5"),
+            "{unsure}"
+        );
+    }
+    assert!(!lake.log.goes_through(3, &commit("lithify/p", 6, None, vec![])).expect("read"));
     // And one whose version somebody checkpointed at once.
     assert!(lake.log.goes_through(5, &commit("lithify/p", 5, None, vec![])).expect("read"));
 }

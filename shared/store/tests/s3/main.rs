@@ -4,6 +4,7 @@
 
 mod keeping;
 mod listing;
+#[allow(dead_code, reason = "other crates' tests use all of it")]
 mod proxy;
 mod reading;
 

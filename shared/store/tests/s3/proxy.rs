@@ -29,6 +29,8 @@ pub enum Fault {
     Answer(u16, &'static str),
     /// Answered with this status, code and message.
     Says(u16, &'static str, &'static str),
+    /// The client loses its connection, and the request reaches the server later: when [`Proxy::deliver`] says so.
+    Hold,
 }
 
 type Plan = dyn Fn(&Request) -> Fault + Send + Sync;
@@ -37,6 +39,8 @@ struct Shared {
     upstream: String,
     plan: Box<Plan>,
     seen: Mutex<Vec<Request>>,
+    /// Requests that are still on their way: head and body.
+    held: Mutex<Vec<(String, Vec<u8>)>>,
     brought: AtomicU64,
     stopped: AtomicBool,
 }
@@ -58,6 +62,7 @@ impl Proxy {
             upstream,
             plan: Box::new(plan),
             seen: Mutex::default(),
+            held: Mutex::default(),
             brought: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         });
@@ -78,6 +83,16 @@ impl Proxy {
     /// The requests so far.
     pub fn seen(&self) -> Vec<Request> {
         self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Lets the requests reach the server that are still on their way, in their order. Gives the status of each answer, which nobody gets.
+    pub fn deliver(&self) -> Vec<u16> {
+        let held: Vec<_> = self.shared.held.lock().unwrap().drain(..).collect();
+        let status = |(head, body): (String, Vec<u8>)| {
+            let ((answer, _), _) = self.shared.ask(&head, &body).unwrap().expect("the server answers");
+            answer.split(' ').nth(1).unwrap().parse().unwrap()
+        };
+        held.into_iter().map(status).collect()
     }
 
     /// Bytes of answers handed on so far.
@@ -109,15 +124,11 @@ impl Shared {
         if let Fault::Says(status, code, message) = fault {
             return answer(&mut client, &request.method, (status, code, message));
         }
-        let mut server = TcpStream::connect(&self.upstream)?;
-        server.write_all(closing(&head).as_bytes())?;
-        server.write_all(&body)?;
-        let (head, begun) = loop {
-            let Some((head, begun)) = read_head(&mut server)? else { return Ok(()) };
-            if !head.starts_with("HTTP/1.1 100") {
-                break (head, begun);
-            }
-        };
+        if fault == Fault::Hold {
+            self.held.lock().unwrap().push((head, body));
+            return client.shutdown(Shutdown::Both);
+        }
+        let Some(((head, begun), mut server)) = self.ask(&head, &body)? else { return Ok(()) };
         if fault == Fault::LoseReply {
             io::copy(&mut server, &mut io::sink())?;
             return client.shutdown(Shutdown::Both);
@@ -136,10 +147,26 @@ impl Shared {
             left -= length;
         }
     }
+
+    /// Brings a request to the server. Gives its answer's beginning and where the rest comes from; `None` if there is no answer.
+    fn ask(&self, head: &str, body: &[u8]) -> io::Result<Option<(Begun, TcpStream)>> {
+        let mut server = TcpStream::connect(&self.upstream)?;
+        server.write_all(closing(head).as_bytes())?;
+        server.write_all(body)?;
+        loop {
+            let Some((head, begun)) = read_head(&mut server)? else { return Ok(None) };
+            if !head.starts_with("HTTP/1.1 100") {
+                return Ok(Some(((head, begun), server)));
+            }
+        }
+    }
 }
 
+/// The head of an answer, with what came of its body together with it.
+type Begun = (String, Vec<u8>);
+
 /// Reads up to the empty line; gives what came after it as well.
-fn read_head(from: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+fn read_head(from: &mut TcpStream) -> io::Result<Option<Begun>> {
     let (mut read, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
     loop {
         let length = from.read(&mut buffer)?;

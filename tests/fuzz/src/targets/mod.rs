@@ -1,5 +1,6 @@
 //! The targets: what is read, and what must hold whatever the bytes are.
 
+mod checkpoint;
 mod compressed;
 mod csv;
 mod event;
@@ -84,7 +85,7 @@ const EVENT_WORDS: &[&str] = &[
 ];
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "json", check: json::check, words: JSON_WORDS, tries: 500 },
     Target {
         name: "csv",
@@ -188,6 +189,26 @@ pub const TARGETS: [Target; 11] = [
             "\\\"",
             "}",
             "{",
+        ],
+        tries: 300,
+    },
+    Target {
+        name: "checkpoint",
+        check: checkpoint::check,
+        words: &[
+            "PAR1",
+            "{\"checkpointMetadata\":{\"version\":2}}\n",
+            "{\"txn\":{\"appId\":\"",
+            "\"version\":",
+            "{\"sidecar\":{\"path\":\"",
+            "{\"protocol\":",
+            "minReaderVersion",
+            "schemaString",
+            "lithify/p",
+            "\0\0\0\0",
+            "\x7f",
+            "-1",
+            "\n",
         ],
         tries: 300,
     },

@@ -64,10 +64,15 @@ impl Ledger for SimLedger {
             })
         };
         let mut outcomes = Vec::with_capacity(wanted.len());
+        let alone = wanted.len() == 1;
         for one in wanted {
             let key = one.0.to_string();
-            let outcome = through!(self, late_write "claim" key, show, (inner, one = one.clone()) => async {
+            self.port.world.batch_claims(&self.port.name(), &one.2);
+            let outcome = through!(self, late_write "claim" key, show, (inner, one = one.clone(), world = self.port.world.clone()) => async {
                 let mut outcomes = inner.claim(std::slice::from_ref(&one)).await?;
+                if outcomes.first() == Some(&ClaimOutcome::Granted) {
+                    world.batch_granted(&one.0, &one.2, alone);
+                }
                 Ok(outcomes.remove(0))
             });
             outcomes.push(outcome);
@@ -92,8 +97,15 @@ impl Ledger for SimLedger {
                 AbortOutcome::Stands(record) => format!("stands: {}", state(record)),
             })
         };
-        through!(self, late_write "abort" id.to_string(), show, (inner, pipeline = pipeline.clone()) => inner.abort(&pipeline, id))
+        through!(self, late_write "abort" id.to_string(), show, (inner, pipeline = pipeline.clone(), world = self.port.world.clone(), by = self.port.name()) => async {
+            let outcome = inner.abort(&pipeline, id).await;
+            if matches!(outcome, Ok(AbortOutcome::Aborted)) {
+                world.batch_aborted(id, &by);
+            }
+            outcome
+        })
     }
+
     async fn give_up(&self, pipeline: &PipelineName, id: BatchId) -> Result<AbortOutcome, LedgerError> {
         let show = |answer: &Result<AbortOutcome, LedgerError>| {
             told(answer, |outcome| match outcome {
@@ -101,11 +113,23 @@ impl Ledger for SimLedger {
                 AbortOutcome::Stands(record) => format!("stands: {}", state(record)),
             })
         };
-        through!(self, late_write "give_up" id.to_string(), show, (inner, pipeline = pipeline.clone()) => inner.give_up(&pipeline, id))
+        through!(self, late_write "give_up" id.to_string(), show, (inner, pipeline = pipeline.clone(), world = self.port.world.clone()) => async {
+            let outcome = inner.give_up(&pipeline, id).await;
+            if matches!(outcome, Ok(AbortOutcome::Aborted)) {
+                world.batch_has_record(id);
+            }
+            outcome
+        })
     }
 
     async fn seal(&self, id: BatchId, sealed: &Sealed) -> Result<SealOutcome, LedgerError> {
-        through!(self, late_write "seal" id.to_string(), told_all, (inner, sealed = sealed.clone()) => inner.seal(id, &sealed))
+        through!(self, late_write "seal" id.to_string(), told_all, (inner, sealed = sealed.clone(), world = self.port.world.clone()) => async {
+            let outcome = inner.seal(id, &sealed).await;
+            if matches!(outcome, Ok(SealOutcome::Sealed)) {
+                world.batch_has_record(id);
+            }
+            outcome
+        })
     }
 
     async fn staged(&self, pipeline: &PipelineName) -> Result<Vec<(BatchId, Sealed)>, LedgerError> {

@@ -16,7 +16,7 @@ use runtime::settings::{Overwrites, Pipeline};
 use runtime::telemetry::Metrics;
 use tokio::runtime::Builder;
 
-use super::{World, lock};
+use super::{End, World, lock};
 use crate::doubles::{Place, SimClock, SimEntropy, SimLake, SimLedger, SimLoader, SimQueues, SimStore, checked};
 use crate::port::{Crashed, Port};
 
@@ -57,10 +57,14 @@ impl IngestSandbox {
         self.port.bind(strand, name);
         let now = self.port.world.scheduler.now();
         let told = Call { request_id: name.to_owned(), deadline: Timestamp(now + INGEST_TIME) };
-        run(&self.port, async {
+        let answer = run(&self.port, async {
             let answer = self.receiver.receive(event, &told, &mut Metrics::default()).await;
             answer.map_err(|error| error.to_string())
-        })
+        });
+        if answer.is_some() {
+            self.port.world.process_ended(name, End::Answered);
+        }
+        answer
     }
 }
 

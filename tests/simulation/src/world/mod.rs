@@ -2,9 +2,11 @@
 //!
 //! - `invoke`: one invocation of the real functions, wired as on AWS; `services`: what calls them: SQS's poller, a schedule
 //! - `workload`: suppliers; `others`: other writers of the table; `reader`: somebody who reads at every step, and `cells`: what a row must say
+//! - `deaths`: which batches looked dead, and why
 //! - `heal`: faults stop, and everything must become final; `verdict`: what is demanded then
 
 mod cells;
+mod deaths;
 mod files;
 mod heal;
 mod holdings;
@@ -30,12 +32,14 @@ use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};
 
+pub use deaths::End;
 pub use heal::ROUNDS_MAX;
 pub use invoke::{CLAIM_TIME, CompactorSandbox, IngestSandbox, compactor_settings};
 pub use others::Other;
 pub use services::{Schedule, Service};
 pub use workload::{Supply, content, deadly, large, lines, unreadable};
 
+use deaths::Lives;
 use reader::Reader;
 
 /// The world's first moment, in microseconds since 1970.
@@ -132,8 +136,8 @@ pub struct World {
     claim_time: Mutex<Duration>,
     /// Whether the lease keeps nobody away.
     leases_for_all: AtomicBool,
-    /// Crashes, and standing still for longer than a claim is young.
-    deaths: AtomicU64,
+    /// What became of each batch.
+    lives: Mutex<Lives>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,7 +179,7 @@ impl World {
             direct: Mutex::default(),
             claim_time: Mutex::new(CLAIM_TIME),
             leases_for_all: AtomicBool::new(false),
-            deaths: AtomicU64::new(0),
+            lives: Mutex::default(),
         }))
     }
 
@@ -239,14 +243,8 @@ impl World {
     pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
         lock(&self.calls).entry(process.to_owned()).or_default().push(nature);
         let struck = lock(&self.plan).strike(operation, key, process, nature);
-        let looks_like_death = match &struck {
-            Some((_, Kind::Delay(time))) => *time > CLAIM_TIME,
-            // A claim that stands after its batch was given up names a batch that is void: so does that of a dead process.
-            Some((_, Kind::Late(Some(_)))) => operation == "ledger.claim",
-            _ => false,
-        };
-        if looks_like_death {
-            self.count_death();
+        if let Some((_, kind)) = &struck {
+            self.mind_giving_up(operation, key, kind);
         }
         struck
     }
@@ -331,16 +329,6 @@ impl World {
     pub fn alone(&self, what: impl FnOnce(usize) + Send) {
         self.scheduler.choose_by(Choice::Preempted(Vec::new()));
         self.scheduler.run(vec![Box::new(what)]);
-    }
-
-    /// A process ended, or stands still until it is taken for dead.
-    pub fn count_death(&self) {
-        self.deaths.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// How often a process ended, or stood still until it was taken for dead.
-    pub fn deaths(&self) -> u64 {
-        self.deaths.load(Ordering::SeqCst)
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auditor::{Subject, audit};
-use drops::{BatchId, Timestamp};
+use drops::{BatchId, DropId, Timestamp};
 use runs::Fate;
 use tokio::runtime::Builder;
 
 use super::World;
 use super::holdings::Held;
 use super::reader::{Moments, Rows};
-use crate::doubles::Notified;
+use crate::doubles::{Content, Notified};
 
 impl World {
     /// Asks the auditor, of all that was acknowledged.
@@ -31,6 +31,9 @@ impl World {
         match verdict {
             Err(why) => self.violation("the auditor can judge", why),
             Ok(verdict) => {
+                for what in verdict.unchecked {
+                    self.violation("the auditor sees everything", what);
+                }
                 for finding in verdict.findings {
                     self.violation(finding.invariant.to_string(), format!("{}: {}", finding.object, finding.what));
                 }
@@ -81,19 +84,27 @@ impl World {
         if !self.bucket.stands(notified) {
             return None;
         }
-        let Some(version) = version else { return self.lacks_key(key, rows, held) };
+        let Some(version) = version else { return self.lacks_key(notified, rows, held) };
         let content = self.bucket.content(key, etag)?;
         let place = (key.clone(), version.clone());
         match held.get(&place).and_then(|all| all.last()) {
             None => Some("no sealed batch holds it".to_owned()),
-            Some(Held { fate: Fate::Quarantined { reason }, .. }) => self.wrongly_quarantined(&content, reason),
+            Some(Held { fate: Fate::Quarantined { reason }, .. }) => {
+                self.wrongly_quarantined(&self.identity(notified), etag, &content, reason)
+            }
             Some(_) => rows_differ(rows, &place, &content.good),
         }
     }
 
     /// The same where a key is one drop, whatever is put there: one of its contents, the first that could be read. Where it was deleted and
     /// its versions stand, none of them is the one that must be held.
-    fn lacks_key(&self, key: &str, rows: &Rows, held: &BTreeMap<(String, String), Vec<Held>>) -> Option<String> {
+    fn lacks_key(
+        &self,
+        notified: &Notified,
+        rows: &Rows,
+        held: &BTreeMap<(String, String), Vec<Held>>,
+    ) -> Option<String> {
+        let key = notified.key.as_str();
         let current = self.bucket.current(key);
         let of_key = || held.iter().filter(|((held_key, _), _)| held_key == key);
         let ingested: Vec<&String> = of_key()
@@ -110,7 +121,8 @@ impl World {
                 let mut last = of_key().filter(|((_, version), _)| is_meant(version));
                 match last.next_back().and_then(|((_, version), all)| all.last().map(|one| (version, &one.fate))) {
                     Some((version, Fate::Quarantined { reason })) => {
-                        self.wrongly_quarantined(&self.bucket.content(key, version)?, reason)
+                        let content = self.bucket.content(key, version)?;
+                        self.wrongly_quarantined(&self.identity(notified), version, &content, reason)
                     }
                     _ => Some("no sealed batch holds what stands there".to_owned()),
                 }
@@ -119,9 +131,9 @@ impl World {
         }
     }
 
-    /// Why a content must not be quarantined. One whose processes died over it may be: that it was not its fault cannot be known.
-    fn wrongly_quarantined(&self, content: &crate::doubles::Content, reason: &str) -> Option<String> {
-        let may_be = content.unreadable || content.deadly || self.deaths() >= 2 && reason.contains("died");
+    /// Why a content must not be quarantined. One whose own batches died may be: that it was not its fault cannot be known.
+    fn wrongly_quarantined(&self, drop: &DropId, etag: &str, content: &Content, reason: &str) -> Option<String> {
+        let may_be = content.unreadable || content.deadly || reason.contains("died") && self.may_be_deadly(drop, etag);
         (!may_be).then(|| format!("it is quarantined: {reason}"))
     }
 }

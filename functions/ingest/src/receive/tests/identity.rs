@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::world::*;
 use drops::notification::Notification;
+use runtime::Clock as _;
 
 fn overwrites() -> String {
     ORDERS.replace("}", r#", "overwrites": "ingest" }"#)
@@ -108,6 +109,41 @@ async fn a_version_that_was_notified_is_read_behind_a_delete_marker() {
     }
 }
 
+/// Of one key several versions were notified at once, and the last of them is gone for good behind a delete marker: an earlier one can still be
+/// read, whichever was told first, and also where the messages had been sent anew as one by then.
+#[tokio::test]
+async fn of_several_versions_that_were_notified_one_that_stands_is_read() {
+    for (renewed, last_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut world = World::with(ORDERS).await;
+        world.open().await;
+        world.bucket.versions.store(true, Ordering::Relaxed);
+        let content = "{\"a\":1}\n{\"a\":2}";
+        let stands =
+            Notification { version_id: Some(version_of(content.as_bytes())), ..world.put("orders/a.json", content) };
+        world.clock.pass(MINUTE);
+        let (version_id, etag) = (Some("version-gone".to_owned()), Some("0".repeat(32)));
+        let gone = Notification { version_id, etag, event_time: Some(world.clock.now()), ..stands.clone() };
+        let mut told = [&stands, &gone];
+        if last_first {
+            told.reverse();
+        }
+        told.into_iter().for_each(|notification| world.notify(notification));
+        if renewed {
+            world.change("orders/a.json", |object| object.denied = u32::MAX);
+            world.bucket.denies_heads.store(true, Ordering::Relaxed);
+            while world.renewed == 0 {
+                world.deliver().await;
+                world.clock.pass(10 * MINUTE);
+            }
+            world.bucket.denies_heads.store(false, Ordering::Relaxed);
+            world.change("orders/a.json", |object| object.denied = 0);
+        }
+        world.change("orders/a.json", |object| object.deleted = true);
+        assert_eq!(world.deliver().await, 0);
+        assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0), "{renewed} {last_first}");
+    }
+}
+
 /// What could not be read is put again under the same key, repaired, and then deleted: each time that is what counts.
 #[tokio::test]
 async fn what_was_quarantined_is_repaired_under_the_same_key() {
@@ -170,6 +206,15 @@ async fn a_key_of_eventbridge_is_taken_as_its_etag_says() {
         assert_eq!(world.deliver().await, 0);
     }
     assert_eq!(world.held().await.0.len(), 12);
+    // The same at once: one text names both.
+    world.put("orders/two%20.json", "{\"a\":8}");
+    world.put("orders/two .json", "{\"a\":9,\"b\":1}");
+    for key in ["orders/two%20.json", "orders/two .json"] {
+        let message = bridged(&world, key, "orders/two%20.json");
+        world.message(&message);
+    }
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.held().await.0.len(), 14);
 }
 
 #[tokio::test]
