@@ -61,7 +61,7 @@ impl S3Address {
     /// Reads a table's address: a folder in a bucket, which is not the bucket itself.
     ///
     /// # Errors
-    /// As for [`S3Address::parse`]; parts that are empty, `.` or `..`.
+    /// As for [`S3Address::parse`]; parts that are empty, `.` or `..`; what readers take for another place ([`readers_find`]).
     pub fn table(text: &str) -> Result<Self, String> {
         let mut address = Self::parse(text)?;
         address.path.truncate(address.path.trim_end_matches('/').len());
@@ -71,6 +71,7 @@ impl S3Address {
         if address.path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
             return Err(format!("a part of {text} is empty, '.' or '..': S3 has no such folders"));
         }
+        readers_find(&address.path)?;
         Ok(address)
     }
 
@@ -80,6 +81,23 @@ impl S3Address {
         let gap = if self.path.is_empty() || self.path.ends_with('/') { "" } else { "/" };
         Self { bucket: self.bucket.clone(), path: format!("{}{gap}{name}", self.path) }
     }
+}
+
+/// Refuses a table's path that readers of Delta tables do not find: they decode `%41` to `A`, take `\` for `/`, and have no control characters
+/// (deltalake 1.6, polars 1.44).
+///
+/// # Errors
+/// What is in the way, in words.
+pub(super) fn readers_find(path: &str) -> Result<(), String> {
+    let is_hex = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let encoded = path.match_indices('%').map(|(at, _)| at).find(|at| is_hex(at + 1) && is_hex(at + 2));
+    let what = match (encoded, path.chars().find(|c| c.is_control() || *c == '\\')) {
+        (Some(at), _) => format!("'{}', which readers of Delta tables decode", &path[at..at + 3]),
+        (None, Some('\\')) => "'\\', which readers of Delta tables take for '/'".to_owned(),
+        (None, Some(control)) => format!("the control character '{}'", control.escape_default()),
+        (None, None) => return Ok(()),
+    };
+    Err(format!("{path} would not be found by readers: it holds {what}; name another folder"))
 }
 
 /// "Bucket naming rules" of S3's user guide, as far as they are about letters.

@@ -1,7 +1,8 @@
 //! From settings as they were written to settings that can be used, or to all that is wrong with them.
 
 use super::{
-    Given, Origin, Pipeline, RawPipeline, RawSettings, S3Address, SettingError, Settings, aws, relations, values,
+    Given, Origin, Pipeline, RawPipeline, RawSettings, S3Address, SettingError, Settings, address::readers_find, aws,
+    relations, values,
 };
 
 /// What stands at an address, as far as the settings must know. The texts are canonical addresses: two addresses of one
@@ -156,9 +157,13 @@ fn table(raw: &RawPipeline, around: &Surroundings<'_>, errors: &mut Vec<SettingE
         return parsed.or_else(|problem| values::wrong(errors, given, "table", problem).ok_or(())).ok();
     }
     let problem = match (around.look)(&given.value) {
-        Place::Folder(canonical) => return Some(canonical),
-        Place::Vacant(canonical) if tilde(&given.value).is_empty() => return Some(canonical),
-        Place::Vacant(_) => format!("{} is no path{}", given.value, tilde(&given.value)),
+        Place::Vacant(_) if !tilde(&given.value).is_empty() => {
+            format!("{} is no path{}", given.value, tilde(&given.value))
+        }
+        Place::Folder(canonical) | Place::Vacant(canonical) => match readers_find(&canonical) {
+            Ok(()) => return Some(canonical),
+            Err(problem) => problem,
+        },
         Place::NoFolder => format!("{} is no folder: name a folder, or one that is not there yet", given.value),
         Place::Unknown(reason) => format!("cannot look at {}: {reason}", given.value),
     };

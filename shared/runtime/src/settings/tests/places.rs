@@ -42,6 +42,21 @@ fn a_table_is_a_folder_or_not_there_yet() {
 }
 
 #[test]
+fn a_table_has_a_name_that_readers_find() {
+    for (table, what) in [("/t/a%41b", "'%41'"), ("/t/a%zz%f0", "'%f0'"), ("/t/a\\b", "'\\'")] {
+        let found = only_error(&[("a", "/d/a", table, "")]);
+        assert!(found.contains("would not be found by readers: it holds") && found.contains(what), "{found}");
+        assert!(S3Address::table(&format!("s3://bucket{table}")).is_err(), "{table}");
+    }
+    let control = S3Address::table("s3://bucket/a\nb").expect_err("no reader takes it");
+    assert!(control.contains("the control character '\\n'"), "{control}");
+    for table in ["/t/100%", "/t/50% of it", "/t/a%4z", "/t/ü b+c#d?e"] {
+        assert!(pipelines(&[("a", "/d/a", table, "")]).is_ok(), "{table}");
+    }
+    assert!(S3Address::source("s3://bucket/a%41/").is_ok(), "a source is read by us");
+}
+
+#[test]
 fn settings_hold_canonical_places() {
     let settings = pipelines(&[("a", "/link/a/", "/link/new", "")]).expect("right");
     assert_eq!((settings.pipelines[0].source.as_str(), settings.pipelines[0].table.as_str()), ("/d/a", "/d/new"));
