@@ -64,10 +64,9 @@ impl Compactor {
         let mut inputs = Vec::new();
         let mut arrivals = Vec::new();
         for (id, _) in chosen {
-            let manifest = self.manifest(*id).await?;
+            let manifest = self.manifest_runs(*id).await?;
             if arrivals.len() < ARRIVALS_MAX {
-                let ends = manifest.held.first().into_iter().chain(manifest.held.last());
-                arrivals.extend(ends.map(|drop| drop.arrived.unwrap_or(drop.modified)));
+                arrivals.extend(manifest.ends.iter().map(|drop| drop.arrived.unwrap_or(drop.modified)));
             }
             for run in manifest.runs {
                 let schema = match versions.entry(run.schema_version) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use drops::BatchId;
 use ledger::{BatchRecord, Intent};
-use runs::{IntentList, Manifest};
+use runs::{IntentList, Manifest, ManifestError, ManifestRuns};
 use store::StoreError;
 
 use crate::{CompactError, Compactor};
@@ -43,19 +43,32 @@ impl Compactor {
 
     /// What a sealed batch holds.
     pub(crate) async fn manifest(&self, id: BatchId) -> Result<Manifest, CompactError> {
+        self.read_manifest(id, Manifest::decode).await
+    }
+
+    /// The runs of a sealed batch.
+    pub(crate) async fn manifest_runs(&self, id: BatchId) -> Result<ManifestRuns, CompactError> {
+        self.read_manifest(id, Manifest::decode_runs).await
+    }
+
+    async fn read_manifest<T>(
+        &self,
+        id: BatchId,
+        decode: fn(&[u8], &str) -> Result<T, ManifestError>,
+    ) -> Result<T, CompactError> {
         let record = self.parts.ledger.batch(id).await?;
         let sealed = record.as_ref().and_then(BatchRecord::sealed);
         let sealed =
             sealed.ok_or_else(|| CompactError::Internal(format!("an intent names batch {id}, which is not sealed")))?;
         let content = self.named(&sealed.manifest).await?;
-        Manifest::decode(&content, &sealed.digest)
+        decode(&content, &sealed.digest)
             .map_err(|e| CompactError::Damaged { address: self.place_of(&sealed.manifest), reason: e.to_string() })
     }
 
     /// The rows are in the table; the runs are not needed. What is left if this fails costs space only.
     async fn delete_runs(&self, batches: &[BatchId]) {
         for id in batches {
-            let runs = match self.manifest(*id).await {
+            let runs = match self.manifest_runs(*id).await {
                 Ok(manifest) => manifest.runs,
                 Err(e) => {
                     tracing::warn!(batch = %id, error = %e, "runs of a committed batch were not deleted");

@@ -18,7 +18,7 @@ mod text;
 
 pub use error::{ManifestError, RunsError};
 pub use files::{FinishedRun, RowGroupFacts, TableFileWriter, WriteSettings, WrittenFile, read_columns, write_run};
-pub use manifest::{Fate, HeldDrop, IntentList, Manifest, StagedRun};
+pub use manifest::{Fate, HeldDrop, IntentList, Manifest, ManifestRuns, StagedRun};
 pub use merge::{
     FinishedFile, MergeStores, MergeTarget, MergedRuns, RescuedColumn, RunInput, TableRun, merge, partition_folder,
     table_run,

@@ -88,6 +88,11 @@ impl<'a> Lines<'a> {
         (0..count).map(|_| serde_json::from_slice(self.line()?).map_err(damaged)).collect()
     }
 
+    /// Steps over `count` lines.
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), ManifestError> {
+        (0..count).try_for_each(|_| self.line().map(drop))
+    }
+
     /// Nothing may follow.
     pub(super) fn end(self) -> Result<(), ManifestError> {
         if self.rest.is_empty() { Ok(()) } else { Err(ManifestError::Damaged("it goes on after its last line".into())) }
@@ -95,7 +100,7 @@ impl<'a> Lines<'a> {
 
     fn line(&mut self) -> Result<&'a [u8], ManifestError> {
         let cut = || ManifestError::Damaged("it ends before its last line".into());
-        let length = self.rest.iter().position(|byte| *byte == b'\n').ok_or_else(cut)?;
+        let length = memchr::memchr(b'\n', self.rest).ok_or_else(cut)?;
         let (line, rest) = self.rest.split_at(length);
         self.rest = rest.get(1..).unwrap_or_default();
         Ok(line)

@@ -66,6 +66,25 @@ fn a_manifest_reads_back_and_knows_what_it_holds() {
 }
 
 #[test]
+fn the_runs_of_a_manifest_are_read_without_its_drops() {
+    for count in 0..4 {
+        let held: Vec<_> = (0..count).map(|i| drop(&format!("{i}.json"), 2, 0)).collect();
+        let runs = if count == 0 { Vec::new() } else { vec![run(2 * count)] };
+        let whole = Manifest::new(BatchId::from_parts(7, 8), pipeline(), 2, held, runs, None).unwrap();
+        let (bytes, digest) = whole.encode().unwrap();
+        let read = Manifest::decode_runs(&bytes, &digest).unwrap();
+        let ends: Vec<_> = whole
+            .held
+            .iter()
+            .filter(|d| d.key == "0.json" || d.key == format!("{}.json", count - 1))
+            .cloned()
+            .collect();
+        assert_eq!(read, ManifestRuns { runs: whole.runs, ends }, "{count} drops");
+        assert!(matches!(Manifest::decode_runs(&bytes, "00"), Err(ManifestError::WrongDigest { .. })));
+    }
+}
+
+#[test]
 fn the_same_manifest_has_the_same_digest() {
     assert_eq!(manifest().encode().unwrap(), manifest().encode().unwrap());
 }
