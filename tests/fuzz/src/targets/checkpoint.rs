@@ -5,18 +5,17 @@
 //! - Every `txn` that the head tells of stands in it, as Parquet's own reader of records or `serde_json` sees it.
 //! - Where a commit can be made upon it, it says afterwards what it said before, and the commit's `txn`.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use drops::Timestamp;
 use lake::{Commit, CommitOutcome, DeltaLake, Lake, LakeError};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+
+use super::table::{named, with_log};
 
 /// The checkpoint's version.
 const VERSION: u64 = 2;
@@ -24,31 +23,15 @@ const VERSION: u64 = 2;
 /// An application id that commits upon it.
 const OURS: &str = "lithify/fuzz";
 
-/// A folder for logs, and what waits for their readers.
-struct Place {
-    folder: TempDir,
-    runtime: Runtime,
-}
-
-thread_local! {
-    static PLACE: RefCell<Place> = RefCell::new(Place {
-        folder: tempfile::tempdir().expect("a folder"),
-        runtime: Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime"),
-    });
-}
-
 pub(super) fn check(bytes: &[u8]) -> bool {
-    PLACE.with_borrow(|place| place.runtime.block_on(read(place, bytes)))
+    with_log(async |table| read(table, bytes).await)
 }
 
-async fn read(place: &Place, bytes: &[u8]) -> bool {
-    let table = place.folder.path().join("table");
+async fn read(table: &Path, bytes: &[u8]) -> bool {
     let log = table.join("_delta_log");
-    let _ = fs::remove_dir_all(&log);
-    fs::create_dir_all(&log).expect("a folder");
     let is_json = bytes.starts_with(b"{");
     fs::write(log.join(name(is_json)), bytes).expect("a file");
-    let lake = DeltaLake::local(&table).expect("a path");
+    let lake = DeltaLake::local(table).expect("a path");
     let app_ids = match lake.app_ids("").await {
         Ok(app_ids) => app_ids,
         Err(error) => return named(&error),
@@ -138,11 +121,4 @@ fn txns_in_parquet(bytes: &[u8]) -> Option<Vec<(String, u64)>> {
 
 fn bytes_of(body: Vec<u8>) -> bytes::Bytes {
     body.into()
-}
-
-/// An error names the table, and does not say that it may pass: a file is what it is. Nothing was understood.
-fn named(error: &LakeError) -> bool {
-    assert!(error.to_string().contains("table"), "{error}");
-    assert!(!error.to_string().contains("panicked"), "{error}");
-    false
 }

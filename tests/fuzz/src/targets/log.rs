@@ -3,42 +3,27 @@
 //! - A log is read or an error names the table; the same commit says the same, alone and as part of the log.
 //! - Every `txn` that the head tells of stands in a commit; a version that is no number of ours is not told of.
 
-use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 
-use lake::{DeltaLake, Lake, LakeError};
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use lake::{DeltaLake, Lake};
+
+use super::table::{named, with_log};
 
 /// The most commits of one log.
 const COMMITS: usize = 4;
 
-/// A folder for logs, and what waits for their readers.
-struct Place {
-    folder: TempDir,
-    runtime: Runtime,
-}
-
-thread_local! {
-    static PLACE: RefCell<Place> = RefCell::new(Place {
-        folder: tempfile::tempdir().expect("a folder"),
-        runtime: Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime"),
-    });
-}
-
 pub(super) fn check(bytes: &[u8]) -> bool {
-    PLACE.with_borrow(|place| place.runtime.block_on(read(place, bytes)))
+    with_log(async |table| read(table, bytes).await)
 }
 
-async fn read(place: &Place, bytes: &[u8]) -> bool {
-    let log = place.folder.path().join("table/_delta_log");
-    let _ = fs::remove_dir_all(&log);
-    fs::create_dir_all(&log).expect("a folder");
+async fn read(table: &Path, bytes: &[u8]) -> bool {
+    let log = table.join("_delta_log");
     let commits = split(bytes);
     for (version, commit) in commits.iter().enumerate() {
         fs::write(log.join(format!("{version:020}.json")), commit).expect("a file");
     }
-    let lake = DeltaLake::local(&place.folder.path().join("table")).expect("a path");
+    let lake = DeltaLake::local(table).expect("a path");
     let (mut told, mut untold) = (Vec::new(), false);
     for version in 0..commits.len() as u64 {
         match lake.read_commit(version).await {
@@ -75,10 +60,4 @@ fn split(bytes: &[u8]) -> Vec<&[u8]> {
     }
     commits.push(rest);
     commits
-}
-
-/// An error names the table. Nothing was understood.
-fn named(error: &LakeError) -> bool {
-    assert!(error.to_string().contains("table"), "{error}");
-    false
 }

@@ -11,6 +11,7 @@ mod log;
 mod manifest;
 mod notification;
 mod settings;
+mod table;
 
 /// Something that reads strangers' bytes.
 #[derive(Debug)]
