@@ -63,7 +63,7 @@ pub struct Tally {
     pub files_hidden: u64,
     /// Files of unknown formats: skipped, unclaimed; by extension in `skipped_by_extension`.
     pub files_of_unknown_format: u64,
-    /// Links that lead nowhere or to a folder above, pipes, sockets and devices: skipped; by kind in `skipped_by_extension`.
+    /// Links that lead nowhere, to what lies in the source anyway or to a folder above, pipes, sockets and devices: skipped; by kind in `skipped_by_extension`.
     pub no_files: u64,
     /// Rows of the ingested drops.
     pub rows: u64,

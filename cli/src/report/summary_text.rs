@@ -66,7 +66,11 @@ fn tally(tally: &Tally, waiting_until: Option<Moment>) -> Grid {
         ("drops waiting", tally.drops_waiting, &waiting),
         ("drops elsewhere", tally.drops_elsewhere, "another process has them"),
         ("files skipped", tally.files_of_unknown_format, "of unknown formats"),
-        ("no files", tally.no_files, "links to nothing or to a folder above, pipes, sockets, devices: skipped"),
+        (
+            "no files",
+            tally.no_files,
+            "links to nothing, within the source or to a folder above, pipes, sockets, devices: skipped",
+        ),
         ("files hidden", tally.files_hidden, "skipped for their names"),
     ];
     for (label, value, note) in some.into_iter().filter(|(_, value, _)| *value > 0) {

@@ -66,6 +66,7 @@ impl<'a> Discovery<'a> {
             Skipped::Special(_) => tally.no_file("(pipe, socket or device)"),
             Skipped::DeadLink(_) => tally.no_file("(link to nothing)"),
             Skipped::Loop(_) => tally.no_file("(link to a folder above)"),
+            Skipped::Inner(_) => tally.no_file("(link within the source)"),
             Skipped::NameNotUtf8(_) => {}
         }
     }

@@ -14,6 +14,7 @@ mod cut;
 mod fields;
 mod header;
 mod lines;
+mod seek;
 mod shape;
 mod values;
 
@@ -225,6 +226,7 @@ impl Splitter {
                     return Ok(());
                 }
                 Stop::LongLine => return self.skip_line(content, chunk, used),
+                Stop::Seek(fault) => return self.seek_record(content, chunk, used, fault),
                 Stop::Rest(fault) => return self.give_up(content, chunk, used, fault),
             }
         }

@@ -27,8 +27,10 @@ pub enum Skipped {
     DeadLink(String),
     /// Its name is not UTF-8, so that it could not be named in the table.
     NameNotUtf8(String),
-    /// A link to a folder that it lies in.
+    /// A link to a folder that it lies in, or above.
     Loop(String),
+    /// A link to what lies in the source anyway, under its own key.
+    Inner(String),
 }
 
 /// What a listing finds.
@@ -72,8 +74,8 @@ impl LocalSource {
         let mut pending = Vec::new();
         // The stack gives the last first.
         for key in keys.iter().rev().filter(|key| !lies_in_another(key, &keys)) {
-            // A path through a link to a folder above names what is listed under its own key.
-            let Some(above) = self.folders_above(key) else { continue };
+            // A path through a link that is not followed names what is listed under its own key.
+            let Some(above) = self.folders_above(key).filter(|_| !self.leads_back(key)) else { continue };
             pending.push(match key.rsplit_once('/') {
                 _ if key.is_empty() => Pending::Folder(String::new()),
                 _ if self.root.join(key).is_dir() => Pending::Folder(format!("{key}/")),
@@ -101,6 +103,35 @@ impl LocalSource {
             above.push(identity);
         }
         Some(above)
+    }
+
+    /// Whether a key is a path through a link that is not followed, or one itself.
+    fn leads_back(&self, key: &str) -> bool {
+        let ends = key.match_indices('/').map(|(end, _)| end).chain([key.len()]);
+        ends.map(|end| &key[..end]).any(|part| self.is_link(part) && self.not_followed(part).is_some())
+    }
+
+    /// Why a link is not followed: what it leads to is listed under its own key, or has what is in it. Else its rows would be there twice.
+    fn not_followed(&self, key: &str) -> Option<Skipped> {
+        let target = self.root.join(key).canonicalize().ok()?;
+        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let skipped = |entered: PathBuf| match (entered.starts_with(&target), target.starts_with(&entered)) {
+            (true, _) => Some(Skipped::Loop(key.to_owned())),
+            (_, true) => Some(Skipped::Inner(key.to_owned())),
+            _ => None,
+        };
+        self.entered(folder).find_map(skipped)
+    }
+
+    /// The canonical folders by which a listing comes to this one: the source, and what links on the way lead to.
+    fn entered(&self, folder: &str) -> impl Iterator<Item = PathBuf> {
+        let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+        let links = ends.map(|end| &folder[..end]).filter(|part| self.is_link(part));
+        std::iter::once(self.root.clone()).chain(links.filter_map(|link| self.root.join(link).canonicalize().ok()))
+    }
+
+    fn is_link(&self, key: &str) -> bool {
+        fs::symlink_metadata(self.root.join(key)).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     fn object(&self, key: String, metadata: &Metadata) -> DroppedObject {
@@ -172,15 +203,11 @@ impl Listing<'_> {
                 }
             }
             // A link that leads round in a circle, say.
-            Err(e) if e.kind() != io::ErrorKind::PermissionDenied && self.is_link(&key) => {
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied && self.source.is_link(&key) => {
                 self.skip(Skipped::DeadLink(key))
             }
             Err(e) => self.fail(key, &e),
         }
-    }
-
-    fn is_link(&self, key: &str) -> bool {
-        fs::symlink_metadata(self.source.root.join(key)).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     fn folder(&mut self, prefix: String) {
@@ -235,6 +262,12 @@ impl Listing<'_> {
         if is_hidden_or_temporary(name) {
             // A hidden folder is passed over whole: what lies in it is not looked at.
             self.skip(Skipped::HiddenOrTemporary(format!("{prefix}{name}{}", if is_folder { "/" } else { "" })));
+            return None;
+        }
+        if kind.is_symlink()
+            && let Some(skipped) = self.source.not_followed(&format!("{prefix}{name}"))
+        {
+            self.skip(skipped);
             return None;
         }
         Some(if is_folder { format!("{name}/") } else { name.to_owned() })
@@ -381,9 +414,43 @@ mod tests {
         let skipped: Vec<_> =
             source.list().filter_map(|l| if let Ok(Listed::Skipped(s)) = l { Some(s) } else { None }).collect();
         assert_eq!(skipped.len(), 5, "{skipped:?}");
-        assert!(skipped.contains(&Skipped::Loop("sub/up/".into())));
+        assert!(skipped.contains(&Skipped::Loop("sub/up".into())));
         assert!(skipped.contains(&Skipped::DeadLink("broken.json".into())));
         assert!(skipped.contains(&Skipped::HiddenOrTemporary("_temporary/".into())));
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_listed_once() {
+        let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+        fs::create_dir_all(root.path().join("day=1/sub")).unwrap();
+        fs::create_dir_all(other.path().join("in")).unwrap();
+        fs::write(root.path().join("day=1/a.json"), "{}").unwrap();
+        fs::write(other.path().join("in/b.json"), "{}").unwrap();
+        link(Path::new("day=1"), "latest");
+        link(Path::new("day=1/a.json"), "now.json");
+        link(Path::new("../.."), "day=1/sub/up");
+        link(root.path().parent().unwrap(), "above");
+        // Out of the source it is followed, and not from there to where it is already, or back.
+        link(other.path(), "other");
+        std::os::unix::fs::symlink("in", other.path().join("again")).unwrap();
+        std::os::unix::fs::symlink(root.path(), other.path().join("back")).unwrap();
+        let source = source(root.path(), vec![]);
+        assert_eq!(keys(&source), ["day=1/a.json", "other/in/b.json"]);
+        let mut skipped: Vec<_> = source
+            .list()
+            .filter_map(|l| if let Ok(Listed::Skipped(s)) = l { Some(format!("{s:?}")) } else { None })
+            .collect();
+        skipped.sort();
+        let (inner, up) = (["latest", "now.json", "other/again"], ["above", "day=1/sub/up", "other/back"]);
+        let told = |kind: &str, key: &&str| format!("{kind}({key:?})");
+        let expected: Vec<_> =
+            inner.iter().map(|k| told("Inner", k)).chain(up.iter().map(|k| told("Loop", k))).collect();
+        assert_eq!(skipped, expected);
+        for key in inner.iter().chain(&up).map(|key| (*key).to_owned()) {
+            assert_eq!(source.list_at([key.clone(), format!("{key}/a.json")]).count(), 0, "{key}");
+        }
+        assert_eq!(source.list_at(["other/in/b.json".to_owned()]).count(), 1);
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@
 //! - A record whose quoting is broken (text after a closing quote, a quote that is never closed) has no sure end. If a later
 //!   line of it has the header's number of fields by itself, the fault is taken to lie in its first line, and only that is
 //!   bad. Else the record is bad up to the line where it breaks, or to the end where it never does.
+//! - A record that has no end within what one may be long ends where a later line is a record by itself.
 //!
-//! Each of these looks no further than one record may be long, and passes over each byte a bounded number of times: an odd
+//! Each of these but the last looks no further than one record may be long, and passes over each byte a bounded number of times: an odd
 //! run of quotes ends any quoted field, so two such searches hardly overlap.
 
 use crate::limits::{MAX_CSV_FIELDS, MAX_RECORD_BYTES, OverLimit};
@@ -20,6 +21,8 @@ use super::{CsvFields, CsvOptions};
 
 const AFTER_QUOTE: &str = "the quoting is broken: text follows a closing quote";
 const NEVER_CLOSED: &str = "the quoting is broken: a quote is opened and never closed";
+const TOO_LONG_OR_OPEN: &str =
+    ", or a quote is opened and never closed; what follows up to the next line that is a record by itself is not read";
 
 /// How the records of a CSV drop are cut.
 #[derive(Default)]
@@ -159,8 +162,14 @@ impl Csv {
             return Ok(None);
         }
         let Some(end) = line_end else {
-            let missing = cut.window().1 == Follows::Missing;
-            return Ok(Some(if missing { cut.end_early() } else { Stop::Rest(fault(at)) }));
+            return Ok(Some(match cut.window().1 {
+                Follows::Missing => cut.end_early(),
+                Follows::TooMuch => {
+                    let reason = format!("{}{TOO_LONG_OR_OPEN}", OverLimit::RecordBytesOpen);
+                    Stop::Seek(RecordFault { reason, at: MAX_RECORD_BYTES })
+                }
+                Follows::More | Follows::Nothing => Stop::Rest(fault(at)),
+            }));
         };
         cut.push_fault(without_return(&window[..end]).len(), fault(at));
         cut.advance(end + 1);
@@ -174,14 +183,19 @@ impl Csv {
             Some(end) => &lines[..end],
             None => return false,
         };
-        let fields = |line: &[u8]| match self.count_unquoted(line) {
+        lines.split(|byte| *byte == b'\n').any(|line| self.is_record(line))
+    }
+
+    /// Whether a line has as many fields as the header, by itself.
+    pub(super) fn is_record(&self, line: &[u8]) -> bool {
+        let fields = match self.count_unquoted(line) {
             Some(fields) => Some(fields),
             None => match self.scan(line) {
                 Scan::AtEnd { fields } => Some(fields),
                 _ => None,
             },
         };
-        lines.split(|byte| *byte == b'\n').any(|line| !self.is_blank(line) && fields(line) == Some(self.header.len()))
+        !self.is_blank(line) && fields == Some(self.header.len())
     }
 
     fn read_header(&mut self, cut: &Cut<'_>, end: usize, fields: usize) -> Result<(), DropFault> {

@@ -33,6 +33,8 @@ pub(super) enum Stop {
     End,
     /// A line begins that is longer than a record may be.
     LongLine,
+    /// From here on all is one bad record, up to a line of CSV that is a record by itself.
+    Seek(RecordFault),
     /// From here on the rest is one bad record.
     Rest(RecordFault),
 }

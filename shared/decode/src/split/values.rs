@@ -115,7 +115,8 @@ impl Values {
 }
 
 fn too_long() -> Stop {
-    Stop::Rest(RecordFault { reason: OverLimit::RecordBytesOpen.to_string(), at: MAX_RECORD_BYTES })
+    let reason = format!("{}; the rest is not read", OverLimit::RecordBytesOpen);
+    Stop::Rest(RecordFault { reason, at: MAX_RECORD_BYTES })
 }
 
 /// Finds the end of the value that `bytes` begin with. `complete`: nothing follows them, so that a number ends there.

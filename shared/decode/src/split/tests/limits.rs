@@ -124,6 +124,32 @@ fn a_quote_that_is_never_closed_in_a_large_file() {
 }
 
 #[test]
+fn a_csv_record_that_is_too_long_costs_only_itself() {
+    let long_line = format!("{}\n", "y,".repeat(MAX_RECORD_BYTES));
+    for between in ["text\n".repeat(5 << 20), format!("{}{long_line}text\n", "text\n".repeat(4 << 20))] {
+        // Closed, and never closed.
+        for quote in ["\"\n", ""] {
+            let content = format!("a,b\n0,a\n1,\"{between}{quote}2,\"b\"\n3,c");
+            let offset = content.find("2,\"b\"").unwrap_or(0);
+            let line = 1 + content[..offset].matches('\n').count() as u64;
+            for chunk_bytes in [CHUNK_BYTES, MAX_OPEN_BYTES - 9, 100 << 20] {
+                let mut splitter = Splitter::with_chunk_bytes(chunk_bytes);
+                let mut plain = Plain { rest: content.as_bytes(), early: false };
+                let (all, _) = records(&mut splitter, Format::Csv, &mut plain).expect("readable");
+                let faulty: Vec<_> = all.iter().map(|record| record.fault.is_some()).collect();
+                assert_eq!(faulty, [false, true, false, false], "{chunk_bytes}");
+                let told = all[1].fault.as_deref().unwrap_or_default();
+                assert!(told.contains("16777216 bytes") && told.contains("never closed"), "{told}");
+                assert_eq!((&all[2].bytes[..], &all[3].bytes[..]), (&b"2,\"b\""[..], &b"3,c"[..]));
+                assert_eq!(all[2].offset, offset as u64);
+                assert_eq!((all[2].line, all[3].line), (line, line + 1));
+                assert_eq!(splitter.content_bytes(), content.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
 fn quotes_do_not_make_it_quadratic() {
     // Each of these opens, closes or escapes quotes in every line; a search per line to the end would take hours.
     for pattern in
