@@ -230,11 +230,18 @@ fn a_table_that_others_made_needs_consent() {
     let mut drops = Drops::new(&place.source(), 32);
     drops.add(10);
     let script = end_to_end::checkout().join("tests/foreign_table.py");
-    let made = Command::new(place::python()).arg(script).arg(place.table()).status().unwrap();
+    let made = Command::new(place::python()).arg(&script).arg(place.table()).status().unwrap();
     assert!(made.success(), "the script failed");
     let version = reader::describe(&place.table()).unwrap().version;
     place.run(&[]).expect(&[exit::FAILED]).tells(&["--append-existing", place.table().to_str().unwrap()]);
     assert_eq!(reader::describe(&place.table()).unwrap().version, version, "the foreign table was written to");
+
+    let (twin, source) = (place.path("twin"), place.source());
+    let made = Command::new(place::python()).arg(script).arg(&twin).arg("_Source_Row").status().unwrap();
+    assert!(made.success(), "the script failed");
+    let words = ["run", source.to_str().unwrap(), twin.to_str().unwrap(), "--append-existing", "--settle-time", "0s"];
+    place.lithify(&words).expect(&[exit::FAILED]).tells(&["_Source_Row takes the name of _source_row"]);
+    assert_eq!(reader::describe(&twin).unwrap().version, 0, "a table without row columns was written to");
 
     place.run(&["--append-existing"]).expect(&[exit::FINAL, exit::QUARANTINED]);
     let query = [("counts", "SELECT count(*), count(_source_file) FROM rows")];

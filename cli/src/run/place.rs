@@ -192,6 +192,10 @@ impl Look {
         let malformed = ledger.and_then(|ledger| settings::ledger_table(ledger).err());
         let of_table = match table {
             "" => Some("is empty: name the table's folder or s3:// address".to_owned()),
+            _ if Path::new(table).ends_with("_lithify") || Path::new(table).ends_with("_delta_log") => {
+                Some(format!("{table} is a part of a table: name the table's folder, which it lies in"))
+            }
+            _ if !on_s3 && Path::new(table).is_file() => Some(format!("{table} is a file: name the table's folder")),
             _ if on_s3 => S3Address::table(table).err(),
             _ => None,
         };

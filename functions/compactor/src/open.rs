@@ -265,7 +265,15 @@ impl Compactor {
             ));
         }
         let foreign = row_column_fields().into_iter().filter_map(|ours| {
-            let theirs = head.schema.field_with_name(ours.name()).ok()?;
+            let theirs = head.schema.fields().iter().find(|theirs| theirs.name().eq_ignore_ascii_case(ours.name()))?;
+            if theirs.name() != ours.name() {
+                // Names of Delta's columns are told apart without case.
+                return Some(format!(
+                    "its column {} takes the name of {}, which Lithify writes",
+                    theirs.name(),
+                    ours.name()
+                ));
+            }
             let problem = format!(
                 "its column {} is {}, where Lithify writes {}",
                 ours.name(),

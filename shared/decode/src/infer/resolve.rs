@@ -192,7 +192,7 @@ impl Resolver {
                     self.conflicts.push(Conflict {
                         column,
                         reason,
-                        remedy: format!("{hint} keeps all of them, as text"),
+                        remedy: format!("{hint} keeps all of them, as text, in a new table"),
                     });
                 }
                 Type::Double
@@ -231,7 +231,8 @@ impl Resolver {
                 let column = self.path.join(".");
                 let remedy = format!("take `{column}` out of schema_hints, or ingest into a new table");
                 self.conflicts.push(Conflict { column, reason, remedy });
-                old.clone()
+                // As if it were not there: what is new within the column comes all the same.
+                self.extend(old, seen, None)
             }
             (old, None) => old.clone(),
         }
@@ -244,7 +245,10 @@ impl Resolver {
             format!("{as_text} accepts that")
         } else {
             let meant = hints::setting(&format!("{column} {hint}"));
-            format!("{meant} (what does not fit is kept in `{}`), or {as_text} to accept that", names::RESCUED_DATA)
+            format!(
+                "{meant}, in a new table (what does not fit is kept in `{}`), or {as_text} to accept that",
+                names::RESCUED_DATA
+            )
         };
         self.conflicts.push(Conflict { column, reason: reason.to_owned(), remedy });
     }

@@ -276,6 +276,17 @@ fn a_hint_against_the_table_is_reported() {
     assert_eq!(resolved.schema.fields[0], old.fields[0]);
     assert_eq!(resolved.schema.fields[1].data_type, Type::Struct(vec![Field::new("b", Type::String)]));
     assert!(resolved.conflicts.len() == 1 && resolved.conflicts[0].reason.contains("bigint column"), "{resolved:?}");
+    // Nor does it keep away what is new within the column.
+    let old = TableSchema {
+        fields: vec![
+            Field::new("s", Type::Struct(vec![])),
+            Field::new("l", Type::List(Box::new(Type::Struct(vec![])))),
+        ],
+    };
+    let new = observed(&[json!({"s": {"x": 1}, "l": [{"y": 2}]})]);
+    let resolved = new.resolve(&Hints::parse("s string, l string").unwrap(), Some(&old));
+    assert_eq!(resolved.schema, new.resolve(&Hints::default(), Some(&old)).schema);
+    assert_eq!(resolved.conflicts.len(), 2, "{resolved:?}");
 }
 
 /// A value below so many levels: of objects, of arrays, or of both by turns.

@@ -12,6 +12,7 @@
 //! Each of these but the last looks no further than one record may be long, and passes over each byte a bounded number of times: an odd
 //! run of quotes ends any quoted field, so two such searches hardly overlap.
 
+use crate::format::by_first_bytes;
 use crate::limits::{MAX_CSV_FIELDS, MAX_RECORD_BYTES, OverLimit};
 use crate::record::{DropFault, RecordFault};
 
@@ -202,6 +203,10 @@ impl Csv {
         if fields > MAX_CSV_FIELDS {
             return Err(self.bad_header(cut, &OverLimit::CsvFields.to_string()));
         }
+        if let Some(compression) = by_first_bytes(cut.rest()) {
+            let reason = format!("it is compressed with {compression}: leave the setting compression away");
+            return Err(self.bad_header(cut, &reason));
+        }
         let Ok(record) = std::str::from_utf8(&cut.rest()[..end]) else {
             return Err(self.bad_header(cut, "it is not UTF-8: convert the file to UTF-8"));
         };
@@ -213,7 +218,7 @@ impl Csv {
         }
         if record.trim_start().starts_with(['{', '[']) {
             return Err(self
-                .bad_header(cut, "it is JSON, not names: give the file the ending .json, or the pipeline the format"));
+                .bad_header(cut, "it is JSON, not names: where the pipeline's format says csv, leave that away; else give the file the ending .json"));
         }
         let names = CsvFields::new(self.options)
             .split(record, |fields| fields.iter().map(|field| field.text.to_owned()).collect::<Vec<_>>())

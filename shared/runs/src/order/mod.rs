@@ -14,7 +14,7 @@ mod zorder;
 use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
-use faults::Fault;
+use faults::{Fault, Role};
 pub use keys::Keys;
 
 use crate::row_columns::{SOURCE_FILE, SOURCE_ROW};
@@ -60,8 +60,8 @@ impl ClusterKey {
 
     fn faults(&self, schema: &Schema) -> Vec<Fault> {
         let mut faults: Vec<Fault> =
-            self.columns().iter().filter_map(|name| faults::of_key_column("cluster key", name, schema)).collect();
-        faults.extend(faults::repeated("cluster key", self.columns()));
+            self.columns().iter().filter_map(|name| faults::of_key_column(Role::ClusterKey, name, schema)).collect();
+        faults.extend(faults::repeated(Role::ClusterKey, self.columns()));
         if !matches!(self, Self::SourceRow) && self.columns().is_empty() {
             faults.push(Fault::plain(
                 "the cluster key names no column: name one, or leave it out to order by source file and row",
@@ -82,7 +82,7 @@ impl Order {
     pub fn check(&self, schema: &Schema) -> Result<(), Vec<String>> {
         let mut faults = self.cluster_key.faults(schema);
         for name in &self.partition_columns {
-            faults.extend(faults::of_key_column("partition column", name, schema));
+            faults.extend(faults::of_key_column(Role::Partition, name, schema));
             let found = schema.field_with_name(name).map(|field| field.data_type());
             if matches!(found, Ok(t) if t.is_floating() || is_binary(t)) {
                 faults.push(Fault::plain(format!(
@@ -90,7 +90,7 @@ impl Order {
                 )));
             }
         }
-        faults.extend(faults::repeated("partition column", &self.partition_columns));
+        faults.extend(faults::repeated(Role::Partition, &self.partition_columns));
         for name in self.cluster_key.columns().iter().filter(|name| self.partition_columns.contains(name)) {
             faults.push(Fault::plain(format!(
                 "cluster key {name}: it is a partition column, so it is one value in every file; leave it out"

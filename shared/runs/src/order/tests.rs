@@ -200,6 +200,7 @@ fn wrong_keys_are_all_named_at_once() {
         faults.iter().filter(|fault| fault.contains("schema_hints")).collect(),
     );
     assert_eq!((choices.len(), hints.len()), (1, 1), "{faults:?}");
+    assert!(about("partition column f: the table has no such column (it has a, e)"), "no real can be one: {faults:?}");
     assert!(hints[0].ends_with("given their types: schema_hints = \"c string, f string\""), "{faults:?}");
 
     assert!(ClusterKey::Sort(vec![]).check(&schema).is_err());

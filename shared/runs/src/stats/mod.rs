@@ -1,5 +1,5 @@
 //! A table file's statistics as the Delta log keeps them, read from the footer of the file. Every bound is sound: a minimum is never above
-//! a value, a maximum never below one, and where none can be told the column has none.
+//! a value, a maximum never below one, and where either cannot be told the column has neither.
 //!
 //! Delta protocol, "Per-file Statistics": `numRecords`, and `minValues`, `maxValues`, `nullCount` as objects that mirror the columns;
 //! leaves inside lists have no statistics.
@@ -105,10 +105,9 @@ impl Walk<'_> {
         }
         let characters = if self.wanted == Wanted::Whole { usize::MAX } else { TEXT_CHARACTERS_MAX };
         let render = |end| self.bound(field, end).and_then(|bound| bound.render(field.data_type(), end, characters));
-        if let Some(min) = render(End::Min) {
+        // One end alone is allowed, and deltalake's filtered reads lose the file's rows over it.
+        if let (Some(min), Some(max)) = (render(End::Min), render(End::Max)) {
             into.min.raw(field.name(), min);
-        }
-        if let Some(max) = render(End::Max) {
             into.max.raw(field.name(), max);
         }
     }

@@ -63,7 +63,7 @@ fn every_type_is_written_as_delta_reads_it() {
     let expected = json!({
         "numRecords": 3,
         "minValues": {
-            "long": i64::MIN, "double": -0.25, "infinite": 1.0, "day": "1969-12-31", "at": "1969-12-31T23:59:59.999Z",
+            "long": i64::MIN, "double": -0.25, "day": "1969-12-31", "at": "1969-12-31T23:59:59.999Z",
             "nested": {"x": 5},
         },
         "maxValues": {
@@ -103,8 +103,8 @@ fn long_texts_are_cut_outward_and_paths_are_kept() {
     let stats = of(&rows, 10, &Order::default());
     assert_eq!(stats["minValues"]["text"], "ä".repeat(32));
     assert_eq!(stats["maxValues"]["text"], "ä".repeat(31) + "å");
-    assert_eq!(stats["minValues"]["top"], "\u{10ffff}".repeat(32));
-    assert_eq!(stats["maxValues"].get("top"), None, "no text is above it");
+    let ends = ["minValues", "maxValues"].map(|end| stats[end].get("top"));
+    assert_eq!(ends, [None, None], "no text is above it, and one end is not told alone");
     assert_eq!(stats["maxValues"]["before_surrogates"], "\u{d7ff}".repeat(31) + "\u{e000}");
     assert_eq!((&stats["minValues"][SOURCE_FILE], &stats["maxValues"][SOURCE_FILE]), (&json!(path), &json!(path)));
 }
