@@ -109,6 +109,26 @@ fn large_records_of_many_columns_in_a_cluster_order() {
 }
 
 #[test]
+fn records_of_fifteen_megabytes_each_in_a_partition_of_its_own() {
+    const FILES: i64 = 12;
+    let place = Place::new("memory-large-partitions");
+    let mut random = Random::of(55, &[]);
+    for file in 0..FILES {
+        let path = place.source().join(format!("{file:02}.json.gz"));
+        let mut out = GzEncoder::new(BufWriter::new(File::create(path).unwrap()), Compression::fast());
+        for record in 0..2 {
+            let block: String = (0..64_000).map(|_| format!("{:016x}", random.below(u64::MAX))).collect();
+            writeln!(out, "{{\"n\":{},\"k\":\"{}\"}}", 2 * file + record, block.repeat(15)).unwrap();
+        }
+        out.finish().unwrap().flush().unwrap();
+    }
+    within(&place, 256, &["--partition-columns", "n"]).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), sum(n::BIGINT)::BIGINT, sum(length(k))::BIGINT FROM rows";
+    let rows = 2 * FILES;
+    assert_eq!(counts(&place, sql), [rows, rows * (rows - 1) / 2, rows * 15 * 1_024_000]);
+}
+
+#[test]
 fn one_line_of_200_megabytes_is_quarantined() {
     let place = Place::new("memory-line");
     let path = place.source().join("line.json");

@@ -39,6 +39,9 @@ const BUSY_TABLE_WAIT: Duration = Duration::from_millis(100);
 /// A table of more columns than this is compacted when a pass is over and not beside it: both hold many columns' worth of buffers.
 const COLUMNS_BESIDE_INGEST: usize = 500;
 
+/// The same where a batch's rows are larger than this in the source, in bytes, on the average.
+const ROW_BYTES_BESIDE_INGEST: u64 = 128 << 10;
+
 /// A wait that is longer than this is told.
 const TOLD_WAIT: Duration = Duration::from_secs(1);
 
@@ -60,6 +63,8 @@ pub(crate) struct PipelineRun {
     /// Set when a pass has nothing more to ingest.
     ending: AtomicBool,
     table_known: AtomicBool,
+    /// Whether large records were read in this pass.
+    large_rows: AtomicBool,
     watching: AtomicBool,
     /// The versions of this process's first and last commit since small files were last looked for.
     committed_from: AtomicU64,
@@ -158,6 +163,7 @@ impl PipelineRun {
             failed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             table_known: AtomicBool::new(false),
+            large_rows: AtomicBool::new(false),
             watching: AtomicBool::new(false),
             committed_from: AtomicU64::new(u64::MAX),
             committed_to: AtomicU64::new(0),
@@ -236,6 +242,7 @@ impl PipelineRun {
             })
         };
         self.ending.store(false, Ordering::Relaxed);
+        self.large_rows.store(false, Ordering::Relaxed);
         let compaction = tokio::spawn({
             let run = self.clone();
             async move { run.stopping(run.compact_what_falls_due().await) }
@@ -260,7 +267,7 @@ impl PipelineRun {
             }
             self.counts.set_staged(self.compactor.waiting().await?.drops);
             let columns = self.schemas.newest().await?.map_or(0, |version| version.schema.fields.len());
-            if columns <= COLUMNS_BESIDE_INGEST {
+            if columns <= COLUMNS_BESIDE_INGEST && !self.large_rows.load(Ordering::Relaxed) {
                 self.compact(Trigger::WhenDue).await?;
             }
         }
@@ -278,6 +285,9 @@ impl PipelineRun {
             let retaken: Vec<_> = retaken.map(|one| one.object.id.key.clone()).collect();
             let mut outcome = handle.block_on(self.ingest.batch(slot, batch, &|| self.is_stopped()))?;
             if let Some(sealed) = &outcome.sealed {
+                if sealed.source_bytes / sealed.rows.max(1) > ROW_BYTES_BESIDE_INGEST {
+                    self.large_rows.store(true, Ordering::Relaxed);
+                }
                 self.counts.done(sealed.drops, sealed.source_bytes, sealed.rows);
                 self.counts.quarantined(sealed.quarantined_drops + sealed.quarantined_records);
             }

@@ -78,6 +78,8 @@ const DIFFERENCES_COLUMNS_MAX: usize = 100;
 const WIDE_COLUMNS: usize = 200;
 /// A row group of a run with so many columns: whoever reads the run holds a whole one.
 const STAGED_WIDE_ROW_GROUP_BYTES: usize = 4 << 20;
+/// Texts that are longer than this in a file's first rows have neither a dictionary nor statistics.
+const LARGE_TEXT_BYTES: usize = 64 << 10;
 /// How many values are looked at to tell whether they repeat.
 const SAMPLE_VALUES: usize = 1024;
 
@@ -115,7 +117,7 @@ pub(super) fn writer_properties(
 /// After how many values the size of a page is looked at: fewer where rows are wide, so that no page grows far beyond its limit.
 fn write_batch_size(batch: &RecordBatch) -> usize {
     let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
-    (PAGE_BYTES / row_bytes.max(1)).clamp(16, 1024)
+    (PAGE_BYTES / row_bytes.max(1)).clamp(1, 1024)
 }
 
 /// Settles the encoding of a column, or of the leaves below it.
@@ -143,9 +145,24 @@ fn tune(
             let encoding = Encoding::DELTA_BINARY_PACKED;
             builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding)
         }
+        // Bounds of a page, of the chunk and of the values themselves would each be held whole.
+        _ if mean_text_bytes(column) > LARGE_TEXT_BYTES => {
+            let path = ColumnPath::new(path);
+            let builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+            builder.set_column_dictionary_enabled(path, false)
+        }
         _ if !values_repeat(column) => builder.set_column_dictionary_enabled(ColumnPath::new(path), false),
         _ => builder,
     }
+}
+
+/// How long the texts of a column are, in bytes; 0 where it has none.
+fn mean_text_bytes(column: &ArrayRef) -> usize {
+    let bytes = match column.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => column.to_data().get_slice_memory_size(),
+        _ => Ok(0),
+    };
+    bytes.unwrap_or(0) / column.len().max(1)
 }
 
 /// Whether a dictionary would be smaller than the values: fewer than half of a sample's are different.

@@ -17,13 +17,16 @@ use crate::order::{Keys, Order};
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
 const BATCH_BYTES: u64 = 512 << 10;
 const BATCH_ROWS_MAX: u64 = 8192;
+/// Few rows at once take long where there are many columns; large rows are few all the same.
 const BATCH_ROWS_MIN: u64 = 4;
+const BATCH_BYTES_MAX: u64 = 4 << 20;
 
 /// How many rows of a run are read at once.
 fn batch_rows(run: &RunInput) -> usize {
     let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
     let row_bytes = (bytes / run.rows.max(1)).max(1);
-    usize::try_from((BATCH_BYTES / row_bytes).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(4)
+    let least = (BATCH_BYTES_MAX / row_bytes).clamp(1, BATCH_ROWS_MIN);
+    usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1)
 }
 
 /// What the footer says of one column in one row group, in memory, and what the reader of a column holds beside its page, in bytes, about.
