@@ -63,19 +63,20 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 }
 
 # What waits for something that passes is sent anew for ever and becomes no dead letter. One drop that waits is sent anew after six receives,
-# which wait up to five minutes each and gather for ingest.batch_window: every half hour by default, once an hour at most. What passed
+# which wait up to five minutes each and gather for ingest.batch_window: every half hour by default, once an hour at most. One that the function
+# for large drops cannot read in time takes that time at each receive: up to an hour and a half, so of any five hours three see it. What passed
 # within an hour is seen in two hours, so this rings from the third.
 resource "aws_cloudwatch_metric_alarm" "renewed" {
   for_each = module.inputs.pipelines
 
   alarm_name          = "${var.name}-renewed-${each.key}"
-  alarm_description   = "Drops of the pipeline ${each.key} have been sent anew for hours: denied, throttled, too slow to be read in the time of ${local.names.ingest_large}, or the pipeline is closed. They are not lost, and go on when that is mended: look at the log of ${local.names.ingest}."
+  alarm_description   = "Drops of the pipeline ${each.key} have been sent anew for hours: denied, throttled, too slow to be read in the time of ${local.names.ingest_large}, or the pipeline is closed. They are not lost, and go on when that is mended: look at the logs of ${local.names.ingest} and ${local.names.ingest_large}."
   namespace           = "Lithify"
   metric_name         = "Renewed"
   dimensions          = { pipeline = each.key }
   statistic           = "Sum"
   period              = 3600
-  evaluation_periods  = 4
+  evaluation_periods  = 5
   datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0

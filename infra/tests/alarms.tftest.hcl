@@ -28,9 +28,9 @@ run "alarms" {
       "lithify-dead-letters"           = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=lithify-dead-letters Maximum 60 1 GreaterThanThreshold 0 notBreaching"
       "lithify-oldest-message"         = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=lithify Maximum 60 5 GreaterThanThreshold 3060 notBreaching"
       "lithify-large-oldest-message"   = "AWS/SQS ApproximateAgeOfOldestMessage QueueName=lithify-large Maximum 60 5 GreaterThanThreshold 16200 notBreaching"
-      "lithify-renewed-orders"         = "Lithify Renewed pipeline=orders Sum 3600 4 GreaterThanThreshold 0 notBreaching"
-      "lithify-renewed-customers"      = "Lithify Renewed pipeline=customers Sum 3600 4 GreaterThanThreshold 0 notBreaching"
-      "lithify-renewed-clicks"         = "Lithify Renewed pipeline=clicks Sum 3600 4 GreaterThanThreshold 0 notBreaching"
+      "lithify-renewed-orders"         = "Lithify Renewed pipeline=orders Sum 3600 5 GreaterThanThreshold 0 notBreaching"
+      "lithify-renewed-customers"      = "Lithify Renewed pipeline=customers Sum 3600 5 GreaterThanThreshold 0 notBreaching"
+      "lithify-renewed-clicks"         = "Lithify Renewed pipeline=clicks Sum 3600 5 GreaterThanThreshold 0 notBreaching"
       "lithify-staged-of-removed"      = "Lithify StagedOfRemoved Maximum 600 3 GreaterThanThreshold 0 notBreaching"
       "lithify-staged-age-orders"      = "Lithify StagedAge pipeline=orders Maximum 60 5 GreaterThanThreshold 2100 breaching"
       "lithify-staged-age-customers"   = "Lithify StagedAge pipeline=customers Maximum 60 5 GreaterThanThreshold 7200 breaching"
@@ -121,6 +121,11 @@ run "what_waits_for_hours_rings_and_a_hiccup_does_not" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.renewed : alarm.datapoints_to_alarm == 3 && alarm.period >= 6 * (300 + 300)]) && length(aws_cloudwatch_metric_alarm.renewed) == 3
     error_message = "The alarm on what is sent anew rings too soon, or not for a single drop."
+  }
+  # One that takes the whole time of the function for large drops at each of six receives.
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.renewed : alarm.evaluation_periods * alarm.period >= alarm.datapoints_to_alarm * 6 * 900])
+    error_message = "The alarm on what is sent anew ends and begins again while a drop outlasts the function for large drops."
   }
 }
 

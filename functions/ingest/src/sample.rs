@@ -58,12 +58,14 @@ impl Ingest {
         let deadly = self.liveness.read_by_the_dead(sample_id());
         let alive = |c: &&Candidate| !deadly.contains(&drop_hash(&c.object.id));
         let sampled = candidates.iter().take(SAMPLE_FILES).filter(alive).cloned().collect();
-        let mut ahead = Ahead::new(self.source.clone(), sampled);
+        // All of them are read once more, to be ingested.
+        let source = self.source.looking().unwrap_or_else(|| self.source.clone());
+        let mut ahead = Ahead::new(source.clone(), sampled);
         while !stop() {
             let Some((candidate, opening)) = ahead.next() else { break };
             let reading = Activity::Reading { drop_hash: drop_hash(&candidate.object.id) };
             self.holder.begin(0, sample_id(), reading);
-            let Ok(open) = opening.opened(self.source.as_ref(), &candidate).await else { continue };
+            let Ok(open) = opening.opened(source.as_ref(), &candidate).await else { continue };
             let mut content = Inflate::new(&mut buffers, open as Box<dyn Read>, candidate.packing);
             splitter.begin_drop(&candidate.object.id.key, candidate.format, CsvOptions::default());
             while left > 0 && !stop() && matches!(splitter.next_chunk(&mut content, &mut chunk), Ok(true)) {

@@ -78,6 +78,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// The same source for somebody who looks into objects that are read soon after: what it can keep of them is fetched once. `None` where
+    /// opening an object again costs nothing.
+    fn looking(&self) -> Option<Arc<dyn Source>> {
+        None
+    }
+
     /// Begins to open an object ahead of its turn; dropped, the answer breaks it off. A task of the runtime, so that it goes on while its
     /// caller decodes. A source of which each history must be the only one of its seed does it in its caller's thread.
     fn open_ahead(self: Arc<Self>, object: DroppedObject) -> Begun

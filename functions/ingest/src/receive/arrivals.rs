@@ -155,6 +155,12 @@ impl Arrival {
         std::iter::once(&self.notification).chain(&self.earlier)
     }
 
+    /// Whether this etag is another than all that were told of it: each content counts once, however often it is notified.
+    fn is_told_of_another(&self, etag: Option<&str>) -> bool {
+        let mut known = self.notifications().filter_map(|notification| notification.etag.as_deref()).peekable();
+        etag.is_some_and(|etag| known.peek().is_some() && known.all(|one| one != etag))
+    }
+
     /// Another notification of the same drop: what was said last counts first, and the messages share their fate.
     fn join(&mut self, other: Self) {
         for message in other.messages {
@@ -163,8 +169,7 @@ impl Arrival {
             }
         }
         self.receives = self.receives.max(other.receives);
-        let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
-        self.overwritten += u64::from(differs(&self.notification.etag, &other.notification.etag));
+        self.overwritten += u64::from(self.is_told_of_another(other.notification.etag.as_deref()));
         let (said, at) = if other.notification.is_later_than(&self.notification) {
             self.object = other.object;
             (std::mem::replace(&mut self.notification, other.notification), 0)

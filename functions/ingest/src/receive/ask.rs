@@ -169,7 +169,7 @@ impl Asker<'_> {
             object = self.by_either_key(object, key).await?;
         }
         self.in_time()?;
-        let now = self.now(&object.id, &versions_of(arrival)).await;
+        let now = self.told_or_other(&object.id, arrival).await;
         let told = notification.etag.as_deref().filter(|_| is_versionless);
         let other = told.filter(|etag| match &now {
             Ok(now) => now.etag != **etag,
@@ -210,6 +210,17 @@ impl Asker<'_> {
         match self.heads.head(&of_other).await?.filter(fits) {
             Some(_) => Ok(DroppedObject { id: of_other, ..object }),
             None => Ok(object),
+        }
+    }
+
+    /// What stands under the key that was chosen, else under the drop's other one: what was put over the content that was notified tells neither.
+    async fn told_or_other(&self, id: &DropId, arrival: &Arrival) -> Result<DroppedObject, Unfit> {
+        let versions = versions_of(arrival);
+        let now = self.now(id, &versions).await;
+        let is_missing = now.as_ref().is_err_and(|unfit| unfit.fate == Fate::Missing);
+        match self.other_key(arrival).filter(|key| is_missing && *key != id.key) {
+            Some(other) => self.now(&DropId { key: other.to_owned(), ..id.clone() }, &versions).await,
+            None => now,
         }
     }
 

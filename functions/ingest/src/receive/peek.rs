@@ -1,4 +1,5 @@
-//! Drops whose names do not tell their format are looked into before they are claimed. What is small is kept, so that it is read once.
+//! Drops are looked into before they are read: those whose names do not tell their format, and a table's first ones, which tell its columns.
+//! What is small is kept, so that it is fetched once.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -17,9 +18,12 @@ const KEPT_BYTES_MAX: u64 = 64 << 10;
 /// A source that remembers small objects that were looked into, up to a number of bytes.
 pub(super) struct Peeked {
     inner: Arc<dyn Source>,
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
     room: u64,
 }
+
+/// The same source for somebody who looks into objects only: what is kept stays.
+struct Looking(Arc<Peeked>);
 
 #[derive(Default)]
 struct Kept {
@@ -28,6 +32,7 @@ struct Kept {
 }
 
 /// An object that was read to its end and verified.
+#[derive(Clone)]
 struct KeptObject {
     etag: String,
     content: Bytes,
@@ -37,25 +42,42 @@ struct KeptObject {
 impl Peeked {
     /// A source before this one, which keeps so many bytes.
     pub(super) fn new(inner: Arc<dyn Source>, room: u64) -> Self {
-        Self { inner, kept: Mutex::default(), room }
+        Self { inner, kept: Arc::default(), room }
     }
 
     /// The first bytes of an object, all of them where it is shorter.
     pub(super) async fn first_bytes(&self, object: &DroppedObject) -> Result<Vec<u8>, ReadError> {
-        let mut open = self.inner.open(object).await?;
+        let open = self.inner.open(object).await?;
+        let mut open = self.look(object, open)?;
         let failed = |e: io::Error| ReadError::Passing(format!("its first bytes cannot be read: {e}"));
-        let keeps = object.size <= KEPT_BYTES_MAX;
-        let most = if keeps { KEPT_BYTES_MAX + 1 } else { FIRST_BYTES as u64 };
-        let mut content = Vec::new();
-        open.as_mut().take(most).read_to_end(&mut content).map_err(failed)?;
-        let mut first = content.clone();
-        first.truncate(FIRST_BYTES);
-        if keeps && content.len() as u64 <= KEPT_BYTES_MAX {
-            open.verify()?;
-            let kept = KeptObject { etag: object.etag.clone(), content: content.into(), modified: open.modified() };
-            self.keep(object, kept);
-        }
+        let mut first = Vec::new();
+        open.as_mut().take(FIRST_BYTES as u64).read_to_end(&mut first).map_err(failed)?;
         Ok(first)
+    }
+
+    /// Reads an object that is small, and keeps it where there is room. Gives what is read instead of it: of one that turns out larger than was
+    /// told its beginning, which is enough for a look.
+    fn look(&self, object: &DroppedObject, mut open: Box<dyn OpenObject>) -> Result<Box<dyn OpenObject>, ReadError> {
+        if object.size > KEPT_BYTES_MAX {
+            return Ok(open);
+        }
+        let failed = |e: io::Error| ReadError::Passing(format!("it cannot be read: {e}"));
+        let mut content = Vec::new();
+        open.as_mut().take(KEPT_BYTES_MAX + 1).read_to_end(&mut content).map_err(failed)?;
+        let is_whole = content.len() as u64 <= KEPT_BYTES_MAX;
+        let read = KeptObject { etag: object.etag.clone(), content: content.into(), modified: open.modified() };
+        if is_whole {
+            open.verify()?;
+            self.keep(object, read.clone());
+        }
+        Ok(Box::new(read))
+    }
+
+    /// What is kept of an object; it stays.
+    fn seen(&self, object: &DroppedObject) -> Option<Box<dyn OpenObject>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.objects.get(&object.id).filter(|found| found.etag == object.etag)?;
+        Some(Box::new(found.clone()))
     }
 
     fn keep(&self, object: &DroppedObject, new: KeptObject) {
@@ -93,11 +115,38 @@ impl Source for Peeked {
         self.inner.within(time)
     }
 
+    fn looking(&self) -> Option<Arc<dyn Source>> {
+        let Self { inner, kept, room } = self;
+        Some(Arc::new(Looking(Arc::new(Self { inner: inner.clone(), kept: kept.clone(), room: *room }))))
+    }
+
     fn open_ahead(self: Arc<Self>, object: DroppedObject) -> Begun {
         match self.take(&object) {
             Some(kept) => Box::pin(std::future::ready(Ok(kept))),
             None => self.inner.clone().open_ahead(object),
         }
+    }
+}
+
+#[async_trait]
+impl Source for Looking {
+    async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
+        match self.0.seen(object) {
+            Some(kept) => Ok(kept),
+            None => self.0.look(object, self.0.inner.open(object).await?),
+        }
+    }
+
+    fn read_ahead(&self) -> ReadAhead {
+        self.0.inner.read_ahead()
+    }
+
+    fn open_ahead(self: Arc<Self>, object: DroppedObject) -> Begun {
+        if let Some(kept) = self.0.seen(&object) {
+            return Box::pin(std::future::ready(Ok(kept)));
+        }
+        let begun = self.0.inner.clone().open_ahead(object.clone());
+        Box::pin(async move { self.0.look(&object, begun.await?) })
     }
 }
 

@@ -344,6 +344,21 @@ async fn a_replaced_object_whose_key_was_told_encoded_is_read_as_it_is_now() {
     assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0));
 }
 
+/// Told twice by one encoded key, of contents that are both replaced by now.
+#[tokio::test]
+async fn an_object_that_was_replaced_again_and_again_is_not_missing() {
+    let mut world = World::new().await;
+    for at in 0..2 {
+        world.put("orders/a b.json", format!("{{\"a\":{at}}}"));
+        let message = bridged(&world, "orders/a b.json", "orders/a%20b.json");
+        world.message(&message);
+    }
+    world.put("orders/a b.json", "{\"a\":1}\n{\"a\":2}");
+    assert_eq!(world.deliver().await, 0);
+    let (held, rows, _) = world.held().await;
+    assert_eq!((held.get("orders/a b.json"), rows, world.counted("MissingObjects")), (Some(&1), 2, 0), "{held:?}");
+}
+
 #[tokio::test]
 async fn only_another_content_is_an_overwrite() {
     let mut world = World::new().await;
