@@ -5,6 +5,7 @@ What each way does is told by its function's first line; the end-to-end tests as
 
 import pathlib
 import re
+import shutil
 import sqlite3
 import sys
 
@@ -109,6 +110,30 @@ def miscount_a_file(table):
     after = re.sub(r'numRecords\\":(\d+)', lambda found: f'numRecords\\":{int(found[1]) + 1}', before)
     assert before != after, before
     commit.write_text(after)
+
+
+def lose_a_quarantined_record(table):
+    """One of the records that were kept in the quarantine is there no more."""
+    kept = min(pathlib.Path(table, "_lithify", "quarantine").rglob("*.jsonl"))
+    kept.write_text("".join(kept.read_text().splitlines(keepends=True)[1:]))
+
+
+def exchange_the_table(table):
+    """Another table stands in its place, and another audit table: both empty."""
+    for folder in [table, table + "_drops"]:
+        schema = deltalake.DeltaTable(folder).schema()
+        for path in pathlib.Path(folder).iterdir():
+            if path.is_file():
+                path.unlink()
+        shutil.rmtree(pathlib.Path(folder, "_delta_log"))
+        deltalake.DeltaTable.create(folder, schema)
+
+
+def forget_a_pipeline(table):
+    """The ledger does not know the pipeline any more that fed the table, which holds none of its rows by now."""
+    ledger(table, "UPDATE pipelines SET settings = NULL")
+    for folder in [table, table + "_drops"]:
+        deltalake.DeltaTable(folder).delete()
 
 
 globals()[sys.argv[1]](sys.argv[2])

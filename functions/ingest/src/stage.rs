@@ -78,6 +78,8 @@ struct Current {
     written_rescued: u64,
     /// Rescued rows in memory before it.
     rescued_before: usize,
+    /// Its records so far, as splitting counts them: what fitting makes of each is counted apart.
+    records: u64,
     quarantined_records: u64,
     /// What the first of its records that could not be read was, and where.
     first_fault: Option<String>,
@@ -246,6 +248,7 @@ impl<'a> Staging<'a> {
                     break Read::Ended(Err(fault));
                 }
             }
+            current.records = chunk.first_record + chunk.spans.len() as u64;
             self.fit(candidate, &chunk, current).await?;
             self.chunk = chunk;
         };
@@ -292,6 +295,10 @@ impl<'a> Staging<'a> {
         }
         if let (None, Some(bad)) = (&current.first_fault, fitted.faults.first()) {
             current.first_fault = Some(bad.told(chunk));
+        }
+        if let (true, Some(last)) = (fitted.spreads, fitted.faults.last()) {
+            // All that follows is of that record.
+            current.records = last.row + 1;
         }
         current.quarantined_records += fitted.faults.len() as u64;
         for (at, bad) in fitted.faults.iter().enumerate() {
@@ -351,7 +358,14 @@ impl<'a> Staging<'a> {
         self.runs.append(&mut current.runs);
         self.quarantine.keep().await?;
         let quarantined_records = current.quarantined_records;
-        let records = rows + quarantined_records;
+        let records = current.records;
+        if rows + quarantined_records != records {
+            let key = &candidate.object.id.key;
+            let what = format!(
+                "{key} has {records} records, and {rows} rows and {quarantined_records} quarantined records came of them"
+            );
+            return Err(IngestError::Internal(what));
+        }
         let counts = HeldDrop {
             records,
             rows,

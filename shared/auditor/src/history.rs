@@ -6,7 +6,7 @@ use drops::{BatchId, PipelineName};
 use ledger::{BatchRecord, Intent};
 use runs::{IntentList, Manifest};
 
-use crate::{AuditError, Invariant, Subject, Verdict};
+use crate::{AuditError, Invariant, Subject, Verdict, pipelines, quarantine};
 
 /// What the application ids of our commits begin with.
 pub(crate) const APP_PREFIX: &str = "lithify/";
@@ -45,29 +45,23 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) async fn read(subject: &Subject, verdict: &mut Verdict) -> Result<Self, AuditError> {
-        let mut pipelines = Vec::new();
-        let table_id = subject.lake.head(&[]).await?.map(|head| head.table_id);
-        for name in subject.ledger.pipelines().await? {
-            // A ledger can have the pipelines of several tables.
-            let settings = subject.ledger.settings(&name).await?;
-            if settings.is_none_or(|settings| table_id.as_ref().is_some_and(|id| *id != settings.table_id)) {
-                continue;
-            }
+        let mut histories = Vec::new();
+        for name in pipelines::of_table(subject, verdict).await? {
             verdict.counts.pipelines += 1;
             // In the order opposite to the one in which a commit is made and settled: what a compactor does meanwhile can only make the later ones
             // say more than the earlier, never less.
             let settled = subject.ledger.head(&name).await?;
             let landed = landed(subject, &name, settled, verdict).await?;
             let batches = batches(subject, &name, verdict).await?;
-            quarantine_is_there(subject, &name, &batches, verdict).await?;
+            quarantine::check(subject, &name, &batches, verdict).await?;
             let is_staged = |id: &BatchId, batch: &SealedBatch| {
                 batch.version.is_none() && !landed.iter().any(|one: &Landed| one.batches.contains(id))
             };
             verdict.counts.staged += batches.iter().filter(|(id, batch)| is_staged(id, batch)).count() as u64;
             verdict.counts.unsettled += landed.iter().filter(|one| settled < Some(one.number)).count() as u64;
-            pipelines.push(PipelineHistory { name, batches, landed, settled });
+            histories.push(PipelineHistory { name, batches, landed, settled });
         }
-        Ok(Self { pipelines })
+        Ok(Self { pipelines: histories })
     }
 }
 
@@ -108,32 +102,6 @@ async fn batches(
             }
         }
     }
-}
-
-/// What the batches' quarantined records are kept in is there.
-async fn quarantine_is_there(
-    subject: &Subject,
-    name: &PipelineName,
-    batches: &BTreeMap<BatchId, SealedBatch>,
-    verdict: &mut Verdict,
-) -> Result<(), AuditError> {
-    let kept = |batch: &SealedBatch| batch.manifest.quarantine.clone();
-    let wanted: Vec<(&BatchId, String)> = batches.iter().filter_map(|(id, batch)| Some((id, kept(batch)?))).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let found = subject.state.list(&format!("quarantine/{name}/")).await?;
-    // Sorted by name: the first that is not below a prefix has it, if any does.
-    let mut found: Vec<String> = found.into_iter().map(|(address, _)| address).collect();
-    found.sort_unstable();
-    for (id, prefix) in wanted {
-        let at = found.partition_point(|address| *address < prefix);
-        if !found.get(at).is_some_and(|address| address.starts_with(&prefix)) {
-            let what = format!("what it quarantined was kept in {prefix}*, and nothing is there any more");
-            verdict.find(Invariant::Balance, format!("batch {id}"), what);
-        }
-    }
-    Ok(())
 }
 
 /// The record says of the batch what its manifest says.

@@ -1,6 +1,6 @@
 //! The one definition of correct: ledger, log, manifests and rows held against the invariants of ARCHITECTURE.md.
 //!
-//! [`audit`] is the flow: history, holdings, commits, rows, accounts. It reads everything and writes nothing. What it finds is a
+//! [`audit`] is the flow: history (the table's pipelines, their batches, what these quarantined), holdings, commits, rows, accounts. It reads everything and writes nothing. What it finds is a
 //! [`Finding`] each, named by its invariant; an empty list is the verdict that nothing was lost and nothing doubled. The simulation, the
 //! end-to-end tests and `lithify reconcile` all ask here.
 //!
@@ -10,6 +10,8 @@ mod accounts;
 mod commits;
 mod history;
 mod holdings;
+mod pipelines;
+mod quarantine;
 mod rows;
 mod verdict;
 

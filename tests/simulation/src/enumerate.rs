@@ -87,7 +87,7 @@ pub fn points(flow: &Flow, every: u64) -> Sum {
     if !calm.holds() || calm.victim.is_empty() {
         return Sum { histories: 1, calls: calm.calls, failed: Some(calm) };
     }
-    let all = (0..).zip(&calm.victim).flat_map(|(n, nature)| {
+    let all = (0..).zip(&calm.victim).flat_map(|(n, (_, nature))| {
         let can_happen = Wrong::ALL.into_iter().filter(|wrong| wrong.can_meet(*nature));
         can_happen.map(move |wrong| (n, wrong))
     });

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compactor::function::Request;
+use drops::notification::Notification;
 
 use crate::doubles::{BUCKET, LARGE_QUEUE, QUEUE};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::history::open;
 use crate::random::Random;
 use crate::world::{
-    CompactorSandbox, IngestSandbox, SOURCE, Service, Shape, World, content, deadly, large, lines, unreadable,
+    CompactorSandbox, IngestSandbox, Other, SOURCE, Service, Shape, World, content, deadly, large, lines, unreadable,
 };
 
 /// The process that crashes.
@@ -39,7 +40,7 @@ const IGNORING: Shape = Shape {
 };
 
 /// All flows.
-pub const FLOWS: [Flow; 11] = [
+pub const FLOWS: [Flow; 16] = [
     Flow { name: "ingest", shape: IGNORING, before: four_drops, run: ingest },
     Flow {
         name: "ingest-versions",
@@ -56,6 +57,16 @@ pub const FLOWS: [Flow; 11] = [
     Flow { name: "open", shape: IGNORING, before: four_drops_unopened, run: open_first },
     Flow { name: "large", shape: Shape { has_large_queue: true, ..IGNORING }, before: large_drops, run: ingest_both },
     Flow { name: "direct", shape: IGNORING, before: direct_events, run: direct },
+    Flow {
+        name: "ask",
+        shape: Shape { ingests_overwrites: true, keeps_versions: true, ..IGNORING },
+        before: told_in_part,
+        run: ingest,
+    },
+    Flow { name: "compact-contested", shape: IGNORING, before: staged_and_contested, run: compact },
+    Flow { name: "compact-unknown", shape: IGNORING, before: staged_and_lost, run: compact },
+    Flow { name: "upkeep-contested", shape: IGNORING, before: small_and_contested, run: keep_up },
+    Flow { name: "sweep", shape: IGNORING, before: left_by_the_dead, run: keep_up },
 ];
 
 /// The flow of a name.
@@ -179,6 +190,60 @@ fn direct_events(world: &Arc<World>) {
         let notification = world.bucket.put(&key, stuff, world.scheduler.now());
         world.tell_directly(&notification);
     }
+}
+
+/// Messages that leave something out, so that S3 is asked before anything is claimed; one drop waits for leave to be read.
+fn told_in_part(world: &Arc<World>) {
+    open(world);
+    let mut random = Random::branch(world.seed, 10);
+    for number in 0..4 {
+        let key = format!("{SOURCE}{number}.json");
+        // What has no version, though its bucket keeps them by now, is found by its etag.
+        world.bucket.keep_versions(number != 1);
+        let told = world.bucket.put(&key, content(number, &mut random), world.scheduler.now());
+        let told = match number {
+            0 => Notification { size: None, ..told },
+            1 | 2 => Notification { version_id: None, ..told },
+            _ => told,
+        };
+        world.notify(QUEUE, &told, 1);
+    }
+    world.bucket.put(&format!("{SOURCE}1.json"), content(9, &mut random), world.scheduler.now());
+    let denied = Fault::of("source.open", Side::Before, Kind::Error).by(VICTIM);
+    let denied = denied.at(&format!("{BUCKET}/{SOURCE}3.json")).times(100);
+    world.set_plan(Plan::scripted(vec![denied]));
+}
+
+/// Another writer changes the table right before the commit, and appends right before the one that is tried then.
+fn staged_and_contested(world: &Arc<World>) {
+    staged(world);
+    world.contest(VICTIM, &[Other::AddColumn, Other::Append]);
+}
+
+/// The commit lands and its answer is lost; that of the audit rows is sent twice, and the second answer is that the version is taken.
+fn staged_and_lost(world: &Arc<World>) {
+    staged(world);
+    let lost = Fault::of("table.commit", Side::After, Kind::LostReply).by(VICTIM);
+    let twice = Fault::of("audit.commit", Side::Before, Kind::Duplicate).by(VICTIM);
+    world.set_plan(Plan::scripted(vec![lost, twice]));
+}
+
+/// Another writer appends right before the commit that is to replace small files, and rewrites them all right before the one that is tried then.
+fn small_and_contested(world: &Arc<World>) {
+    small_files(world);
+    world.contest(VICTIM, &[Other::Append, Other::Optimize]);
+}
+
+/// An upkeep that died when its files were written, and an ingest that died when its runs were, both longer ago than anybody works on anything.
+fn left_by_the_dead(world: &Arc<World>) {
+    small_files(world);
+    world.set_plan(Plan::scripted(vec![Fault::of("table.commit", Side::Before, Kind::Crash)]));
+    let _died = world.compact_as("earlier-upkeep", &Request { pipelines: None, upkeep: true, open: false });
+    world.set_plan(Plan::scripted(vec![Fault::of("ledger.seal", Side::Before, Kind::Crash)]));
+    supply(world, "7.json", content(7, &mut Random::branch(world.seed, 7)));
+    world.alone(|strand| poll(world, strand, "dead", QUEUE));
+    world.set_plan(Plan::none());
+    world.scheduler.pass(25 * 3_600 * 1_000_000);
 }
 
 fn ingest(world: &Arc<World>, strand: usize) {

@@ -1,9 +1,9 @@
 //! What a history came to, and how to see it again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::fault::Nature;
-use crate::world::{Violation, World};
+use crate::world::{Met, Violation, World};
 
 /// How many of the last calls a report shows.
 const SHOWN: usize = 60;
@@ -24,7 +24,9 @@ pub struct Report {
     /// How many calls there were.
     pub calls: u64,
     /// Of a flow: what each call of the victim is. It can go wrong at each.
-    pub victim: Vec<Nature>,
+    pub victim: Vec<Met>,
+    /// What anybody called.
+    pub operations: BTreeSet<&'static str>,
     /// Of a race: the turns at which an interruption changes who goes on.
     pub open_turns: Vec<u64>,
 }
@@ -40,6 +42,7 @@ impl Report {
             trace: world.trace(),
             calls: world.scheduler.steps(),
             victim: Vec::new(),
+            operations: world.operations(),
             open_turns: Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl Report {
             trace: Vec::new(),
             calls: 0,
             victim: Vec::new(),
+            operations: BTreeSet::new(),
             open_turns: Vec::new(),
         }
     }

@@ -2,12 +2,14 @@
 //! random histories. The rest by `cargo xtask sim`. Each begins with the replay of some seeds: where a seed gives two histories, none of them says
 //! anything.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use simulation::enumerate::{self, Sum};
 use simulation::flows::FLOWS;
 use simulation::races::Race;
-use simulation::replay;
+use simulation::scenarios::{self, SCENARIOS};
+use simulation::{history, points, replay};
 
 /// Of the fault points that are no crashes every so manieth is a sample.
 const POINTS_EVERY: u64 = 5;
@@ -28,6 +30,19 @@ fn holds(at_least: u64, histories: impl FnOnce() -> Sum) {
 #[test]
 fn every_scenario_ends_well() {
     holds(20, enumerate::all_scenarios);
+}
+
+/// At a call that no flow makes nothing would go wrong but by chance.
+#[test]
+fn every_call_is_a_fault_point_of_some_flow() {
+    let in_flows: BTreeSet<&str> =
+        FLOWS.iter().flat_map(|flow| points::calm(flow).victim).map(|(call, _)| call).collect();
+    let elsewhere = SCENARIOS.iter().map(scenarios::history).chain((0..100).map(history::of_seed));
+    let called: BTreeSet<&str> = elsewhere.flat_map(|report| report.operations).collect();
+    // Those around the processes do not crash.
+    let around = |call: &str| ["poller.", "supplier.", "others."].iter().any(|of| call.starts_with(of));
+    let missing: Vec<&str> = called.difference(&in_flows).copied().filter(|call| !around(call)).collect();
+    assert_eq!(missing, [""; 0], "{in_flows:?}");
 }
 
 #[test]

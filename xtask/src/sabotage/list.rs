@@ -188,6 +188,14 @@ pub const SABOTAGES: &[Sabotage] = &[
         ..PLAIN
     },
     Sabotage {
+        name: "lose-a-record-that-cannot-be-read",
+        what: "the second record of a drop, where it cannot be read, is neither counted nor kept",
+        file: STAGE,
+        find: "faults.push(BadRecord { row, span: span.clone(), fault });",
+        replace: "if row != 1 { faults.push(BadRecord { row, span: span.clone(), fault }); }",
+        ..PLAIN
+    },
+    Sabotage {
         name: "claim-with-another-ledger",
         what: "ingest claims though the ledger is not the one that the pipeline was opened with",
         file: LANES,

@@ -1,5 +1,6 @@
 //! AWS's clients, made once per process, and their requests, counted.
 
+mod endpoints;
 mod requests;
 
 use std::time::Duration;
@@ -9,10 +10,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use requests::Requests;
 
-use crate::settings::{check_endpoints, encrypted};
+use crate::settings::check_endpoints;
 
 /// How often a request is sent at most, the first time included. What fails oftener is a passing cause for the caller.
 const ATTEMPTS: u32 = 5;
@@ -53,18 +55,14 @@ impl Clients {
         check_endpoints(&|name| std::env::var(name).ok())?;
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let path_style = set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3");
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+            .http_client(https())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts(READ_TIMEOUT))
             .load()
             .await;
         // What a profile names is seen only now.
-        if let Some(endpoint) = config.endpoint_url() {
-            let emulator = std::env::var("LOCALSTACK_HOSTNAME").ok();
-            encrypted(endpoint, emulator.as_deref()).map_err(|problem| format!("endpoint_url: {problem}"))?;
-        }
+        endpoints::check(&config, std::env::var("LOCALSTACK_HOSTNAME").ok().as_deref())?;
         Ok(Self::new(&config, path_style))
     }
 
@@ -85,6 +83,10 @@ impl Clients {
             config: config.clone(),
         }
     }
+}
+
+fn https() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 fn timeouts(read: Duration) -> TimeoutConfig {

@@ -78,8 +78,8 @@ fn point(flow: &Flow, n: u64, wrong: Wrong) -> Result<Report, String> {
     let calls = points::calm(flow).victim;
     match usize::try_from(n).ok().and_then(|n| calls.get(n)) {
         None => Err(format!("the flow {} has {} calls, the first of which is 0", flow.name, calls.len())),
-        Some(nature) if !wrong.can_meet(*nature) => {
-            Err(format!("{} does nothing at call {n} of the flow {}: {nature:?}", wrong.name(), flow.name))
+        Some((operation, nature)) if !wrong.can_meet(*nature) => {
+            Err(format!("{} does nothing at call {n} of the flow {}, {operation}: {nature:?}", wrong.name(), flow.name))
         }
         Some(_) => Ok(points::at(flow, n, wrong)),
     }

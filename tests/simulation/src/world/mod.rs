@@ -17,7 +17,7 @@ mod services;
 mod verdict;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,6 +90,12 @@ impl fmt::Display for Violation {
 
 type LateEffect = (u64, Box<dyn FnOnce() + Send>);
 
+/// A call that met its fault, or could have: the operation, and what it is.
+pub type Met = (&'static str, Nature);
+
+/// A process, and what others do right before its commits, one before each.
+type Contests = (String, VecDeque<Other>);
+
 /// Everything that outlives a process.
 pub struct World {
     /// The seed that its processes' randomness comes from.
@@ -129,7 +135,9 @@ pub struct World {
     notified: Mutex<Vec<Notified>>,
     acknowledged: Mutex<Vec<DropId>>,
     processes: AtomicU64,
-    calls: Mutex<BTreeMap<String, Vec<Nature>>>,
+    calls: Mutex<BTreeMap<String, Vec<Met>>>,
+    /// What other writers do right before the next commits of one process.
+    contests: Mutex<Contests>,
     /// Events without a queue that were not handled yet.
     direct: Mutex<Vec<String>>,
     /// After what time claims are old.
@@ -176,6 +184,7 @@ impl World {
             acknowledged: Mutex::default(),
             processes: AtomicU64::new(0),
             calls: Mutex::default(),
+            contests: Mutex::default(),
             direct: Mutex::default(),
             claim_time: Mutex::new(CLAIM_TIME),
             leases_for_all: AtomicBool::new(false),
@@ -215,8 +224,23 @@ impl World {
     }
 
     /// What the calls were that processes of this name made.
-    pub fn calls_of(&self, process: &str) -> Vec<Nature> {
+    pub fn calls_of(&self, process: &str) -> Vec<Met> {
         lock(&self.calls).get(process).cloned().unwrap_or_default()
+    }
+
+    /// What anybody called.
+    pub fn operations(&self) -> BTreeSet<&'static str> {
+        lock(&self.calls).values().flatten().map(|(operation, _)| *operation).collect()
+    }
+
+    /// Right before each of this process's next commits to the table another writer does one of these.
+    pub fn contest(&self, process: &str, works: &[Other]) {
+        *lock(&self.contests) = (process.to_owned(), works.iter().copied().collect());
+    }
+
+    fn contested(&self, process: &str) -> Option<Other> {
+        let mut contests = lock(&self.contests);
+        if contests.0 == process { contests.1.pop_front() } else { None }
     }
 
     /// From now on claims are old after this time.
@@ -240,8 +264,13 @@ impl World {
     }
 
     /// What a call meets.
-    pub fn strike(&self, operation: &str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
-        lock(&self.calls).entry(process.to_owned()).or_default().push(nature);
+    pub fn strike(&self, operation: &'static str, key: &str, process: &str, nature: Nature) -> Option<(Side, Kind)> {
+        if operation == "table.commit"
+            && let Some(work) = self.contested(process)
+        {
+            self.other_writer(work);
+        }
+        lock(&self.calls).entry(process.to_owned()).or_default().push((operation, nature));
         let struck = lock(&self.plan).strike(operation, key, process, nature);
         if let Some((_, kind)) = &struck {
             self.mind_giving_up(operation, key, kind);
