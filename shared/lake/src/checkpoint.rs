@@ -8,6 +8,7 @@ use arrow_json::LineDelimitedWriter;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::actions::{Line, lines};
 
@@ -20,7 +21,9 @@ pub(crate) fn read(name: &str, body: Vec<u8>) -> Result<Vec<Line>, String> {
 }
 
 fn read_parquet(body: Bytes) -> Result<Vec<Line>, String> {
+    let length = body.len() as u64;
     let builder = ParquetRecordBatchReaderBuilder::try_new(body).map_err(|error| error.to_string())?;
+    check_places(builder.metadata(), length)?;
     let roots = builder.schema().fields().iter().enumerate();
     let wanted = roots.filter(|(_, field)| COLUMNS.contains(&field.name().as_str())).map(|(root, _)| root);
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
@@ -38,6 +41,23 @@ fn read_parquet(body: Bytes) -> Result<Vec<Line>, String> {
     }
     json.finish().map_err(|error| error.to_string())?;
     if any { lines(&json.into_inner()) } else { Ok(Vec::new()) }
+}
+
+/// Sees that the footer places every column within the file, those included that only the kernel reads: Parquet's readers break off at a
+/// negative place, and a reader that broke off says nothing of the file.
+fn check_places(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let (at, bytes) =
+            (column.dictionary_page_offset().unwrap_or(column.data_page_offset()), column.compressed_size());
+        let end = u64::try_from(at).ok().zip(u64::try_from(bytes).ok()).and_then(|(at, bytes)| at.checked_add(bytes));
+        if end.is_none_or(|end| end > length) {
+            let column = column.column_path();
+            return Err(format!(
+                "its footer says of the column {column} that it has {bytes} bytes from {at} on, and the file has {length}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn holds_action(batch: &RecordBatch, row: usize) -> bool {

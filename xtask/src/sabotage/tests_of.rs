@@ -84,11 +84,6 @@ impl Tests {
         Self { seen_by }
     }
 
-    /// Whom they are.
-    pub fn seen_by(&self) -> SeenBy {
-        self.seen_by
-    }
-
     /// What is run one after the other: the quickest to see anything first.
     pub fn stages(&self) -> &'static [&'static [&'static str]] {
         match self.seen_by {
