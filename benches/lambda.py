@@ -359,7 +359,7 @@ def one_batch(bench, log):
     first = bench.drops(range(0, 20))
     log.take()
     acknowledged(function.invoke(messages(first)))
-    # One of them is the settings'. The first drops of a table tell its columns, and are read once all the same.
+    # The first drops of a table tell its columns, and are read once all the same.
     say("first_batch_of_a_table_20_s3_GetObject", log.take().get("GetObject", 0))
     records = bench.drops(range(1_000, 2_000))
     log.take(), bench.counter.take()
