@@ -66,9 +66,9 @@ impl Ingest {
         }
         let earlier = right.aborted;
         Err(format!(
-            "it could not be read within {} seconds alone, and {earlier} earlier {} ended without it; give the function for large drops more \
-             memory, which is more processor too, or cut the file, and put it under another key; or put it under a prefix that no pipeline \
-             reads, and ingest it from there by `lithify run`, which has no such limit",
+            "it could not be read within {} seconds alone, and {earlier} earlier {} at this key ended without it; give the function for large \
+             drops more memory, which is more processor too, or cut the file, and put it under another key; or put it under a prefix that no \
+             pipeline reads, and ingest it from there by `lithify run`, which has no such limit",
             time.as_secs(),
             if earlier == 1 { "try" } else { "tries" }
         ))
