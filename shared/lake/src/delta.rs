@@ -12,6 +12,7 @@ mod follow;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,7 +80,11 @@ impl DeltaLake {
     ) -> Result<T, LakeError> {
         let log = self.log.clone();
         let done = tokio::task::spawn_blocking(move || work(&log)).await;
-        done.unwrap_or_else(|error| Err(self.log.passing(action, error)))
+        done.unwrap_or_else(|error| match error.try_into_panic() {
+            // Parquet's reader does so over some damaged files, and will again.
+            Ok(panic) => Err(self.log.broken_off(panic.as_ref())),
+            Err(error) => Err(self.log.passing(action, error)),
+        })
     }
 }
 
@@ -267,6 +272,15 @@ impl Log {
 
     fn unreadable(&self, reason: String) -> LakeError {
         LakeError::Unreadable { table: self.table.clone(), reason: without_body(&reason) }
+    }
+
+    fn broken_off(&self, panic: &(dyn Any + Send)) -> LakeError {
+        let words =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        self.unreadable(format!(
+            "what reads its log broke off ({}): a checkpoint is damaged; restore it, or the table to a version before it",
+            words.unwrap_or("without a word")
+        ))
     }
 
     fn damaged(&self, name: &str, reason: &str) -> LakeError {
