@@ -16,6 +16,8 @@ pub struct Sabotage {
     pub also: &'static [Edit],
     /// Who is to see it.
     pub seen_by: SeenBy,
+    /// The test that is expected to see it, where that is none of those that are tried first anyway.
+    pub expected: Option<Test>,
 }
 
 /// A further change of the text of one file.
@@ -28,18 +30,44 @@ pub struct Edit {
     pub replace: &'static str,
 }
 
+/// A test by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// The words that choose its binary.
+    pub binary: &'static [&'static str],
+    /// Its name there.
+    pub name: &'static str,
+    /// The file that it stands in.
+    pub file: &'static str,
+}
+
 /// The tests that are to see a sabotage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeenBy {
     /// The simulation, or those of the ledger, ingest and the compactor.
     Protocol,
-    /// Those of the ledger on DynamoDB, with a server.
-    DynamoDb,
+    /// Those of the ledgers, embedded and on DynamoDB.
+    Ledger,
+    /// Those of the Delta log, in folders and on S3.
+    Log,
+}
+
+impl SeenBy {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Protocol, Self::Log, Self::Ledger];
 }
 
 /// A sabotage that changes nothing: what the others have where they say nothing else.
-pub const PLAIN: Sabotage =
-    Sabotage { name: "", what: "", file: "", find: "", replace: "", also: &[], seen_by: SeenBy::Protocol };
+pub const PLAIN: Sabotage = Sabotage {
+    name: "",
+    what: "",
+    file: "",
+    find: "",
+    replace: "",
+    also: &[],
+    seen_by: SeenBy::Protocol,
+    expected: None,
+};
 
 const SHIFT: &str = "functions/ingest/src/receive/shift.rs";
 const FATE: &str = "functions/ingest/src/receive/fate.rs";
@@ -55,6 +83,27 @@ const LAND: &str = "functions/compactor/src/upkeep/land.rs";
 const LEFTOVERS: &str = "functions/compactor/src/upkeep/leftovers.rs";
 const MEMORY: &str = "shared/ledger/src/memory/records.rs";
 const EMBEDDED: &str = "shared/ledger/src/embedded/batches.rs";
+const LOG: &str = "shared/lake/src/delta.rs";
+const LOG_IN_FOLDERS: &str = "shared/lake/src/files/local.rs";
+const LOG_ON_S3: &str = "shared/lake/src/files/s3.rs";
+
+const fn of_dynamodb(name: &'static str, file: &'static str) -> Option<Test> {
+    Some(Test { binary: &["--test", "dynamodb"], name, file })
+}
+
+const fn of_the_log(name: &'static str, file: &'static str) -> Option<Test> {
+    Some(Test { binary: &["--lib"], name, file })
+}
+
+const fn of_the_log_on_s3(name: &'static str) -> Option<Test> {
+    Some(Test { binary: &["--test", "s3"], name, file: "shared/lake/tests/s3/main.rs" })
+}
+
+const SLEPT: Option<Test> = of_the_log(
+    "delta::tests::remote::a_commit_of_who_slept_until_the_log_was_cleaned_up_beyond_it_is_no_commit",
+    "shared/lake/src/delta/tests/remote.rs",
+);
+
 /// A condition that everything meets.
 const ANYTHING: [Edit; 2] = [
     Edit {
@@ -73,8 +122,24 @@ const ON_DYNAMODB: &str = "shared/ledger/src/dynamodb/batches.rs";
 const CLAIMS_ON_DYNAMODB: &str = "shared/ledger/src/dynamodb/claims.rs";
 const LANES: &str = "functions/ingest/src/receive/lanes.rs";
 
-/// All of them.
+/// All of them. Those of one crate stand together: what is changed and what is changed back is built again.
 pub const SABOTAGES: &[Sabotage] = &[
+    Sabotage {
+        name: "seal-without-the-condition",
+        what: "a seal overwrites the word that its batch is void",
+        file: MEMORY,
+        find: "            BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),\n",
+        replace: "            BatchRecord::Aborted | BatchRecord::GivenUp => { self.batches.insert(id, new()); Ok(SealOutcome::Sealed) }\n",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "take-over-unconditionally",
+        what: "a take-over is granted whoever holds the claim by now",
+        file: MEMORY,
+        find: "(Some(standing), Expected::HeldBy(batch)) => standing.batch == *batch,",
+        replace: "(Some(_), Expected::HeldBy(_)) => true,",
+        ..PLAIN
+    },
     Sabotage {
         name: "acknowledge-before-the-seal",
         what: "drops of a batch that failed are acknowledged",
@@ -116,22 +181,6 @@ pub const SABOTAGES: &[Sabotage] = &[
         ..PLAIN
     },
     Sabotage {
-        name: "seal-without-the-condition",
-        what: "a seal overwrites the word that its batch is void",
-        file: MEMORY,
-        find: "            BatchRecord::Aborted | BatchRecord::GivenUp => Ok(SealOutcome::Void),\n",
-        replace: "            BatchRecord::Aborted | BatchRecord::GivenUp => { self.batches.insert(id, new()); Ok(SealOutcome::Sealed) }\n",
-        ..PLAIN
-    },
-    Sabotage {
-        name: "seal-on-disk-without-the-condition",
-        what: "the embedded ledger says of an aborted batch that it is sealed",
-        file: EMBEDDED,
-        find: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),",
-        replace: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Sealed),",
-        ..PLAIN
-    },
-    Sabotage {
         name: "take-over-a-young-claim",
         what: "a claim whose batch has no record is aborted, however young it is",
         file: JUDGE,
@@ -145,14 +194,6 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
         replace: "            None if claim.at.0 > i64::MIN => Verdict::Aborted,\n            None => match self.ledger.abort(&self.settings.pipeline, claim.batch).await? {",
-        ..PLAIN
-    },
-    Sabotage {
-        name: "take-over-unconditionally",
-        what: "a take-over is granted whoever holds the claim by now",
-        file: MEMORY,
-        find: "(Some(standing), Expected::HeldBy(batch)) => standing.batch == *batch,",
-        replace: "(Some(_), Expected::HeldBy(_)) => true,",
         ..PLAIN
     },
     Sabotage {
@@ -201,6 +242,52 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: LANES,
         find: "if fixed.ledger != self.identity(clock).await? {",
         replace: "if fixed.ledger != self.identity(clock).await? && fixed.ledger.is_empty() {",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "leave-claims-that-failed",
+        what: "claiming that failed leaves its claims as they are, to look like a death",
+        file: INGEST,
+        find: "                // Some may have been granted: nobody is to wait for this batch, nor to take it for dead.\n                self.give_up(id).await;\n",
+        replace: "",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "judge-by-left-out",
+        what: "a drop is a duplicate unless the list of what its batch left out names it, and a claim whose answer was lost is in no list",
+        file: JUDGE,
+        find: "                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),\n                Some(held)",
+        replace: r#"                None => {
+                    let list = self.state.get(&format!("left-out/{}", claim.batch)).await.unwrap_or_default();
+                    let named = String::from_utf8_lossy(&list).lines().any(|line| line == object.id.to_string());
+                    match named {
+                        true => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
+                        false => Standing::Final { quarantined: false, changed: false },
+                    }
+                }
+                Some(held)"#,
+        also: &[
+            Edit {
+                file: INGEST,
+                find: "        let outcomes = match self.ledger.claim(&wanted).await {",
+                replace: r#"        let mut answers = Vec::with_capacity(wanted.len());
+        for one in &wanted {
+            answers.push(match self.ledger.claim(std::slice::from_ref(one)).await {
+                Ok(mut answer) => answer.remove(0),
+                Err(_) => ClaimOutcome::Held(one.2.clone()),
+            });
+        }
+        let outcomes = match Ok::<_, ledger::LedgerError>(answers) {"#,
+            },
+            Edit {
+                file: INGEST,
+                find: "        let address = Manifest::address_of(&self.settings.pipeline, id);\n        self.state.put(&address, content).await?;",
+                replace: r#"        let list: Vec<String> = outcome.left_out.iter().map(|(candidate, _)| candidate.object.id.to_string()).collect();
+        self.state.put(&format!("left-out/{id}"), list.join("\n").into_bytes().into()).await?;
+        let address = Manifest::address_of(&self.settings.pipeline, id);
+        self.state.put(&address, content).await?;"#,
+            },
+        ],
         ..PLAIN
     },
     Sabotage {
@@ -308,57 +395,108 @@ pub const SABOTAGES: &[Sabotage] = &[
         ..PLAIN
     },
     Sabotage {
-        name: "leave-claims-that-failed",
-        what: "claiming that failed leaves its claims as they are, to look like a death",
-        file: INGEST,
-        find: "                // Some may have been granted: nobody is to wait for this batch, nor to take it for dead.\n                self.give_up(id).await;\n",
-        replace: "",
-        ..PLAIN
-    },
-    Sabotage {
-        name: "judge-by-left-out",
-        what: "a drop is a duplicate unless the list of what its batch left out names it, and a claim whose answer was lost is in no list",
-        file: JUDGE,
-        find: "                None => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),\n                Some(held)",
-        replace: r#"                None => {
-                    let list = self.state.get(&format!("left-out/{}", claim.batch)).await.unwrap_or_default();
-                    let named = String::from_utf8_lossy(&list).lines().any(|line| line == object.id.to_string());
-                    match named {
-                        true => Standing::Open(Right::fresh(Expected::HeldBy(claim.batch))),
-                        false => Standing::Final { quarantined: false, changed: false },
-                    }
-                }
-                Some(held)"#,
-        also: &[
-            Edit {
-                file: INGEST,
-                find: "        let outcomes = match self.ledger.claim(&wanted).await {",
-                replace: r#"        let mut answers = Vec::with_capacity(wanted.len());
-        for one in &wanted {
-            answers.push(match self.ledger.claim(std::slice::from_ref(one)).await {
-                Ok(mut answer) => answer.remove(0),
-                Err(_) => ClaimOutcome::Held(one.2.clone()),
-            });
-        }
-        let outcomes = match Ok::<_, ledger::LedgerError>(answers) {"#,
-            },
-            Edit {
-                file: INGEST,
-                find: "        let address = Manifest::address_of(&self.settings.pipeline, id);\n        self.state.put(&address, content).await?;",
-                replace: r#"        let list: Vec<String> = outcome.left_out.iter().map(|(candidate, _)| candidate.object.id.to_string()).collect();
-        self.state.put(&format!("left-out/{id}"), list.join("\n").into_bytes().into()).await?;
-        let address = Manifest::address_of(&self.settings.pipeline, id);
-        self.state.put(&address, content).await?;"#,
-            },
-        ],
-        ..PLAIN
-    },
-    Sabotage {
         name: "settle-without-commit",
         what: "batches are settled before their commit has landed",
         file: COMPACT,
         find: "            let Some(version) = self.commit(&head, &intent, &merged).await? else {",
         replace: "            self.settle(&intent, head.version + 1).await?;\n            let Some(version) = self.commit(&head, &intent, &merged).await? else {",
+        ..PLAIN
+    },
+    Sabotage {
+        name: "put-a-commit-over-what-stands-on-disk",
+        what: "a commit in a folder takes its version's name whether it is free or not",
+        file: LOG_IN_FOLDERS,
+        find: "fs::hard_link(&temporary, &target)",
+        replace: "fs::rename(&temporary, &target)",
+        seen_by: SeenBy::Log,
+        expected: of_the_log("files::local::tests::a_name_is_put_once_and_leaves_nothing_behind", LOG_IN_FOLDERS),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "look-before-a-commit-on-disk",
+        what: "a commit in a folder looks whether its version's name is free, and then takes it",
+        file: LOG_IN_FOLDERS,
+        find: "        let linked = match fs::hard_link(&temporary, &target) {",
+        replace: "        let linked = match if target.exists() { fs::hard_link(&temporary, &target) } else { fs::rename(&temporary, &target) } {",
+        seen_by: SeenBy::Log,
+        expected: of_the_log("files::local::tests::of_many_writers_one_wins_and_its_bytes_stand", LOG_IN_FOLDERS),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "take-anothers-commit-on-disk-for-ours",
+        what: "of a version in a folder that is taken it is said that our commit landed there",
+        file: LOG_IN_FOLDERS,
+        find: "Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),",
+        replace: "Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Done),",
+        seen_by: SeenBy::Log,
+        expected: of_the_log("files::local::tests::a_name_is_put_once_and_leaves_nothing_behind", LOG_IN_FOLDERS),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "trust-a-put-below-a-cleaned-log",
+        what: "a commit that was written where the log was cleaned up beyond it is said to have landed",
+        file: LOG,
+        find: "Put::Done if self.goes_through(version, commit)? => Ok(CommitOutcome::Landed),",
+        replace: "Put::Done if version < u64::MAX => Ok(CommitOutcome::Landed),",
+        seen_by: SeenBy::Log,
+        expected: SLEPT,
+        ..PLAIN
+    },
+    Sabotage {
+        name: "trust-a-higher-number",
+        what: "a higher number than the commit's is taken for proof that it landed",
+        file: LOG,
+        find: "Some(txn) if txn > commit.txn => Err(self.passing(",
+        replace: "Some(txn) if txn > commit.txn => Ok(true),\n            Some(txn) if txn == u64::MAX => Err(self.passing(",
+        seen_by: SeenBy::Log,
+        expected: of_the_log(
+            "delta::tests::a_commit_below_a_cleaned_log_is_no_commit",
+            "shared/lake/src/delta/tests.rs",
+        ),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "leave-a-commit-that-came-too-late",
+        what: "a commit that is in no version of the table is left in its log",
+        file: LOG,
+        find: "let removed = self.files.remove(&commit_name(version));",
+        replace: "let removed: io::Result<()> = Ok(());",
+        seen_by: SeenBy::Log,
+        expected: SLEPT,
+        ..PLAIN
+    },
+    Sabotage {
+        name: "put-a-commit-over-what-stands-on-s3",
+        what: "a commit on S3 is put without the condition",
+        file: LOG_ON_S3,
+        find: "PutMode::Create.into()",
+        replace: "PutMode::Overwrite.into()",
+        seen_by: SeenBy::Log,
+        expected: of_the_log_on_s3("of_six_writers_of_one_version_one_lands"),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "take-a-conflict-for-a-commit",
+        what: "that others write a version on S3 just now is taken for their commit",
+        file: LOG_ON_S3,
+        find: "Err(Error::AlreadyExists { source, .. }) if is_taken(source.as_ref()) => return Ok(Put::Exists),",
+        replace: "Err(Error::AlreadyExists { .. }) => return Ok(Put::Exists),",
+        seen_by: SeenBy::Log,
+        expected: of_the_log_on_s3("a_conflict_is_no_commit"),
+        ..PLAIN
+    },
+    Sabotage {
+        name: "seal-on-disk-without-the-condition",
+        what: "the embedded ledger says of an aborted batch that it is sealed",
+        file: EMBEDDED,
+        find: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),",
+        replace: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Sealed),",
+        seen_by: SeenBy::Ledger,
+        expected: Some(Test {
+            binary: &["--lib"],
+            name: "embedded::tests::keeps_the_contract",
+            file: "shared/ledger/src/embedded/tests.rs",
+        }),
         ..PLAIN
     },
     Sabotage {
@@ -368,7 +506,11 @@ pub const SABOTAGES: &[Sabotage] = &[
         find: "Write::Put(record, Condition::Absent), Write::Put(entry",
         replace: "Write::Put(record, Condition::Anything), Write::Put(entry",
         also: &ANYTHING,
-        seen_by: SeenBy::DynamoDb,
+        seen_by: SeenBy::Ledger,
+        expected: of_dynamodb(
+            "faults::a_lost_answer_to_a_seal_is_judged_by_what_stands",
+            "shared/ledger/tests/dynamodb/faults.rs",
+        ),
     },
     Sabotage {
         name: "abort-on-dynamodb-without-the-condition",
@@ -377,7 +519,11 @@ pub const SABOTAGES: &[Sabotage] = &[
         find: "door.put(item(id, pipeline, void)?, Condition::Absent)",
         replace: "door.put(item(id, pipeline, void)?, Condition::Anything)",
         also: &ANYTHING,
-        seen_by: SeenBy::DynamoDb,
+        seen_by: SeenBy::Ledger,
+        expected: of_dynamodb(
+            "faults::one_wins_each_race_whatever_gets_lost_or_comes_late",
+            "shared/ledger/tests/dynamodb/faults.rs",
+        ),
     },
     Sabotage {
         name: "take-over-on-dynamodb-without-the-condition",
@@ -386,7 +532,8 @@ pub const SABOTAGES: &[Sabotage] = &[
         find: "Expected::HeldBy(batch) => Condition::is(\"batch\", text(batch.to_string())),",
         replace: "Expected::HeldBy(_) => Condition::Anything,",
         also: &ANYTHING,
-        seen_by: SeenBy::DynamoDb,
+        seen_by: SeenBy::Ledger,
+        expected: of_dynamodb("holds_the_contract", "shared/ledger/tests/dynamodb/main.rs"),
     },
     Sabotage {
         name: "claim-on-dynamodb-without-the-condition",
@@ -395,6 +542,10 @@ pub const SABOTAGES: &[Sabotage] = &[
         find: "Expected::Absent => Condition::Absent,",
         replace: "Expected::Absent => Condition::Anything,",
         also: &ANYTHING,
-        seen_by: SeenBy::DynamoDb,
+        seen_by: SeenBy::Ledger,
+        expected: of_dynamodb(
+            "faults::a_thousand_drops_are_granted_once_each",
+            "shared/ledger/tests/dynamodb/faults.rs",
+        ),
     },
 ];
