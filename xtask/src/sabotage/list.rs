@@ -88,15 +88,15 @@ const LOG_IN_FOLDERS: &str = "shared/lake/src/files/local.rs";
 const LOG_ON_S3: &str = "shared/lake/src/files/s3.rs";
 
 const fn of_dynamodb(name: &'static str, file: &'static str) -> Option<Test> {
-    Some(Test { binary: &["--test", "dynamodb"], name, file })
+    Some(Test { binary: &["--workspace", "--test", "dynamodb"], name, file })
 }
 
 const fn of_the_log(name: &'static str, file: &'static str) -> Option<Test> {
-    Some(Test { binary: &["--lib"], name, file })
+    Some(Test { binary: &["--package", "lake", "--lib"], name, file })
 }
 
 const fn of_the_log_on_s3(name: &'static str) -> Option<Test> {
-    Some(Test { binary: &["--test", "s3"], name, file: "shared/lake/tests/s3/main.rs" })
+    Some(Test { binary: &["--package", "lake", "--test", "s3"], name, file: "shared/lake/tests/s3/main.rs" })
 }
 
 const SLEPT: Option<Test> = of_the_log(
@@ -492,11 +492,7 @@ pub const SABOTAGES: &[Sabotage] = &[
         find: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Void),",
         replace: "Some(BatchRecord::Aborted | BatchRecord::GivenUp) => return Ok(SealOutcome::Sealed),",
         seen_by: SeenBy::Ledger,
-        expected: Some(Test {
-            binary: &["--lib"],
-            name: "embedded::tests::keeps_the_contract",
-            file: "shared/ledger/src/embedded/tests.rs",
-        }),
+        expected: of_dynamodb("history::answers_are_those_of_the_model", "shared/ledger/tests/dynamodb/history.rs"),
         ..PLAIN
     },
     Sabotage {

@@ -11,15 +11,8 @@ use std::time::{Duration, Instant};
 use super::list::{SeenBy, Test};
 use crate::Outcome;
 use crate::cargo::cargo;
+use crate::verify::FEATURES;
 use crate::{dynamodb, place, versitygw};
-
-/// Crates whose tests are to see sabotages, and their features.
-type Crates = (&'static [&'static str], &'static str);
-
-const PROTOCOL: Crates =
-    (&["simulation", "ledger", "ingest", "compactor"], "ledger/embedded,ledger/conformance,lake/conformance");
-const LOG: Crates = (&["lake"], "lake/conformance,lake/s3");
-const LEDGER: Crates = (&["ledger"], "ledger/embedded,ledger/conformance,ledger/dynamodb");
 
 /// The binaries of tests that need a server.
 const DYNAMODB: &str = "dynamodb";
@@ -33,8 +26,24 @@ const SIMULATION: [Test; 4] = [
     of_histories("a_sample_of_interleavings_holds"),
 ];
 
+/// What else is to see the protocol broken.
+const REST: [&str; 12] = [
+    "--workspace",
+    "--lib",
+    "--test",
+    "recovery",
+    "--test",
+    "upkeep",
+    "--test",
+    "opening",
+    "--test",
+    "overtaken",
+    "--test",
+    "invocation",
+];
+
 const fn of_histories(name: &'static str) -> Test {
-    Test { binary: &["--test", "histories"], name, file: "tests/simulation/tests/histories.rs" }
+    Test { binary: &["--workspace", "--test", "histories"], name, file: "tests/simulation/tests/histories.rs" }
 }
 
 /// What stands for the name of a test that ended its binary.
@@ -115,9 +124,9 @@ impl Tests {
     /// What is run one after the other for a sabotage that this test is expected to see: that one, the quickest to see anything, then all.
     pub fn stages(&self, expected: Option<Test>) -> Vec<Stage> {
         let (quick, all): (&[Test], &[&[&str]]) = match self.seen_by {
-            SeenBy::Protocol => (&SIMULATION, &[&[]]),
-            SeenBy::Ledger => (&[], &[&["--lib"], &["--test", DYNAMODB]]),
-            SeenBy::Log => (&[], &[&["--lib"], &["--test", S3]]),
+            SeenBy::Protocol => (&SIMULATION, &[&REST]),
+            SeenBy::Ledger => (&[], &[&["--workspace", "--test", DYNAMODB], &["--workspace", "--lib"]]),
+            SeenBy::Log => (&[], &[&["--package", "lake", "--lib"], &["--package", "lake", "--test", S3]]),
         };
         let others = quick.iter().copied().filter(|test| Some(*test) != expected);
         let alone = expected.into_iter().chain(others).map(Stage::One);
@@ -165,18 +174,21 @@ impl Tests {
     }
 
     fn command(&self, checkout: &Path, binary: &[&str]) -> Outcome<Command> {
-        let (crates, features) = match self.seen_by {
-            SeenBy::Protocol => PROTOCOL,
-            SeenBy::Ledger => LEDGER,
-            SeenBy::Log => LOG,
-        };
-        let mut command = cargo(&["test", "--features", features])?;
-        command.args(crates.iter().flat_map(|name| ["-p", name])).args(binary);
+        let mut command = cargo(&["test", "--features", &features(binary)])?;
+        command.args(binary);
         // Its own folder: artifacts of another checkout's crates of the same names must not be taken for these.
         command.current_dir(checkout).env("CARGO_TARGET_DIR", place::target()?.join("sabotage/target"));
         command.env_remove(versitygw::VARIABLE).env_remove(dynamodb::VARIABLE);
         Ok(command)
     }
+}
+
+/// The features for these binaries: those of all tests, so that what they stand on is built once, or those of one crate.
+fn features(binary: &[&str]) -> String {
+    let of_all = FEATURES.split(',').filter(|feature| {
+        binary.contains(&"--workspace") || feature.split('/').next().is_some_and(|name| binary.contains(&name))
+    });
+    of_all.collect::<Vec<_>>().join(",")
 }
 
 /// Runs tests until one fails, or one binary of them has taken so long.
@@ -259,10 +271,16 @@ mod tests {
         let own = Test { binary: &["--lib"], name: "a::b", file: "a.rs" };
         let tests = Tests::of(SeenBy::Protocol);
         let quick = SIMULATION.map(Stage::One);
-        assert_eq!(tests.stages(None), [&quick[..], &[Stage::All(&[])]].concat());
-        assert_eq!(tests.stages(Some(own)), [&[Stage::One(own)], &quick[..], &[Stage::All(&[])]].concat());
-        let third = [quick[2], quick[0], quick[1], quick[3], Stage::All(&[])];
+        assert_eq!(tests.stages(None), [&quick[..], &[Stage::All(&REST)]].concat());
+        assert_eq!(tests.stages(Some(own)), [&[Stage::One(own)], &quick[..], &[Stage::All(&REST)]].concat());
+        let third = [quick[2], quick[0], quick[1], quick[3], Stage::All(&REST)];
         assert_eq!(tests.stages(Some(SIMULATION[2])), third);
+    }
+
+    #[test]
+    fn one_crate_has_its_own_features() {
+        assert_eq!(features(&["--workspace", "--lib"]), FEATURES);
+        assert_eq!(features(&["--package", "lake", "--lib"]), "lake/conformance,lake/s3");
     }
 
     #[test]
