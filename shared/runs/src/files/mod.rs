@@ -2,6 +2,8 @@
 
 mod copy;
 mod facts;
+mod footer;
+mod nesting;
 mod properties;
 mod read;
 mod run;
@@ -14,6 +16,8 @@ mod writer;
 pub(crate) use copy::{Chunks, CopySource};
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
+pub(crate) use footer::check as check_footer;
+pub(crate) use nesting::check as check_nesting;
 pub(crate) use properties::ORDER;
 pub use properties::WriteSettings;
 pub use read::read_columns;
