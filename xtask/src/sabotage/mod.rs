@@ -72,11 +72,11 @@ pub fn run(words: &[&str]) -> Outcome {
 }
 
 impl Bench<'_> {
-    /// Sees that the tests that are tried first for these sabotages pass without one; of the others that is asked when they fail with one.
-    /// Gives why they say nothing here, if they do not.
+    /// Sees that the tests that are tried first for these sabotages pass without one; of the others that is asked when they fail with one, as
+    /// some take long. Gives why they say nothing here, if they do not.
     fn prove(&mut self, sabotages: &[&Sabotage]) -> Outcome<Option<String>> {
-        let stages = sabotages.iter().flat_map(|sabotage| self.tests.stages(sabotage.expected));
-        for stage in stages.collect::<Vec<_>>() {
+        let first = sabotages.iter().filter_map(|sabotage| self.tests.stages(sabotage.expected).into_iter().next());
+        for stage in first.collect::<Vec<_>>() {
             let Stage::One(test) = stage else { continue };
             if self.sound.contains(test.name) {
                 continue;

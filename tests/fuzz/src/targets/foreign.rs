@@ -174,15 +174,21 @@ fn rows_of(file: &Bytes) -> Option<Rows> {
 
 /// A row's cells that are not null, whatever the order of its columns.
 fn text_of(row: &Row) -> String {
-    let cells: BTreeMap<&String, String> =
-        row.get_column_iter().filter_map(|(name, cell)| Some((name, cell_text(cell)?))).collect();
-    format!("{cells:?}")
+    format!("{:?}", cells_of(row))
 }
 
+fn cells_of(row: &Row) -> BTreeMap<&String, String> {
+    row.get_column_iter().filter_map(|(name, cell)| Some((name, cell_text(cell)?))).collect()
+}
+
+/// A cell as text. Objects and lists that hold nothing are null: where damage makes two fields of an object contradict each other, one may say
+/// that it is there and the other that it is not.
 fn cell_text(cell: &Cell) -> Option<String> {
     Some(match cell {
         Cell::Null => return None,
+        Cell::Group(row) if cells_of(row).is_empty() => return None,
         Cell::Group(row) => text_of(row),
+        Cell::ListInternal(list) if list.elements().is_empty() => return None,
         Cell::ListInternal(list) => format!("{:?}", list.elements().iter().map(cell_text).collect::<Vec<_>>()),
         Cell::Decimal(decimal) => {
             // However many bytes hold it.
