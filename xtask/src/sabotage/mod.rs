@@ -1,10 +1,10 @@
 //! `cargo xtask sabotage`: do the tests fail when the protocol is broken?
 //!
-//! Each sabotage of [`list`] is one change of the text of one file, or few. It is applied to a copy of the checkout, tests are built and run one
-//! after the other, the one that is expected to see it first, and one of them must fail, fail again alone, and pass without it: a sabotage that
-//! is not caught, or that does not compile, fails the command. So does one of whose tests one does not end in time, unless it ends without the
-//! sabotage: a slow machine catches nothing. `--check` only looks whether each still finds what it changes, which a test of this crate does as
-//! well.
+//! Each sabotage of [`list`] is one change of the text of one file, or few, that does what is wrong in its turn alone. All are put into a copy of
+//! the checkout and built at once. In the turn of each, tests are run one after the other, the one that is expected to see it first, and one of
+//! them must fail, fail again alone, and pass in nobody's turn: a sabotage that is not caught fails the command. So does one of whose tests one
+//! does not end in time, unless it ends without the sabotage: a slow machine catches nothing. `--check` only looks whether each still finds what
+//! it changes, which a test of this crate does as well.
 
 mod copy;
 mod edit;
@@ -52,7 +52,7 @@ pub fn run(words: &[&str]) -> Outcome {
     let chosen = chosen(words)?;
     // A copy of the checkout as it is now: whatever is edited meanwhile, all are tried on the same.
     let checkout = place::target()?.join("sabotage/checkout");
-    copy::refresh(&place::root(), &checkout)?;
+    copy::refresh(&place::root(), &checkout, &edit::broken(&place::root(), SABOTAGES)?)?;
     let (began, mut wrong) = (Instant::now(), Vec::new());
     for seen_by in SeenBy::ALL {
         let mut bench = Bench { tests: Tests::of(seen_by), checkout: &checkout, sound: BTreeSet::new() };
@@ -96,7 +96,7 @@ impl Bench<'_> {
             return Ok(None);
         }
         let chosen = if test == A_TEST_THAT_DIED { Chosen::AllBut(&[]) } else { Chosen::Alone(test) };
-        Ok(match self.tests.run(self.checkout, stage, &chosen)? {
+        Ok(match self.tests.run(self.checkout, stage, &chosen, None)? {
             Ending::Passed => {
                 self.sound.insert(test.to_owned());
                 None
@@ -133,12 +133,9 @@ impl Bench<'_> {
         format!("{all:5.1} s ({building:.1} of them building)")
     }
 
-    /// Builds and runs tests on a checkout with a sabotage, stage by stage until one fails.
+    /// Runs tests in the turn of a sabotage, stage by stage until one fails.
     fn tried(&mut self, sabotage: &Sabotage) -> Outcome<Verdict> {
-        let before = sabotage.apply(self.checkout)?;
-        let seen = self.first_to_fail(sabotage);
-        edit::restore(self.checkout, &before)?;
-        Ok(match seen? {
+        Ok(match self.first_to_fail(sabotage)? {
             None => Verdict::Survived,
             Some((_, Ending::DoesNotCompile)) => Verdict::DoesNotCompile,
             Some((stage, Ending::Failed { test })) => match self.unsound(stage, &test)? {
@@ -147,7 +144,7 @@ impl Bench<'_> {
             },
             // It may be the machine: what ends without the sabotage did not end because of it.
             Some((stage, Ending::OutOfTime { binary })) => {
-                match self.tests.run(self.checkout, stage, &Chosen::AllBut(&[]))? {
+                match self.tests.run(self.checkout, stage, &Chosen::AllBut(&[]), None)? {
                     Ending::Passed => Verdict::Caught { by: format!("{binary}, which does not end") },
                     _ => Verdict::NotDecided { why: format!("{binary} does not end in time either way") },
                 }
@@ -159,7 +156,8 @@ impl Bench<'_> {
     /// The first stage whose tests do not pass, and how they end.
     fn first_to_fail(&self, sabotage: &Sabotage) -> Outcome<Option<(Stage, Ending)>> {
         for stage in self.tests.stages(sabotage.expected) {
-            let ending = steadily(|chosen| self.tests.run(self.checkout, stage, chosen))?;
+            let turn = Some(sabotage.name);
+            let ending = steadily(|chosen| self.tests.run(self.checkout, stage, chosen, turn))?;
             if ending != Ending::Passed {
                 return Ok(Some((stage, ending)));
             }
@@ -193,10 +191,12 @@ fn chosen(words: &[&str]) -> Outcome<Vec<&'static Sabotage>> {
 
 /// Looks whether every sabotage finds what it changes, once, and changes it.
 fn check_all(checkout: &Path) -> Outcome {
-    let wrong: Vec<String> = SABOTAGES.iter().filter_map(|sabotage| sabotage.changed(checkout).err()).collect();
+    let alone = SABOTAGES.iter().filter_map(|sabotage| edit::broken(checkout, std::slice::from_ref(sabotage)).err());
+    let wrong: Vec<String> = alone.collect();
     if !wrong.is_empty() {
         return Err(wrong.join("\n"));
     }
+    edit::broken(checkout, SABOTAGES)?;
     println!("{} sabotages find what they change", SABOTAGES.len());
     Ok(())
 }
@@ -261,6 +261,8 @@ mod tests {
         assert_eq!(check_all(&place::root()), Ok(()));
         let names: BTreeSet<&str> = SABOTAGES.iter().map(|sabotage| sabotage.name).collect();
         assert_eq!(names.len(), SABOTAGES.len(), "each has a name of its own");
+        let has_turn = |sabotage: &Sabotage| sabotage.replace.contains("SABOTAGED");
+        assert!(SABOTAGES.iter().all(has_turn), "each has a turn, and the others are built with it");
     }
 
     #[test]
@@ -276,23 +278,20 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_together_is_changed_together_and_restored() {
+    fn all_are_put_into_one_text_each_behind_its_turn() {
         let folder = std::env::temp_dir().join(format!("lithify-sabotage-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let texts = || ["a", "b"].map(|name| std::fs::read_to_string(folder.join(name)).expect("a file"));
         std::fs::write(folder.join("a"), "one two").expect("a file");
         std::fs::write(folder.join("b"), "three").expect("a file");
-        static ALSO: [list::Edit; 2] = [
-            list::Edit { file: "a", find: "two", replace: "2" },
-            list::Edit { file: "b", find: "three", replace: "3" },
-        ];
-        let of = |find| Sabotage { name: "n", file: "a", find, replace: "1", also: &ALSO, ..list::PLAIN };
-        let before = of("one").apply(&folder).expect("it applies");
-        assert_eq!(texts(), ["1 2", "3"]);
-        edit::restore(&folder, &before).expect("it is restored");
-        assert_eq!(texts(), ["one two", "three"]);
-        // Where one of them finds nothing, none is changed.
-        assert!(of("four").apply(&folder).is_err() && texts() == ["one two", "three"]);
+        static ALSO: [list::Edit; 1] = [list::Edit { file: "b", find: "three", replace: "three, four" }];
+        let of = |name, find, replace| Sabotage { name, file: "a", find, replace, also: &ALSO, ..list::PLAIN };
+        let texts = |all: &[Sabotage]| edit::broken(&folder, all);
+        let both = [of("first", "one", "[SABOTAGED] one"), of("second", "one", "[SABOTAGED] one")];
+        let turn = |name| format!("[std::env::var_os(\"LITHIFY_SABOTAGE\").is_some_and(|name| name == \"{name}\")]");
+        let expected = format!("{} {} one two", turn("first"), turn("second"));
+        // What both need is there once.
+        assert_eq!(texts(&both), Ok([("a", expected), ("b", "three, four".to_owned())].into()));
+        assert!(texts(&[of("third", "four", "SABOTAGED")]).is_err_and(|told| told.contains("0 times")));
         std::fs::remove_dir_all(&folder).expect("it is removed");
     }
 
@@ -316,7 +315,7 @@ mod tests {
             ("no such text", "", "0 times"),
             ("//! Where things lie", "//! Where things lie", "nothing"),
         ] {
-            let told = of(find, replace).changed(&place::root());
+            let told = edit::broken(&place::root(), &[of(find, replace)]);
             assert!(told.as_ref().is_err_and(|told| told.starts_with("one: ") && told.contains(why)), "{told:?}");
         }
     }

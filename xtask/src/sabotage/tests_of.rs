@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::edit;
 use super::list::{SeenBy, Test};
 use crate::Outcome;
 use crate::cargo::cargo;
@@ -41,6 +42,9 @@ const REST: [&str; 12] = [
     "--test",
     "invocation",
 ];
+
+/// The tests of the Delta log. With the command line, which has no library, what they stand on has the features of all tests.
+pub const LAKE: [&str; 5] = ["--package", "lake", "--package", "lithify", "--lib"];
 
 const fn of_histories(name: &'static str) -> Test {
     Test { binary: &["--workspace", "--test", "histories"], name, file: "tests/simulation/tests/histories.rs" }
@@ -126,7 +130,7 @@ impl Tests {
         let (quick, all): (&[Test], &[&[&str]]) = match self.seen_by {
             SeenBy::Protocol => (&SIMULATION, &[&REST]),
             SeenBy::Ledger => (&[], &[&["--workspace", "--test", DYNAMODB], &["--workspace", "--lib"]]),
-            SeenBy::Log => (&[], &[&["--package", "lake", "--lib"], &["--package", "lake", "--test", S3]]),
+            SeenBy::Log => (&[], &[&LAKE, &["--workspace", "--test", S3]]),
         };
         let others = quick.iter().copied().filter(|test| Some(*test) != expected);
         let alone = expected.into_iter().chain(others).map(Stage::One);
@@ -138,11 +142,11 @@ impl Tests {
         self.building.take()
     }
 
-    /// Builds and runs a stage, or of it what is chosen.
+    /// Builds and runs a stage, or of it what is chosen, in the turn of a sabotage or as it is.
     ///
     /// # Errors
     /// When cargo, or the server that they need, cannot be started.
-    pub fn run(&self, checkout: &Path, stage: Stage, chosen: &Chosen) -> Outcome<Ending> {
+    pub fn run(&self, checkout: &Path, stage: Stage, chosen: &Chosen, sabotage: Option<&str>) -> Outcome<Ending> {
         let (binary, words) = match (stage, chosen) {
             (Stage::All(binary), chosen) => (binary, chosen.words()),
             // One alone, unless it is left out.
@@ -161,7 +165,7 @@ impl Tests {
             return Ok(Ending::DoesNotCompile);
         }
         let mut command = self.command(checkout, binary)?;
-        command.args(words);
+        command.args(words).envs(sabotage.map(|name| (edit::VARIABLE, name)));
         // They end with these values.
         let (mut ledger, mut s3) = (None, None);
         if binary.contains(&DYNAMODB) {
@@ -178,7 +182,7 @@ impl Tests {
         command.args(binary);
         // Its own folder: artifacts of another checkout's crates of the same names must not be taken for these.
         command.current_dir(checkout).env("CARGO_TARGET_DIR", place::target()?.join("sabotage/target"));
-        command.env_remove(versitygw::VARIABLE).env_remove(dynamodb::VARIABLE);
+        command.env_remove(edit::VARIABLE).env_remove(versitygw::VARIABLE).env_remove(dynamodb::VARIABLE);
         Ok(command)
     }
 }
@@ -280,7 +284,7 @@ mod tests {
     #[test]
     fn one_crate_has_its_own_features() {
         assert_eq!(features(&["--workspace", "--lib"]), FEATURES);
-        assert_eq!(features(&["--package", "lake", "--lib"]), "lake/conformance,lake/s3");
+        assert_eq!(features(&LAKE), "lake/conformance,lake/s3,lithify/aws");
     }
 
     #[test]
