@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use parquet::file::metadata::{
-    ColumnChunkMetaDataBuilder, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
-    ParquetMetaDataWriter, RowGroupMetaData, RowGroupMetaDataBuilder,
+    ColumnChunkMetaDataBuilder, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
+    RowGroupMetaData, RowGroupMetaDataBuilder,
 };
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::writer::TrackedWrite;
@@ -65,15 +65,6 @@ fn with_pages(change: impl Fn(&mut Vec<PageLocation>)) -> Bytes {
     })
 }
 
-fn with_rows(rows: i64) -> Bytes {
-    changed(|metadata| {
-        let (groups, said) = (metadata.row_groups().to_vec(), metadata.file_metadata());
-        let (version, by) = (said.version(), said.created_by().map(str::to_owned));
-        let (pairs, columns) = (said.key_value_metadata().cloned(), said.schema_descr_ptr());
-        ParquetMetaData::new(FileMetaData::new(version, rows, by, pairs, columns, None), groups)
-    })
-}
-
 /// What upkeep makes of a file: its look at it, then the merge of it alone, which takes row groups as they are, and of it beside another.
 fn merged(file: &Bytes) -> Result<(), RunsError> {
     for is_alone in [true, false] {
@@ -97,8 +88,6 @@ fn a_footer_that_lies_is_named() {
     // On this nothing rests but how much is read at once.
     merged(&with_chunks(|chunk| chunk.set_num_values(i64::MAX))).unwrap();
     for (what, file) in [
-        ("one row more", with_rows(ROWS + 1)),
-        ("no rows", with_rows(0)),
         ("rows below none", with_group(|group| group.set_num_rows(-1))),
         ("rows without end", with_group(|group| group.set_num_rows(i64::MAX))),
         ("fewer values than rows", with_chunks(|chunk| chunk.set_num_values(1))),
@@ -117,11 +106,11 @@ fn a_footer_that_lies_is_named() {
         let error = merged(&file).expect_err(what);
         assert!(matches!(&error, RunsError::Damaged { address, .. } if address == "lies"), "{what}: {error}");
         assert!(!error.to_string().contains("broke off"), "{what}: {error}");
-        // Whoever reads single columns is told as well.
+        // Whoever reads single columns is told as well, but of the page index, which is not asked for them.
         let world = World::new(Order::default());
         world.staging.insert("lies", file);
         let object = world.runtime.block_on(store::Store::open(&world.staging, "lies")).unwrap();
         let read = read_columns("lies", object, &["number"]).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        assert!(matches!(read, Err(RunsError::Damaged { .. })), "{what}");
+        assert!(what.contains("page") || matches!(read, Err(RunsError::Damaged { .. })), "{what}");
     }
 }
