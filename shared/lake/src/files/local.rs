@@ -197,6 +197,8 @@ fn nothing_to_flush(flushed: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     fn log() -> (tempfile::TempDir, LocalLog) {
@@ -220,25 +222,21 @@ mod tests {
     #[test]
     fn of_many_writers_one_wins_and_its_bytes_stand() {
         let (_folder, log) = log();
-        let wins: Vec<usize> = std::thread::scope(|scope| {
-            let log = &log;
-            let writers: Vec<_> = (0..8)
-                .map(|n| {
-                    scope.spawn(move || {
-                        log.put_if_absent("a.json", format!("writer {n}").as_bytes()).map(|put| (n, put))
-                    })
-                })
-                .collect();
-            writers
-                .into_iter()
-                .filter_map(|writer| match writer.join().expect("no panic").expect("put") {
-                    (n, Put::Done) => Some(n),
-                    (_, Put::Exists) => None,
-                })
-                .collect()
-        });
-        assert_eq!(wins.len(), 1);
-        assert_eq!(log.read("a.json").expect("read"), format!("writer {}", wins[0]).as_bytes());
+        // Who looks whether a name is free and takes it then would win beside another only now and then.
+        for name in (0..50).map(|round| format!("{round}.json")) {
+            let (log, name, together) = (&log, &name, &Barrier::new(8));
+            let wins: Vec<usize> = std::thread::scope(|scope| {
+                let put = move |n: usize| {
+                    together.wait();
+                    (n, log.put_if_absent(name, format!("writer {n}").as_bytes()))
+                };
+                let writers: Vec<_> = (0..8).map(|n| scope.spawn(move || put(n))).collect();
+                let won = |(n, put): (usize, io::Result<Put>)| (put.expect("put") == Put::Done).then_some(n);
+                writers.into_iter().filter_map(|writer| won(writer.join().expect("no panic"))).collect()
+            });
+            assert_eq!(wins.len(), 1, "{name}");
+            assert_eq!(log.read(name).expect("read"), format!("writer {}", wins[0]).as_bytes());
+        }
     }
 
     #[test]
