@@ -223,7 +223,7 @@ mod tests {
     fn of_many_writers_one_wins_and_its_bytes_stand() {
         let (_folder, log) = log();
         // Who looks whether a name is free and takes it then would win beside another only now and then.
-        for name in (0..50).map(|round| format!("{round}.json")) {
+        for name in (0..600).map(|round| format!("{round}.json")) {
             let (log, name, together) = (&log, &name, &Barrier::new(8));
             let wins: Vec<usize> = std::thread::scope(|scope| {
                 let put = move |n: usize| {
