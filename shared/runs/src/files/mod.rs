@@ -2,6 +2,7 @@
 
 mod copy;
 mod facts;
+mod pages;
 mod properties;
 mod read;
 mod run;
@@ -14,6 +15,7 @@ mod writer;
 pub(crate) use copy::{Chunks, CopySource};
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
+pub(crate) use pages::FileGroups;
 pub(crate) use properties::ORDER;
 pub use properties::WriteSettings;
 pub use read::read_columns;

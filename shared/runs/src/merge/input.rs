@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::adapt::{Adapted, Adapter};
 use super::{Job, Rescued, RunInput, lock};
 use crate::error::RunsError;
-use crate::files::Chunks;
+use crate::files::{Chunks, FileGroups};
 use crate::order::{Keys, Order};
 
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
@@ -62,9 +61,11 @@ impl Input {
             .with_offset_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(|error| damaged(error.to_string()))?;
         let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
-            .with_batch_size(batch_rows(run))
-            .build()
+        let fields = Some(metadata.schema().fields());
+        let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
+        let columns = columns.map_err(|error| damaged(error.to_string()))?;
+        let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
+        let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, batch_rows(run), None)
             .map_err(|error| damaged(error.to_string()))?;
         Ok(Self {
             address: run.address.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::input::Input;
+use super::input::{Input, reader_bytes};
 use super::{Job, RunInput, plan};
 use crate::error::RunsError;
 use crate::files::{TableFileWriter, WriteSettings, row_group_facts};
@@ -18,8 +18,6 @@ impl Job<'_> {
     /// Replaces every run whose keys do not compare with the target's by runs that do: as many rows at once as the budget for readers
     /// allows are put in order, of several runs where these are small.
     pub(super) fn sort_again(&mut self, runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
-        // A piece is held as read and as sorted, beside its keys.
-        let piece_bytes = usize::try_from(self.reader_bytes / 3).unwrap_or(usize::MAX);
         let mut sorted = Vec::with_capacity(runs.len());
         let (mut piece, mut bytes) = (Vec::new(), 0);
         for run in runs {
@@ -27,6 +25,7 @@ impl Job<'_> {
                 sorted.push(run);
                 continue;
             }
+            let piece_bytes = self.piece_bytes(&run);
             let mut input = Input::open(&run, self)?;
             while let Some(batch) = input.next()? {
                 bytes += batch.get_array_memory_size();
@@ -41,6 +40,12 @@ impl Job<'_> {
             sorted.extend(self.sort_piece(piece)?);
         }
         Ok(sorted)
+    }
+
+    /// How many bytes of rows are put in order at once while a run is read: they are held as read and as sorted, beside their keys.
+    fn piece_bytes(&self, run: &RunInput) -> usize {
+        let left = self.reader_bytes.saturating_sub(reader_bytes(run)).max(self.reader_bytes / 4);
+        usize::try_from(left / 3).unwrap_or(usize::MAX)
     }
 
     /// Sorts rows and makes runs of them that do not overlap.
