@@ -96,9 +96,9 @@ pub struct RunArgs {
     /// The files' compression; told by name, then by the first bytes, if not given.
     #[arg(long, help_heading = "Reading", value_parser = OneOf(&["none", "gzip", "zstd"]))]
     pub compression: Option<String>,
-    /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'. They win over what is seen.
+    /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'; may be given again. They win over what is seen.
     #[arg(long, help_heading = "Reading", value_name = "TYPES")]
-    pub schema_hints: Option<String>,
+    pub schema_hints: Option<Vec<String>>,
     /// How long ago a file must have been modified before it is read [default: 2s]. A run that ends waits at most 30s for it.
     #[arg(long, help_heading = "Reading", value_name = "DURATION")]
     pub settle_time: Option<String>,

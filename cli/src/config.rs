@@ -203,7 +203,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         table: by_flag("TABLE", &args.table),
         format: by_flag("--format", &args.format),
         compression: by_flag("--compression", &args.compression),
-        schema_hints: by_flag("--schema-hints", &args.schema_hints),
+        schema_hints: by_flag("--schema-hints", &args.schema_hints.as_ref().map(|hints| hints.join(", "))),
         cluster_by: by_flag("--cluster-by", &args.cluster_by),
         z_order_by: by_flag("--z-order-by", &args.z_order_by),
         partition_columns: by_flag("--partition-columns", &args.partition_columns),
