@@ -3,6 +3,7 @@
 //! Columns are matched by name, nested ones too. A column that came later is null. Where the type is another now, a value is cast if the
 //! cast loses nothing; what does not fit, and what the table has no column for any more, goes to `_rescued_data`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -33,6 +34,10 @@ pub(super) struct Adapted {
 /// Brings the batches of one run into the table's columns.
 pub(super) struct Adapter {
     target: SchemaRef,
+    /// Where the run has each column of the table.
+    places: Vec<Option<usize>>,
+    /// The run's columns that the table has not.
+    homeless: Vec<usize>,
     /// What the source calls each column of the run.
     names: Vec<Naming>,
     /// Whether the run's columns are the table's already.
@@ -49,11 +54,15 @@ struct Naming {
 impl Adapter {
     /// For a file of these columns, written when the table had the schema `written`. `target` is without metadata.
     pub(super) fn new(file: &Schema, written: &Schema, target: SchemaRef) -> Self {
-        let naming = |field: &FieldRef| Naming::of(field, written.fields().find(field.name()).map(|(_, f)| f));
+        let (in_file, in_target, in_written) = (by_name(file), by_name(&target), by_name(written));
+        let naming = |field: &FieldRef| Naming::of(field, in_written.get(field.name()).map(|(_, f)| *f));
         let names = file.fields().iter().map(naming).collect();
+        let places = target.fields().iter().map(|field| in_file.get(field.name()).map(|(i, _)| *i)).collect();
+        let file_fields = file.fields().iter().enumerate();
+        let homeless = file_fields.filter(|(_, field)| !in_target.contains_key(field.name())).map(|(i, _)| i).collect();
         let plain = |field: &FieldRef| (field.name().clone(), field.data_type().clone());
         let same = file.fields().iter().map(plain).eq(target.fields().iter().map(plain));
-        Self { target, names, same }
+        Self { target, places, homeless, names, same }
     }
 
     /// The batch in the table's columns.
@@ -67,10 +76,10 @@ impl Adapter {
         let mut rescued: Unfit = None;
         let mut unfit_columns = Vec::new();
         let mut columns = Vec::with_capacity(self.target.fields().len());
-        for field in self.target.fields() {
-            columns.push(match batch.schema_ref().index_of(field.name()) {
-                Err(_) => new_null_array(field.data_type(), rows),
-                Ok(i) => {
+        for (field, place) in self.target.fields().iter().zip(&self.places) {
+            columns.push(match *place {
+                None => new_null_array(field.data_type(), rows),
+                Some(i) => {
                     let (column, unfit) = fit(batch.column(i), field.data_type(), &self.names[i]).map_err(&failed)?;
                     unfit_columns.extend(told(field.name(), batch.column(i), Some(field.data_type()), &unfit));
                     add_member(&mut rescued, &self.names[i].source_name, unfit);
@@ -78,12 +87,10 @@ impl Adapter {
                 }
             });
         }
-        for (i, field) in batch.schema_ref().fields().iter().enumerate() {
-            if self.target.index_of(field.name()).is_err() {
-                let unfit = whole(batch.column(i), &self.names[i]);
-                unfit_columns.extend(told(field.name(), batch.column(i), None, &unfit));
-                add_member(&mut rescued, &self.names[i].source_name, unfit);
-            }
+        for &i in &self.homeless {
+            let unfit = whole(batch.column(i), &self.names[i]);
+            unfit_columns.extend(told(batch.schema_ref().field(i).name(), batch.column(i), None, &unfit));
+            add_member(&mut rescued, &self.names[i].source_name, unfit);
         }
         if let Some(rescued) = rescued {
             let place = self.target.index_of(RESCUED_DATA).ok();
@@ -97,6 +104,11 @@ impl Adapter {
         let batch = RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)?;
         Ok(Adapted { batch, newly_rescued, columns: unfit_columns })
     }
+}
+
+/// The columns with their places; of several with one name the first.
+fn by_name(schema: &Schema) -> HashMap<&String, (usize, &FieldRef)> {
+    schema.fields().iter().enumerate().rev().map(|(i, field)| (field.name(), (i, field))).collect()
 }
 
 /// How much of a value is shown, in characters.

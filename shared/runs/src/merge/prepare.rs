@@ -11,7 +11,7 @@ use crate::error::RunsError;
 use crate::files::{TableFileWriter, WriteSettings, row_group_facts};
 use crate::order::Order;
 
-/// A run of a merge in several passes is ended at this size at most, in bytes, where the key changes.
+/// A run of a merge in several passes is ended at this size, in bytes, about.
 const SCRATCH_BYTES: u64 = 32 << 20;
 
 impl Job<'_> {
@@ -82,7 +82,7 @@ impl Job<'_> {
     }
 }
 
-/// Runs of the merge itself, in the making: rows in order, cut between two keys, as whoever reads a run holds its whole footer.
+/// Runs of the merge itself, in the making: rows in order, cut now and then, as whoever reads a run holds its whole footer.
 #[derive(Default)]
 struct Scratch {
     open: Option<OpenRun>,
@@ -102,9 +102,7 @@ impl Scratch {
         let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
         let key = |row| job.target.order.keys(&batch.slice(row, 1)).get(0).to_vec();
         let (first_key, last_key) = (key(0), key(last));
-        let is_long = |open: &OpenRun| {
-            open.file.bytes() >= SCRATCH_BYTES.min(job.target.memory_bytes / 2) && open.last_key < first_key
-        };
+        let is_long = |open: &OpenRun| open.file.bytes() >= SCRATCH_BYTES.min(job.target.memory_bytes / 2);
         if self.open.as_ref().is_some_and(is_long) {
             self.end_run(job)?;
         }
