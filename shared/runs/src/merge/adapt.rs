@@ -34,14 +34,25 @@ pub(super) struct Adapted {
 /// Brings the batches of one run into the table's columns.
 pub(super) struct Adapter {
     target: SchemaRef,
-    /// Where the run has each column of the table.
-    places: Vec<Option<usize>>,
+    /// Where each column of the table comes from.
+    places: Vec<Place>,
+    /// A column without values for each type that columns which came later have: as long as the longest batch, for all of them.
+    nulls: Vec<(DataType, ArrayRef)>,
     /// The run's columns that the table has not.
     homeless: Vec<usize>,
     /// What the source calls each column of the run.
     names: Vec<Naming>,
     /// Whether the run's columns are the table's already.
     same: bool,
+}
+
+/// Where a column of the table comes from.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The run has it there.
+    Run(usize),
+    /// It came later: one of the columns without values.
+    Null(usize),
 }
 
 /// The source's names of a column and of the fields in it.
@@ -57,16 +68,24 @@ impl Adapter {
         let (in_file, in_target, in_written) = (by_name(file), by_name(&target), by_name(written));
         let naming = |field: &FieldRef| Naming::of(field, in_written.get(field.name()).map(|(_, f)| *f));
         let names = file.fields().iter().map(naming).collect();
-        let places = target.fields().iter().map(|field| in_file.get(field.name()).map(|(i, _)| *i)).collect();
+        let (mut null_of, mut nulls) = (HashMap::new(), Vec::new());
+        let place = |field: &FieldRef| match in_file.get(field.name()) {
+            Some((i, _)) => Place::Run(*i),
+            None => Place::Null(*null_of.entry(field.data_type().clone()).or_insert_with_key(|data_type| {
+                nulls.push((data_type.clone(), new_null_array(data_type, 0)));
+                nulls.len() - 1
+            })),
+        };
+        let places = target.fields().iter().map(place).collect();
         let file_fields = file.fields().iter().enumerate();
         let homeless = file_fields.filter(|(_, field)| !in_target.contains_key(field.name())).map(|(i, _)| i).collect();
         let plain = |field: &FieldRef| (field.name().clone(), field.data_type().clone());
         let same = file.fields().iter().map(plain).eq(target.fields().iter().map(plain));
-        Self { target, places, homeless, names, same }
+        Self { target, places, nulls, homeless, names, same }
     }
 
     /// The batch in the table's columns.
-    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<Adapted, RunsError> {
+    pub(super) fn adapt(&mut self, batch: RecordBatch) -> Result<Adapted, RunsError> {
         let failed = RunsError::encode("bring a run into the table's columns");
         if self.same {
             let rebuilt = RecordBatch::try_new(Arc::clone(&self.target), batch.columns().to_vec());
@@ -76,10 +95,15 @@ impl Adapter {
         let mut rescued: Unfit = None;
         let mut unfit_columns = Vec::new();
         let mut columns = Vec::with_capacity(self.target.fields().len());
+        for (data_type, values) in &mut self.nulls {
+            if values.len() < rows {
+                *values = new_null_array(data_type, rows);
+            }
+        }
         for (field, place) in self.target.fields().iter().zip(&self.places) {
             columns.push(match *place {
-                None => new_null_array(field.data_type(), rows),
-                Some(i) => {
+                Place::Null(n) => self.nulls[n].1.slice(0, rows),
+                Place::Run(i) => {
                     let (column, unfit) = fit(batch.column(i), field.data_type(), &self.names[i]).map_err(&failed)?;
                     unfit_columns.extend(told(field.name(), batch.column(i), Some(field.data_type()), &unfit));
                     add_member(&mut rescued, &self.names[i].source_name, unfit);

@@ -20,24 +20,33 @@ const BATCH_ROWS_MAX: u64 = 8192;
 const BATCH_ROWS_MIN: u64 = 4;
 const BATCH_BYTES_MAX: u64 = 4 << 20;
 
-/// How many rows of a run are read at once.
-fn batch_rows(run: &RunInput) -> usize {
+/// How many rows of a table with so many columns are put together at once: where they have no values they take place all the same.
+pub(super) fn rows_at_once(columns: u64) -> usize {
+    const NULL_BYTES: u64 = 9;
+    let rows = 2 * BATCH_BYTES_MAX / (NULL_BYTES * columns.max(1));
+    usize::try_from(rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(1)
+}
+
+/// How many rows of a run are read at once for a table with so many columns.
+fn batch_rows(run: &RunInput, columns: u64) -> usize {
     let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
     let row_bytes = (bytes / run.rows.max(1)).max(1);
     let least = (BATCH_BYTES_MAX / row_bytes).clamp(1, BATCH_ROWS_MIN);
-    usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1)
+    let rows = usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1);
+    rows.min(rows_at_once(columns))
 }
 
 /// What the footer says of one column in one row group, in memory, and what the reader of a column holds beside its page, in bytes, about.
 const COLUMN_BYTES: u64 = 600;
 
-/// What a reader of a run holds, in bytes, about: the footer, pages and dictionaries, the batch as read and as adapted, its keys.
-pub(super) fn reader_bytes(run: &RunInput) -> u64 {
-    let columns = run.schema.flattened_fields().len() as u64;
-    let footer = columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
+/// What a reader of a run holds for a table with so many columns, in bytes, about: the footer, pages and dictionaries, the batch as read and as
+/// adapted, its keys.
+pub(super) fn reader_bytes(run: &RunInput, columns: u64) -> u64 {
+    let own_columns = run.schema.flattened_fields().len() as u64;
+    let footer = own_columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
     let pages = run.row_groups.iter().map(|group| group.page_bytes).max().unwrap_or(0);
     let rows: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
-    let batch = (rows / run.rows.max(1)).max(64).saturating_mul(batch_rows(run) as u64);
+    let batch = (rows / run.rows.max(1)).max(64).saturating_mul(batch_rows(run, columns) as u64);
     footer + pages + 3 * batch
 }
 
@@ -65,8 +74,9 @@ impl Input {
         let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
         let columns = columns.map_err(|error| damaged(error.to_string()))?;
         let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
-        let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, batch_rows(run), None)
-            .map_err(|error| damaged(error.to_string()))?;
+        let reader =
+            ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, batch_rows(run, job.columns), None)
+                .map_err(|error| damaged(error.to_string()))?;
         Ok(Self {
             address: run.address.clone(),
             reader,

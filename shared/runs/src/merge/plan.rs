@@ -18,8 +18,9 @@ pub(super) struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    pub(super) fn of(run: &'a RunInput) -> Self {
-        Self { first: &run.first_key, last: &run.last_key, memory: reader_bytes(run), size: run.bytes }
+    /// Of a run that is merged into a table with so many columns.
+    pub(super) fn of(run: &'a RunInput, columns: u64) -> Self {
+        Self { first: &run.first_key, last: &run.last_key, memory: reader_bytes(run, columns), size: run.bytes }
     }
 }
 

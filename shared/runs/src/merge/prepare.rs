@@ -44,7 +44,7 @@ impl Job<'_> {
 
     /// How many bytes of rows are put in order at once while a run is read: they are held as read and as sorted, beside their keys.
     fn piece_bytes(&self, run: &RunInput) -> usize {
-        let left = self.reader_bytes.saturating_sub(reader_bytes(run)).max(self.reader_bytes / 4);
+        let left = self.reader_bytes.saturating_sub(reader_bytes(run, self.columns)).max(self.reader_bytes / 4);
         usize::try_from(left / 3).unwrap_or(usize::MAX)
     }
 
@@ -61,7 +61,7 @@ impl Job<'_> {
     /// runs overlap than before, and at the deepest fewer.
     pub(super) fn merge_until_it_fits(&mut self, mut runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
         loop {
-            let spans: Vec<_> = runs.iter().map(plan::Span::of).collect();
+            let spans: Vec<_> = runs.iter().map(|run| plan::Span::of(run, self.columns)).collect();
             let Some(mut group) = plan::too_many_at_once(&spans, self.reader_bytes) else { return Ok(runs) };
             drop(spans);
             group.sort_unstable_by(|a, b| b.cmp(a));
@@ -102,7 +102,8 @@ impl Scratch {
         let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
         let key = |row| job.target.order.keys(&batch.slice(row, 1)).get(0).to_vec();
         let (first_key, last_key) = (key(0), key(last));
-        let is_long = |open: &OpenRun| open.file.bytes() >= SCRATCH_BYTES.min(job.target.memory_bytes / 2);
+        let bytes_max = SCRATCH_BYTES.min(job.target.memory_bytes / 2);
+        let is_long = |open: &OpenRun| open.file.bytes() >= bytes_max || open.file.is_full();
         if self.open.as_ref().is_some_and(is_long) {
             self.end_run(job)?;
         }
