@@ -149,6 +149,8 @@ impl PipelineRun {
                 upkeep: UpkeepSettings::default(),
             },
         );
+        let merging = counts.clone();
+        let compactor = compactor.telling(Arc::new(move |rows| merging.merged(rows)));
         let run = Self {
             workers,
             ingest,
