@@ -178,8 +178,23 @@ impl Asker<'_> {
         match other {
             None => Ok((now?, true)),
             // Something was put over what was notified, or it was deleted.
-            Some(etag) => Ok((self.without_version(&object.id, etag).await?.ok_or(Fate::Missing)?, true)),
+            Some(etag) => Ok((self.without_version_by_either_key(&object.id, etag, arrival).await?, true)),
         }
+    }
+
+    /// As [`Self::without_version`], under the key that was chosen, else under the drop's other one.
+    async fn without_version_by_either_key(
+        &self,
+        id: &DropId,
+        etag: &str,
+        arrival: &Arrival,
+    ) -> Result<DroppedObject, Unfit> {
+        if let Some(found) = self.without_version(id, etag).await? {
+            return Ok(found);
+        }
+        let other = self.other_key(arrival).filter(|key| *key != id.key).ok_or(Fate::Missing)?;
+        let other = DropId { key: other.to_owned(), ..id.clone() };
+        Ok(self.without_version(&other, etag).await?.ok_or(Fate::Missing)?)
     }
 
     /// The object with this etag that has no version, as it was put before its bucket kept them or while that was suspended: S3 keeps it by the
