@@ -400,10 +400,14 @@ class OnLocalStack(unittest.TestCase):
         world, names = self.world, [f"beside-{n:03d}.json" for n in range(60)]
         # What is looked at again is asked for, and the answer names a version, which is no part of what the drop is known by.
         world.s3.put_bucket_versioning(Bucket="vendor-drops", VersioningConfiguration={"Status": "Enabled"})
+        # What stands for a folder is empty; content under such a name is a drop, for the functions and for a run.
+        world.put("steady", "beside-folder/", b"")
+        names.append("beside-content/")
         for name in names:
             world.put("steady", name, lines("steady", name))
         done = world.lithify("run", "s3://vendor-drops/steady/", "s3://lake/tables/steady", "--name", "steady", "--json")
         self.assertIn(done.returncode, (0, 3), done.stderr)
+        self.assertEqual(json.loads(done.stdout)["pipelines"][0]["skipped_by_extension"].get("(folder)"), 1, done.stdout)
         query = "SELECT _source_file, count(*), count(DISTINCT _source_row) FROM rows WHERE _source_file LIKE '%beside-%' GROUP BY _source_file"
         rows = wait_until("every drop", 240, lambda: len(found := world.ask("steady", query)) == len(names) and found, every=3)
         self.assertEqual({(int(count), int(distinct)) for _, count, distinct in rows}, {(ROWS, ROWS)})

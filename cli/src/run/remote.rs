@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client as S3Client;
-use drops::{DropId, DroppedObject, PipelineName, is_hidden_or_temporary};
+use drops::{DropId, DroppedObject, PipelineName, is_folder_marker, is_hidden_or_temporary};
 use lake::{DeltaLake, Lake, S3Config, S3Credentials, S3Key};
 use ledger::{ClaimAge, DynamoLedger, Holder, Invocation, LedgerError};
 use runtime::aws::Clients;
@@ -213,7 +213,7 @@ impl Bucket {
 
     fn listed(&self, object: ListedObject) -> Listed {
         let below = object.key.strip_prefix(&self.address.path).unwrap_or(&object.key);
-        if below.is_empty() || below.ends_with('/') || is_hidden_or_temporary(below) {
+        if is_folder_marker(&object.key, object.size) || is_hidden_or_temporary(below) {
             return Listed::Skipped(Skipped::HiddenOrTemporary(object.key));
         }
         let ListedObject { key, size, etag, modified } = object;
