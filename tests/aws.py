@@ -44,9 +44,10 @@ VARIABLES = {
     "log_filter": "info,ingest=debug,compactor=debug",
     "pipelines": {
         name: {"source": f"s3://vendor-drops/{name}/", "table": f"s3://lake/tables/{name}", "longest_delay": "1s"}
-        for name in ("orders", "killed", "deadly", "steady", "small")
+        for name in ("orders", "killed", "deadly", "steady", "small", "replaced")
     },
 }
+VARIABLES["pipelines"]["replaced"]["overwrites"] = "ingest"
 
 
 def wait_until(what, seconds, check, every=0.5):
@@ -412,6 +413,26 @@ class OnLocalStack(unittest.TestCase):
         rows = wait_until("every drop", 240, lambda: len(found := world.ask("steady", query)) == len(names) and found, every=3)
         self.assertEqual({(int(count), int(distinct)) for _, count, distinct in rows}, {(ROWS, ROWS)})
         world.reconcile("steady")
+
+    def test_9_a_run_knows_drops_by_their_versions_where_the_functions_do(self):
+        world, names = self.world, [f"replaced-{n:02d}.json" for n in range(40)]
+        world.s3.put_bucket_versioning(Bucket="vendor-drops", VersioningConfiguration={"Status": "Enabled"})
+        for turn in range(2):
+            for name in names:
+                world.put("replaced", name, lines("replaced", name, turn=turn))
+        run = ("run", "s3://vendor-drops/replaced/", "s3://lake/tables/replaced", "--name", "replaced", "--json")
+        refused = world.lithify(*run)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("--overwrites ingest", json.loads(refused.stdout)["pipelines"][0]["failure"]["error"])
+        done = world.lithify(*run, "--overwrites", "ingest")
+        self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
+        query = "SELECT _source_file, _source_version, count(*), count(DISTINCT _source_row) FROM rows GROUP BY _source_file, _source_version"
+        rows = wait_until("every version", 240, lambda: len(found := world.ask("replaced", query)) >= 2 * len(names) and found, every=3)
+        self.assertEqual(len(rows), 2 * len(names), "a version is there by two names")
+        self.assertEqual({(int(count), int(distinct)) for _, _, count, distinct in rows}, {(ROWS, ROWS)})
+        known = json.loads(world.lithify(*run, "--overwrites", "ingest").stdout)["pipelines"][0]["tally"]
+        self.assertEqual((known["drops_known"], known["drops_ingested"]), (len(names), 0), "of each key one version is current")
+        world.reconcile("replaced")
 
 
 class Trickle(threading.Thread):
