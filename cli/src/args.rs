@@ -102,6 +102,9 @@ pub struct RunArgs {
     /// How long ago a file must have been modified before it is read [default: 2s]. A run that ends waits at most 30s for it.
     #[arg(long, help_heading = "Reading", value_name = "DURATION")]
     pub settle_time: Option<String>,
+    /// What is done with an object on S3 that was put over another: ignored and counted, or ingested as a drop of its own [default: ignore].
+    #[arg(long, help_heading = "Reading", value_parser = OneOf(&["ignore", "ingest"]))]
+    pub overwrites: Option<String>,
 
     /// Sort rows by these columns. Without either order they lie by source file and row. Not with --z-order-by.
     #[arg(long, help_heading = "Table", value_name = "COLUMNS", value_delimiter = ',')]
@@ -273,13 +276,14 @@ mod tests {
 
     #[test]
     fn reads_every_flag_as_it_was_written() {
-        let line = "lithify run s t --name n --format jsn --compression gzip --cluster-by a,b --partition-columns c \
+        let line = "lithify run s t --name n --format jsn --compression gzip --overwrites ingest --cluster-by a,b --partition-columns c \
                     --target-file-size 1GiB --longest-delay 1m --settle-time 0s --append-existing --memory 1GiB --workers 4 \
                     --watch --every 5m --quiet";
         let run = run(line);
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         assert_eq!([text(&run.source), text(&run.table), text(&run.name)], ["s", "t", "n"]);
-        assert_eq!([text(&run.format), text(&run.compression)], ["jsn", "gzip"], "judged later, with everything else");
+        let read = [text(&run.format), text(&run.compression), text(&run.overwrites)];
+        assert_eq!(read, ["jsn", "gzip", "ingest"], "judged later, with everything else");
         assert_eq!(run.cluster_by, Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(run.partition_columns, Some(vec!["c".to_owned()]));
         assert_eq!(

@@ -211,7 +211,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         longest_delay: by_flag("--longest-delay", &args.longest_delay),
         settle_time: by_flag("--settle-time", &args.settle_time),
         append_existing: args.append_existing.then(|| Given::by_flag("--append-existing", true)),
-        overwrites: None,
+        overwrites: by_flag("--overwrites", &args.overwrites),
         unread: Vec::new(),
     }
 }
