@@ -122,7 +122,10 @@ fn fifty_small_files_of_very_many_columns_become_one() {
     }
     assert_eq!(counts(&place, "SELECT count(*), sum(c1899)::BIGINT FROM rows"), [50 * ROWS, sum]);
     let status = place.lithify(&["status", place.table().to_str().unwrap(), "--json"]).expect(&[exit::FINAL]).json();
-    assert!(status["table"]["files"]["files"].as_u64().is_some_and(|files| files < 5), "small files were merged: {status}");
+    assert!(
+        status["table"]["files"]["files"].as_u64().is_some_and(|files| files < 5),
+        "small files were merged: {status}"
+    );
 }
 
 #[test]

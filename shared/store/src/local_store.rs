@@ -198,6 +198,11 @@ impl RandomRead for LocalRead {
     }
 
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        // Who asks may have been told so by a file that lies: nothing is allocated for what is not there.
+        if offset.checked_add(length as u64).is_none_or(|end| end > self.size) {
+            let reason = format!("it has {} bytes, not {length} from {offset} on", self.size);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+        }
         let mut content = vec![0; length];
         self.file.read_exact_at(&mut content, offset)?;
         Ok(content.into())
@@ -295,6 +300,18 @@ mod tests {
             let store = LocalStore::new(&folder.path().join(made_by), "me").made_anew();
             fs::remove_dir_all(folder.path().join(made_by)).unwrap();
             store.put("a/x", "x".into()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_beyond_the_end_takes_no_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(root.path(), "me");
+        store.put("a", "abc".into()).await.unwrap();
+        let object = store.open("a").await.unwrap();
+        assert_eq!(object.read_at(1, 2).unwrap(), "bc");
+        for (offset, length) in [(0, 1 << 60), (u64::MAX, 2), (2, 2), (4, 0)] {
+            assert_eq!(object.read_at(offset, length).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
     }
 

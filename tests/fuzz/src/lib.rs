@@ -16,6 +16,7 @@
 pub mod cells;
 pub mod json;
 pub mod law;
+pub mod memory;
 pub mod mutate;
 pub mod number;
 pub mod packing;

@@ -102,7 +102,7 @@ macro_rules! targets {
     };
 }
 
-targets!(json, csv, gzip, zstd, notification, event, key, settings, hints, manifest, log, checkpoint);
+targets!(json, csv, gzip, zstd, notification, event, key, settings, hints, manifest, log, checkpoint, foreign);
 
 #[test]
 fn a_seed_gives_the_same_for_ever() {

@@ -1,18 +1,19 @@
 //! A copy of the checkout: what git knows or would, as it lies there. Files that are the same keep their times, so that cargo builds only
-//! what a sabotage touched.
+//! what changed.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::edit::Texts;
 use crate::Outcome;
 
-/// Makes `to` hold what `from` holds.
+/// Makes `to` hold what `from` holds, but for these texts.
 ///
 /// # Errors
 /// When git does not answer, or a file cannot be read or written.
-pub fn refresh(from: &Path, to: &Path) -> Outcome {
+pub fn refresh(from: &Path, to: &Path, texts: &Texts) -> Outcome {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
         .current_dir(from)
@@ -30,13 +31,17 @@ pub fn refresh(from: &Path, to: &Path) -> Outcome {
         .filter(|name| from.join(name).exists())
         .collect();
     for name in &names {
-        copy(&from.join(name), &to.join(name)).map_err(|error| format!("{}: {error}", name.display()))?;
+        let text = name.to_str().and_then(|name| texts.get(name));
+        copy(&from.join(name), text, &to.join(name)).map_err(|error| format!("{}: {error}", name.display()))?;
     }
     remove_others(to, to, &names).map_err(|error| format!("{}: {error}", to.display()))
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let content = fs::read(from)?;
+fn copy(from: &Path, text: Option<&String>, to: &Path) -> std::io::Result<()> {
+    let content = match text {
+        Some(text) => text.clone().into_bytes(),
+        None => fs::read(from)?,
+    };
     if fs::read(to).is_ok_and(|there| there == content) {
         return Ok(());
     }

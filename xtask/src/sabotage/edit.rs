@@ -1,66 +1,58 @@
-//! Changes of files: all of a sabotage or none, and back again.
+//! The texts of files with sabotages in them, each behind the question whether it is its turn: so all are built at once.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::list::Sabotage;
+use super::list::{Edit, Sabotage};
 use crate::Outcome;
 
 /// Texts of files, by their paths below the checkout.
 pub type Texts = BTreeMap<&'static str, String>;
 
-impl Sabotage {
-    /// The texts of its files, and the same changed.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or that does not have what is to be replaced, once.
-    pub fn changed(&self, checkout: &Path) -> Outcome<(Texts, Texts)> {
-        let (mut before, name) = (Texts::new(), self.name);
-        let mut after = Texts::new();
-        let own = (self.file, self.find, self.replace);
-        for (file, find, replace) in std::iter::once(own).chain(self.also.iter().map(|e| (e.file, e.find, e.replace))) {
-            if !before.contains_key(file) {
-                let path = checkout.join(file);
-                let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {}: {error}", path.display()))?;
-                after.insert(file, text.clone());
-                before.insert(file, text);
-            }
-            let text = after.entry(file).or_default();
-            let found = text.matches(find).count();
-            if found != 1 {
-                return Err(format!(
-                    "{name}: {file} has what is to be replaced {found} times; bring the list up to date"
-                ));
-            }
-            let changed = text.replace(find, replace);
-            if changed == *text {
-                return Err(format!("{name}: it changes nothing in {file}"));
-            }
-            *text = changed;
-        }
-        Ok((before, after))
-    }
+/// The variable that names the sabotage whose turn it is. Without it the code is as it was.
+pub const VARIABLE: &str = "LITHIFY_SABOTAGE";
 
-    /// Changes its files. Gives what stood there.
-    ///
-    /// # Errors
-    /// As [`Sabotage::changed`], and a file that cannot be written.
-    pub fn apply(&self, checkout: &Path) -> Outcome<Texts> {
-        let (before, after) = self.changed(checkout)?;
-        restore(checkout, &after)?;
-        Ok(before)
-    }
-}
+/// Stands in what is put in a text's place for that question.
+const TURN: &str = "SABOTAGED";
 
-/// Writes texts.
+/// The texts of all files that these change, as they are with them. What several need alike is put there once.
 ///
 /// # Errors
-/// A file that cannot be written.
-pub fn restore(checkout: &Path, texts: &Texts) -> Outcome {
-    for (file, text) in texts {
-        let path = checkout.join(file);
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+/// A file that cannot be read, or that does not have what is to be replaced, once.
+pub fn broken(checkout: &Path, sabotages: &[Sabotage]) -> Outcome<Texts> {
+    let (mut texts, mut common) = (Texts::new(), Vec::new());
+    for Sabotage { name, file, find, replace, also, .. } in sabotages {
+        let own = Edit { file, find, replace };
+        for edit in std::iter::once(&own).chain(also.iter()) {
+            let is_common = !edit.replace.contains(TURN);
+            if is_common && common.contains(&(edit.file, edit.find, edit.replace)) {
+                continue;
+            }
+            if is_common {
+                common.push((edit.file, edit.find, edit.replace));
+            }
+            let text = match texts.remove(edit.file) {
+                Some(text) => text,
+                None => {
+                    let path = checkout.join(edit.file);
+                    fs::read_to_string(&path).map_err(|error| format!("{name}: {}: {error}", path.display()))?
+                }
+            };
+            let found = text.matches(edit.find).count();
+            if found != 1 {
+                return Err(format!(
+                    "{name}: {} has what is to be replaced {found} times; bring the list up to date",
+                    edit.file
+                ));
+            }
+            let turn = format!("std::env::var_os(\"{VARIABLE}\").is_some_and(|name| name == \"{name}\")");
+            let changed = text.replace(edit.find, &edit.replace.replace(TURN, &turn));
+            if changed == text {
+                return Err(format!("{name}: it changes nothing in {}", edit.file));
+            }
+            texts.insert(edit.file, changed);
+        }
     }
-    Ok(())
+    Ok(texts)
 }

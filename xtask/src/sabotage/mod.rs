@@ -1,38 +1,42 @@
 //! `cargo xtask sabotage`: do the tests fail when the protocol is broken?
 //!
-//! Each sabotage of [`list`] is one change of the text of one file. It is applied to a copy of the checkout, the protocol's tests are built
-//! and run, and one of them must fail, and fail again alone: a sabotage that is not caught, or that does not compile, fails the command. So does
-//! one of whose tests one does not end in time, unless all of them end without the sabotage: a slow machine catches nothing. The tests must pass
-//! without a sabotage first. `--check` only looks whether each still finds what it changes, which a test of this crate does as well.
+//! Each sabotage of [`list`] is one change of the text of one file, or few, that does what is wrong in its turn alone. All are put into a copy of
+//! the checkout and built at once. In the turn of each, tests are run one after the other, the one that is expected to see it first, and one of
+//! them must fail, fail again alone, and pass in nobody's turn: a sabotage that is not caught fails the command. So does one of whose tests one
+//! does not end in time, unless it ends without the sabotage: a slow machine catches nothing. `--check` only looks whether each still finds what
+//! it changes, which a test of this crate does as well.
 
 mod copy;
 mod edit;
 mod list;
 mod tests_of;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::Outcome;
 use crate::place;
 use list::{SABOTAGES, Sabotage, SeenBy};
-use tests_of::{A_TEST_THAT_DIED, Chosen, Ending, Tests};
+use tests_of::{A_TEST_THAT_DIED, Chosen, Ending, Stage, Tests};
 
 /// What became of a sabotage.
 enum Verdict {
-    Caught {
-        by: String,
-        seconds: f64,
-    },
+    Caught { by: String },
     Survived,
     DoesNotCompile,
-    /// A test did not end in time: with the sabotage or without.
-    NotDecided {
-        binary: String,
-    },
+    NotDecided { why: String },
 }
 
-/// Applies every sabotage, or those whose names contain one of the words, in the words' order; those that only the tests on DynamoDB see come last.
+/// The tests for one kind of sabotage, over a copy of the checkout.
+struct Bench<'a> {
+    tests: Tests,
+    checkout: &'a Path,
+    /// Those that were seen to pass without a sabotage.
+    sound: BTreeSet<String>,
+}
+
+/// Applies every sabotage, or those whose names contain one of the words, in the words' order, kind by kind.
 ///
 /// # Errors
 /// What was not caught, or why it could not be tried.
@@ -48,51 +52,118 @@ pub fn run(words: &[&str]) -> Outcome {
     let chosen = chosen(words)?;
     // A copy of the checkout as it is now: whatever is edited meanwhile, all are tried on the same.
     let checkout = place::target()?.join("sabotage/checkout");
-    copy::refresh(&place::root(), &checkout)?;
-    let (count, mut wrong) = (chosen.len(), Vec::new());
-    for seen_by in [SeenBy::Protocol, SeenBy::DynamoDb] {
-        let tests = Tests::of(seen_by);
+    copy::refresh(&place::root(), &checkout, &edit::broken(&place::root(), SABOTAGES)?)?;
+    let (began, mut wrong) = (Instant::now(), Vec::new());
+    for seen_by in SeenBy::ALL {
+        let mut bench = Bench { tests: Tests::of(seen_by), checkout: &checkout, sound: BTreeSet::new() };
         let own: Vec<&Sabotage> = chosen.iter().copied().filter(|sabotage| sabotage.seen_by == seen_by).collect();
-        if own.is_empty() {
-            continue;
-        }
-        println!("== the tests without a sabotage");
         // Where those of one kind say nothing here, those of the other may.
-        match without_a_sabotage(&tests, &checkout)? {
+        match bench.prove(&own)? {
             Some(why) => wrong.extend(own.iter().map(|sabotage| format!("  {} is not tried: {why}", sabotage.name))),
-            None => wrong.extend(with_each(&own, &tests, &checkout)?),
+            None => wrong.extend(bench.with_each(&own)?),
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{} sabotages of {count}:\n{}", wrong.len(), wrong.join("\n"))) }
+    println!("{} of {} caught in {:.0} s", chosen.len() - wrong.len(), chosen.len(), began.elapsed().as_secs_f64());
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} sabotages of {}:\n{}", wrong.len(), chosen.len(), wrong.join("\n")))
+    }
 }
 
-/// Why tests say nothing here, if they do not pass by themselves.
-fn without_a_sabotage(tests: &Tests, checkout: &Path) -> Outcome<Option<String>> {
-    Ok(match tried(tests, checkout, None)? {
-        Verdict::Survived => None,
-        Verdict::Caught { by, .. } => Some(format!("{by} fails without a sabotage")),
-        Verdict::DoesNotCompile => Some("the checkout does not compile".to_owned()),
-        Verdict::NotDecided { binary } => Some(format!("{binary} does not end in time without a sabotage")),
-    })
-}
-
-/// Tries each; gives what is wrong with those that were not caught.
-fn with_each(sabotages: &[&Sabotage], tests: &Tests, checkout: &Path) -> Outcome<Vec<String>> {
-    let mut wrong = Vec::new();
-    for sabotage in sabotages {
-        let why = match tried(tests, checkout, Some(sabotage))? {
-            Verdict::Caught { by, seconds } => {
-                println!("{:45} caught in {seconds:5.1} s by {by}", sabotage.name);
+impl Bench<'_> {
+    /// Sees that the tests that are tried first for these sabotages pass without one; of the others that is asked when they fail with one, as
+    /// some take long. Gives why they say nothing here, if they do not.
+    fn prove(&mut self, sabotages: &[&Sabotage]) -> Outcome<Option<String>> {
+        let first = sabotages.iter().filter_map(|sabotage| self.tests.stages(sabotage.expected).into_iter().next());
+        for stage in first.collect::<Vec<_>>() {
+            let Stage::One(test) = stage else { continue };
+            if self.sound.contains(test.name) {
                 continue;
             }
-            Verdict::Survived => "is not caught".to_owned(),
-            Verdict::DoesNotCompile => "does not compile".to_owned(),
-            Verdict::NotDecided { binary } => format!("is not decided, as {binary} does not end in time either way"),
-        };
-        println!("{:45} {why}", sabotage.name);
-        wrong.push(format!("  {} {why}: {}", sabotage.name, sabotage.what));
+            let began = Instant::now();
+            if let Some(why) = self.unsound(stage, test.name)? {
+                return Ok(Some(why));
+            }
+            println!("{:45} passes in {}, without a sabotage", test.name, self.times(began));
+        }
+        Ok(None)
     }
-    Ok(wrong)
+
+    /// Why what this test says of a sabotage is nothing, if it is: it must pass without one.
+    fn unsound(&mut self, stage: Stage, test: &str) -> Outcome<Option<String>> {
+        if self.sound.contains(test) {
+            return Ok(None);
+        }
+        let chosen = if test == A_TEST_THAT_DIED { Chosen::AllBut(&[]) } else { Chosen::Alone(test) };
+        Ok(match self.tests.run(self.checkout, stage, &chosen, None)? {
+            Ending::Passed => {
+                self.sound.insert(test.to_owned());
+                None
+            }
+            Ending::Failed { test } => Some(format!("{test} fails without a sabotage")),
+            Ending::DoesNotCompile => Some("the checkout does not compile".to_owned()),
+            Ending::OutOfTime { binary } => Some(format!("{binary} does not end in time without a sabotage")),
+        })
+    }
+
+    /// Tries each; gives what is wrong with those that were not caught.
+    fn with_each(&mut self, sabotages: &[&Sabotage]) -> Outcome<Vec<String>> {
+        let mut wrong = Vec::new();
+        for sabotage in sabotages {
+            let began = Instant::now();
+            let why = match self.tried(sabotage)? {
+                Verdict::Caught { by } => {
+                    println!("{:45} caught in {} by {by}", sabotage.name, self.times(began));
+                    continue;
+                }
+                Verdict::Survived => "is not caught".to_owned(),
+                Verdict::DoesNotCompile => "does not compile".to_owned(),
+                Verdict::NotDecided { why } => format!("is not decided: {why}"),
+            };
+            println!("{:45} {why}, in {}", sabotage.name, self.times(began));
+            wrong.push(format!("  {} {why}: {}", sabotage.name, sabotage.what));
+        }
+        Ok(wrong)
+    }
+
+    /// How long it took since then, and how much of it building.
+    fn times(&self, began: Instant) -> String {
+        let (all, building) = (began.elapsed().as_secs_f64(), self.tests.built_for().as_secs_f64());
+        format!("{all:5.1} s ({building:.1} of them building)")
+    }
+
+    /// Runs tests in the turn of a sabotage, stage by stage until one fails.
+    fn tried(&mut self, sabotage: &Sabotage) -> Outcome<Verdict> {
+        Ok(match self.first_to_fail(sabotage)? {
+            None => Verdict::Survived,
+            Some((_, Ending::DoesNotCompile)) => Verdict::DoesNotCompile,
+            Some((stage, Ending::Failed { test })) => match self.unsound(stage, &test)? {
+                None => Verdict::Caught { by: test },
+                Some(why) => Verdict::NotDecided { why },
+            },
+            // It may be the machine: what ends without the sabotage did not end because of it.
+            Some((stage, Ending::OutOfTime { binary })) => {
+                match self.tests.run(self.checkout, stage, &Chosen::AllBut(&[]), None)? {
+                    Ending::Passed => Verdict::Caught { by: format!("{binary}, which does not end") },
+                    _ => Verdict::NotDecided { why: format!("{binary} does not end in time either way") },
+                }
+            }
+            Some((_, Ending::Passed)) => Verdict::Survived,
+        })
+    }
+
+    /// The first stage whose tests do not pass, and how they end.
+    fn first_to_fail(&self, sabotage: &Sabotage) -> Outcome<Option<(Stage, Ending)>> {
+        for stage in self.tests.stages(sabotage.expected) {
+            let turn = Some(sabotage.name);
+            let ending = steadily(|chosen| self.tests.run(self.checkout, stage, chosen, turn))?;
+            if ending != Ending::Passed {
+                return Ok(Some((stage, ending)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// All of them, or those whose names contain one of the words: each once.
@@ -120,48 +191,25 @@ fn chosen(words: &[&str]) -> Outcome<Vec<&'static Sabotage>> {
 
 /// Looks whether every sabotage finds what it changes, once, and changes it.
 fn check_all(checkout: &Path) -> Outcome {
-    let wrong: Vec<String> = SABOTAGES.iter().filter_map(|sabotage| sabotage.changed(checkout).err()).collect();
+    let alone = SABOTAGES.iter().filter_map(|sabotage| edit::broken(checkout, std::slice::from_ref(sabotage)).err());
+    let wrong: Vec<String> = alone.collect();
     if !wrong.is_empty() {
         return Err(wrong.join("\n"));
     }
+    edit::broken(checkout, SABOTAGES)?;
     println!("{} sabotages find what they change", SABOTAGES.len());
     Ok(())
 }
 
-/// Builds and runs tests on a checkout with a sabotage, or as it is: the quickest to see anything first, and where they see nothing all of them.
-fn tried(tests: &Tests, checkout: &Path, sabotage: Option<&Sabotage>) -> Outcome<Verdict> {
-    let began = Instant::now();
-    for stage in tests.stages() {
-        let before = sabotage.map(|sabotage| sabotage.apply(checkout)).transpose()?;
-        let ending = steadily(sabotage.is_some(), |chosen| tests.run(checkout, stage, chosen));
-        if let Some(before) = before {
-            edit::restore(checkout, &before)?;
-        }
-        let by = match ending? {
-            Ending::Passed => continue,
-            Ending::DoesNotCompile => return Ok(Verdict::DoesNotCompile),
-            Ending::Failed { test } => test,
-            Ending::OutOfTime { binary } if sabotage.is_none() => return Ok(Verdict::NotDecided { binary }),
-            // It may be the machine: what ends without the sabotage did not end because of it.
-            Ending::OutOfTime { binary } => match tests.run(checkout, stage, &Chosen::AllBut(&[]))? {
-                Ending::Passed => format!("{binary}, which does not end"),
-                _ => return Ok(Verdict::NotDecided { binary }),
-            },
-        };
-        return Ok(Verdict::Caught { by, seconds: began.elapsed().as_secs_f64() });
-    }
-    Ok(Verdict::Survived)
-}
-
-/// Runs a stage's tests by `run`. With a sabotage a test counts as failed only if it fails again alone: one that waits for a busy machine fails now
-/// and then, and catches nothing. The others are run without it then. A binary that ended without naming a test must do so twice.
-fn steadily(is_sabotaged: bool, run: impl Fn(&Chosen) -> Outcome<Ending>) -> Outcome<Ending> {
+/// Runs a stage's tests by `run`. A test counts as failed only if it fails again alone: one that waits for a busy machine fails now and then, and
+/// catches nothing. The others are run without it then. A binary that ended without naming a test must do so twice.
+fn steadily(run: impl Fn(&Chosen) -> Outcome<Ending>) -> Outcome<Ending> {
     let (mut unsteady, mut has_died): (Vec<String>, bool) = (Vec::new(), false);
     loop {
         let ending = run(&Chosen::AllBut(&unsteady))?;
         let test = match &ending {
-            Ending::Failed { test } if is_sabotaged && *test != A_TEST_THAT_DIED => test,
-            Ending::Failed { .. } if is_sabotaged && !has_died => {
+            Ending::Failed { test } if *test != A_TEST_THAT_DIED => test,
+            Ending::Failed { .. } if !has_died => {
                 has_died = true;
                 continue;
             }
@@ -188,7 +236,7 @@ mod tests {
     /// What a sabotage comes to whose tests end like this, one run after the other: all but the unsteady, or one alone.
     fn with_a_sabotage(endings: &[&str]) -> Outcome<Ending> {
         let endings: RefCell<VecDeque<&str>> = RefCell::new(endings.iter().copied().collect());
-        let ending = steadily(true, |_| match endings.borrow_mut().pop_front() {
+        let ending = steadily(|_| match endings.borrow_mut().pop_front() {
             Some("") => Ok(Ending::Passed),
             Some(test) => Ok(Ending::Failed { test: test.to_owned() }),
             None => Err("it is run once more".to_owned()),
@@ -213,26 +261,37 @@ mod tests {
         assert_eq!(check_all(&place::root()), Ok(()));
         let names: BTreeSet<&str> = SABOTAGES.iter().map(|sabotage| sabotage.name).collect();
         assert_eq!(names.len(), SABOTAGES.len(), "each has a name of its own");
+        let has_turn = |sabotage: &Sabotage| sabotage.replace.contains("SABOTAGED");
+        assert!(SABOTAGES.iter().all(has_turn), "each has a turn, and the others are built with it");
     }
 
     #[test]
-    fn what_belongs_together_is_changed_together_and_restored() {
+    fn every_test_that_is_tried_first_is_there() {
+        for sabotage in SABOTAGES {
+            for stage in Tests::of(sabotage.seen_by).stages(sabotage.expected) {
+                let Stage::One(test) = stage else { continue };
+                let text = std::fs::read_to_string(place::root().join(test.file)).unwrap_or_default();
+                let name = test.name.rsplit("::").next().unwrap_or_default();
+                assert!(text.contains(&format!("fn {name}()")), "{} has no test {}", test.file, test.name);
+            }
+        }
+    }
+
+    #[test]
+    fn all_are_put_into_one_text_each_behind_its_turn() {
         let folder = std::env::temp_dir().join(format!("lithify-sabotage-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let texts = || ["a", "b"].map(|name| std::fs::read_to_string(folder.join(name)).expect("a file"));
         std::fs::write(folder.join("a"), "one two").expect("a file");
         std::fs::write(folder.join("b"), "three").expect("a file");
-        static ALSO: [list::Edit; 2] = [
-            list::Edit { file: "a", find: "two", replace: "2" },
-            list::Edit { file: "b", find: "three", replace: "3" },
-        ];
-        let of = |find| Sabotage { name: "n", file: "a", find, replace: "1", also: &ALSO, ..list::PLAIN };
-        let before = of("one").apply(&folder).expect("it applies");
-        assert_eq!(texts(), ["1 2", "3"]);
-        edit::restore(&folder, &before).expect("it is restored");
-        assert_eq!(texts(), ["one two", "three"]);
-        // Where one of them finds nothing, none is changed.
-        assert!(of("four").apply(&folder).is_err() && texts() == ["one two", "three"]);
+        static ALSO: [list::Edit; 1] = [list::Edit { file: "b", find: "three", replace: "three, four" }];
+        let of = |name, find, replace| Sabotage { name, file: "a", find, replace, also: &ALSO, ..list::PLAIN };
+        let texts = |all: &[Sabotage]| edit::broken(&folder, all);
+        let both = [of("first", "one", "[SABOTAGED] one"), of("second", "one", "[SABOTAGED] one")];
+        let turn = |name| format!("[std::env::var_os(\"LITHIFY_SABOTAGE\").is_some_and(|name| name == \"{name}\")]");
+        let expected = format!("{} {} one two", turn("first"), turn("second"));
+        // What both need is there once.
+        assert_eq!(texts(&both), Ok([("a", expected), ("b", "three, four".to_owned())].into()));
+        assert!(texts(&[of("third", "four", "SABOTAGED")]).is_err_and(|told| told.contains("0 times")));
         std::fs::remove_dir_all(&folder).expect("it is removed");
     }
 
@@ -256,7 +315,7 @@ mod tests {
             ("no such text", "", "0 times"),
             ("//! Where things lie", "//! Where things lie", "nothing"),
         ] {
-            let told = of(find, replace).changed(&place::root());
+            let told = edit::broken(&place::root(), &[of(find, replace)]);
             assert!(told.as_ref().is_err_and(|told| told.starts_with("one: ") && told.contains(why)), "{told:?}");
         }
     }

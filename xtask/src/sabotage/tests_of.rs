@@ -1,5 +1,6 @@
 //! The tests that are to see a sabotage: built, run until one fails, and ended when one binary of them takes too long.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -7,17 +8,47 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::list::SeenBy;
+use super::edit;
+use super::list::{SeenBy, Test};
 use crate::Outcome;
 use crate::cargo::cargo;
-use crate::{dynamodb, place};
+use crate::verify::FEATURES;
+use crate::{dynamodb, place, versitygw};
 
-/// The crates whose tests are to see the sabotages of the protocol, and their features.
-const PROTOCOL: (&[&str], &str) =
-    (&["simulation", "ledger", "ingest", "compactor"], "ledger/embedded,ledger/conformance,lake/conformance");
+/// The binaries of tests that need a server.
+const DYNAMODB: &str = "dynamodb";
+const S3: &str = "s3";
 
-/// The same of those of the ledger on DynamoDB.
-const ON_DYNAMODB: (&[&str], &str) = (&["ledger"], "ledger/embedded,ledger/conformance,ledger/dynamodb");
+/// The tests of the simulation, the quickest to see most first.
+const SIMULATION: [Test; 4] = [
+    of_histories("every_scenario_ends_well"),
+    of_histories("random_histories_hold"),
+    of_histories("whatever_goes_wrong_at_any_call_heals"),
+    of_histories("a_sample_of_interleavings_holds"),
+];
+
+/// What else is to see the protocol broken.
+const REST: [&str; 12] = [
+    "--workspace",
+    "--lib",
+    "--test",
+    "recovery",
+    "--test",
+    "upkeep",
+    "--test",
+    "opening",
+    "--test",
+    "overtaken",
+    "--test",
+    "invocation",
+];
+
+/// The tests of the Delta log. With the command line, which has no library, what they stand on has the features of all tests.
+pub const LAKE: [&str; 5] = ["--package", "lake", "--package", "lithify", "--lib"];
+
+const fn of_histories(name: &'static str) -> Test {
+    Test { binary: &["--workspace", "--test", "histories"], name, file: "tests/simulation/tests/histories.rs" }
+}
 
 /// What stands for the name of a test that ended its binary.
 pub const A_TEST_THAT_DIED: &str = "a test that died";
@@ -28,6 +59,16 @@ const BINARY_TIME_MAX: Duration = Duration::from_secs(600);
 /// Tests, and what they need.
 pub struct Tests {
     seen_by: SeenBy,
+    building: Cell<Duration>,
+}
+
+/// What is run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// One test.
+    One(Test),
+    /// All of the binaries that these words choose.
+    All(&'static [&'static str]),
 }
 
 /// Which tests of a stage are run.
@@ -38,8 +79,8 @@ pub enum Chosen<'a> {
     Alone(&'a str),
 }
 
-impl Chosen<'_> {
-    fn words(&self) -> Vec<&str> {
+impl<'a> Chosen<'a> {
+    fn words(&self) -> Vec<&'a str> {
         match self {
             Self::AllBut([]) => Vec::new(),
             Self::AllBut(names) => {
@@ -52,7 +93,7 @@ impl Chosen<'_> {
 }
 
 /// How tests ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All passed.
     Passed,
@@ -81,54 +122,77 @@ enum Heard {
 impl Tests {
     /// Those that are to see this kind of sabotage.
     pub fn of(seen_by: SeenBy) -> Self {
-        Self { seen_by }
+        Self { seen_by, building: Cell::default() }
     }
 
-    /// What is run one after the other: the quickest to see anything first.
-    pub fn stages(&self) -> &'static [&'static [&'static str]] {
-        match self.seen_by {
-            SeenBy::Protocol => &[&["--test", "histories"], &[]],
-            SeenBy::DynamoDb => &[&["--test", "dynamodb"]],
-        }
+    /// What is run one after the other for a sabotage that this test is expected to see: that one, the quickest to see anything, then all.
+    pub fn stages(&self, expected: Option<Test>) -> Vec<Stage> {
+        let (quick, all): (&[Test], &[&[&str]]) = match self.seen_by {
+            SeenBy::Protocol => (&SIMULATION, &[&REST]),
+            SeenBy::Ledger => (&[], &[&["--workspace", "--test", DYNAMODB], &["--workspace", "--lib"]]),
+            SeenBy::Log => (&[], &[&LAKE, &["--workspace", "--test", S3]]),
+        };
+        let others = quick.iter().copied().filter(|test| Some(*test) != expected);
+        let alone = expected.into_iter().chain(others).map(Stage::One);
+        alone.chain(all.iter().map(|binaries| Stage::All(binaries))).collect()
     }
 
-    /// Builds and runs a stage, or of it what is chosen.
+    /// How long building took since this was last asked.
+    pub fn built_for(&self) -> Duration {
+        self.building.take()
+    }
+
+    /// Builds and runs a stage, or of it what is chosen, in the turn of a sabotage or as it is.
     ///
     /// # Errors
     /// When cargo, or the server that they need, cannot be started.
-    pub fn run(&self, checkout: &Path, stage: &[&str], chosen: &Chosen) -> Outcome<Ending> {
-        let mut build = self.command(checkout, stage)?;
+    pub fn run(&self, checkout: &Path, stage: Stage, chosen: &Chosen, sabotage: Option<&str>) -> Outcome<Ending> {
+        let (binary, words) = match (stage, chosen) {
+            (Stage::All(binary), chosen) => (binary, chosen.words()),
+            // One alone, unless it is left out.
+            (Stage::One(test), Chosen::AllBut(names)) if names.iter().any(|name| name == test.name) => {
+                return Ok(Ending::Passed);
+            }
+            (Stage::One(test), _) => (test.binary, Chosen::Alone(test.name).words()),
+        };
+        let began = Instant::now();
+        let mut build = self.command(checkout, binary)?;
         let built = build.arg("--no-run").stdout(Stdio::null()).stderr(Stdio::piped()).output();
         let built = built.map_err(|error| format!("cannot start cargo: {error}"))?;
+        self.building.set(self.building.get() + began.elapsed());
         if !built.status.success() {
             eprintln!("{}", String::from_utf8_lossy(&built.stderr));
             return Ok(Ending::DoesNotCompile);
         }
-        let mut command = self.command(checkout, stage)?;
-        command.args(chosen.words());
-        // It ends with this value.
-        let server = match self.seen_by {
-            SeenBy::Protocol => None,
-            SeenBy::DynamoDb => Some(dynamodb::start()?),
-        };
-        if let Some(server) = &server {
-            command.env(dynamodb::VARIABLE, &server.endpoint);
+        let mut command = self.command(checkout, binary)?;
+        command.args(words).envs(sabotage.map(|name| (edit::VARIABLE, name)));
+        // They end with these values.
+        let (mut ledger, mut s3) = (None, None);
+        if binary.contains(&DYNAMODB) {
+            command.env(dynamodb::VARIABLE, &ledger.insert(dynamodb::start()?).endpoint);
+        }
+        if binary.contains(&S3) {
+            command.env(versitygw::VARIABLE, &s3.insert(versitygw::Server::start()?).endpoint);
         }
         watch(&mut command, BINARY_TIME_MAX)
     }
 
-    fn command(&self, checkout: &Path, stage: &[&str]) -> Outcome<Command> {
-        let (crates, features) = match self.seen_by {
-            SeenBy::Protocol => PROTOCOL,
-            SeenBy::DynamoDb => ON_DYNAMODB,
-        };
-        let mut command = cargo(&["test", "--features", features])?;
-        command.args(crates.iter().flat_map(|name| ["-p", name])).args(stage);
+    fn command(&self, checkout: &Path, binary: &[&str]) -> Outcome<Command> {
+        let mut command = cargo(&["test", "--features", &features(binary)])?;
+        command.args(binary);
         // Its own folder: artifacts of another checkout's crates of the same names must not be taken for these.
         command.current_dir(checkout).env("CARGO_TARGET_DIR", place::target()?.join("sabotage/target"));
-        command.env_remove("LITHIFY_S3").env_remove(dynamodb::VARIABLE);
+        command.env_remove(edit::VARIABLE).env_remove(versitygw::VARIABLE).env_remove(dynamodb::VARIABLE);
         Ok(command)
     }
+}
+
+/// The features for these binaries: those of all tests, so that what they stand on is built once, or those of one crate.
+fn features(binary: &[&str]) -> String {
+    let of_all = FEATURES.split(',').filter(|feature| {
+        binary.contains(&"--workspace") || feature.split('/').next().is_some_and(|name| binary.contains(&name))
+    });
+    of_all.collect::<Vec<_>>().join(",")
 }
 
 /// Runs tests until one fails, or one binary of them has taken so long.
@@ -204,6 +268,23 @@ mod tests {
         let began = Instant::now();
         assert_eq!(watched(&hangs), Ending::OutOfTime { binary: "tests/slow.rs".to_owned() });
         assert!(began.elapsed() < Duration::from_secs(15), "what it ran was ended");
+    }
+
+    #[test]
+    fn what_is_expected_comes_first_and_all_at_the_end() {
+        let own = Test { binary: &["--lib"], name: "a::b", file: "a.rs" };
+        let tests = Tests::of(SeenBy::Protocol);
+        let quick = SIMULATION.map(Stage::One);
+        assert_eq!(tests.stages(None), [&quick[..], &[Stage::All(&REST)]].concat());
+        assert_eq!(tests.stages(Some(own)), [&[Stage::One(own)], &quick[..], &[Stage::All(&REST)]].concat());
+        let third = [quick[2], quick[0], quick[1], quick[3], Stage::All(&REST)];
+        assert_eq!(tests.stages(Some(SIMULATION[2])), third);
+    }
+
+    #[test]
+    fn one_crate_has_its_own_features() {
+        assert_eq!(features(&["--workspace", "--lib"]), FEATURES);
+        assert_eq!(features(&LAKE), "lake/conformance,lake/s3,lithify/aws");
     }
 
     #[test]

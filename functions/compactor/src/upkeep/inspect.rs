@@ -83,6 +83,7 @@ async fn look(wanted: Wanted, file: LiveFile) -> Result<(LiveFile, Result<RunInp
         Ok(TableRun::Run(run)) => Ok(*run),
         Ok(TableRun::Unfit(reason)) => Err(reason),
         Err(RunsError::Store(error)) => return Err(error.into()),
+        Err(RunsError::Damaged { reason, .. }) => Err(format!("it cannot be read: {reason}")),
         Err(error) => Err(error.to_string()),
     };
     Ok((file, run))

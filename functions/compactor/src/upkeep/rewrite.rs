@@ -114,7 +114,12 @@ impl Compactor {
                         RunsError::Stopped => Ok(Rewrite::Stopped),
                         error => Err(CompactError::Upkeep {
                             table: self.settings.table_address.clone(),
-                            reason: error.to_string(),
+                            reason: match error {
+                                RunsError::Damaged { address, reason } => {
+                                    format!("its file {address} cannot be read ({reason})")
+                                }
+                                error => error.to_string(),
+                            },
                         }),
                     });
                 }

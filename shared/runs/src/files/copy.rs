@@ -14,7 +14,8 @@ use parquet::schema::types::SchemaDescriptor;
 use store::{RandomRead, StoreError};
 
 use super::facts::{RowGroupFacts, row_group_facts};
-use crate::error::RunsError;
+use super::footer;
+use crate::error::{RunsError, unbroken};
 
 /// How much of a column chunk is read at once when it is copied.
 const READ_BYTES: usize = 1 << 20;
@@ -96,10 +97,11 @@ pub(crate) struct CopySource {
 impl CopySource {
     /// Reads the footer and page index of a file.
     pub(crate) fn open(address: &str, object: Arc<dyn RandomRead>) -> Result<Self, RunsError> {
-        let metadata = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .parse_and_finish(&Chunks::of_pages(Arc::clone(&object)))
-            .map_err(failed(address))?;
+        let metadata = unbroken(address, || {
+            let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+            reader.parse_and_finish(&Chunks::of_pages(Arc::clone(&object))).map_err(failed(address))
+        })?;
+        footer::check(address, object.size(), &metadata)?;
         Ok(Self { address: address.to_owned(), object, metadata })
     }
 

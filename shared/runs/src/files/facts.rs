@@ -32,27 +32,32 @@ pub(crate) fn row_group_facts(metadata: &ParquetMetaData) -> Vec<RowGroupFacts> 
             RowGroupFacts {
                 rows: unsigned(facts.num_rows()),
                 bytes: unsigned(facts.compressed_size()),
-                row_bytes: columns().map(|(_, chunk)| row_bytes(chunk)).sum(),
-                page_bytes: columns().map(|(i, chunk)| page_bytes(chunk, pages_of(group, i))).sum(),
+                row_bytes: columns().map(|(_, chunk)| row_bytes(chunk)).fold(0, u64::saturating_add),
+                page_bytes: columns()
+                    .map(|(i, chunk)| page_bytes(chunk, pages_of(group, i)))
+                    .fold(0, u64::saturating_add),
             }
         })
         .collect()
 }
 
-/// The values of a column chunk in memory, with offsets and validity.
+/// The values of a column chunk in memory, with offsets and validity. A footer may say anything.
 fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     use parquet::basic::Type;
     let values = unsigned(chunk.num_values());
     match chunk.column_type() {
         Type::BOOLEAN => values,
-        Type::INT32 | Type::FLOAT => values * 5,
-        Type::INT64 | Type::DOUBLE => values * 9,
-        Type::INT96 => values * 13,
+        Type::INT32 | Type::FLOAT => values.saturating_mul(5),
+        Type::INT64 | Type::DOUBLE => values.saturating_mul(9),
+        Type::INT96 => values.saturating_mul(13),
         Type::BYTE_ARRAY => {
             let text = chunk.unencoded_byte_array_data_bytes().unwrap_or_else(|| chunk.uncompressed_size());
-            values * 5 + unsigned(text)
+            values.saturating_mul(5).saturating_add(unsigned(text))
         }
-        Type::FIXED_LEN_BYTE_ARRAY => values * (u64::try_from(chunk.column_descr().type_length()).unwrap_or(16) + 1),
+        Type::FIXED_LEN_BYTE_ARRAY => {
+            let length = u64::try_from(chunk.column_descr().type_length()).unwrap_or(16);
+            values.saturating_mul(length + 1)
+        }
     }
 }
 
@@ -64,7 +69,7 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
         return 2 * plain;
     }
     let dictionary = match chunk.dictionary_page_offset() {
-        Some(start) => unsigned(chunk.data_page_offset() - start),
+        Some(start) => unsigned(chunk.data_page_offset().saturating_sub(start)),
         None => 0,
     };
     // A dictionary compresses about as the chunk does.
@@ -74,7 +79,7 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
         _ => (encoded.saturating_add(plain), DECOMPRESSOR_BYTES as u64),
     };
     let page = held / (pages.max(1) as u64);
-    2 * page + 2 * dictionary_plain + decompressor
+    page.saturating_add(dictionary_plain).saturating_mul(2).saturating_add(decompressor)
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -2,6 +2,8 @@
 
 mod copy;
 mod facts;
+mod footer;
+mod nesting;
 mod pages;
 mod properties;
 mod read;
@@ -15,6 +17,8 @@ mod writer;
 pub(crate) use copy::{Chunks, CopySource};
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
+pub(crate) use footer::check as check_footer;
+pub(crate) use nesting::check as check_nesting;
 pub(crate) use pages::FileGroups;
 pub(crate) use properties::ORDER;
 pub use properties::WriteSettings;

@@ -8,7 +8,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use store::RandomRead;
 
 use super::copy::Chunks;
-use crate::error::RunsError;
+use super::{footer, nesting};
+use crate::error::{RunsError, unbroken};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -23,14 +24,26 @@ pub fn read_columns(
     object: Arc<dyn RandomRead>,
     columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, RunsError>> + use<>, RunsError> {
-    let damaged = RunsError::damaged(address);
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(Chunks::of_pages(object), options);
-    let builder = builder.map_err(&damaged)?;
-    let roots = builder.schema().fields().iter().enumerate();
-    let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(&damaged)?;
+    let mut reader = unbroken(address, || {
+        let damaged = RunsError::damaged(address);
+        nesting::check(address, object.as_ref())?;
+        let bytes = object.size();
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(Chunks::of_pages(object), options);
+        let builder = builder.map_err(&damaged)?;
+        footer::check(address, bytes, builder.metadata())?;
+        let roots = builder.schema().fields().iter().enumerate();
+        let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(&damaged)
+    })?;
     let address = address.to_owned();
-    Ok(reader.map(move |batch| batch.map_err(RunsError::damaged(&address))))
+    let mut next = move || unbroken(&address, || reader.next().transpose().map_err(RunsError::damaged(&address)));
+    // After an error nothing more is read.
+    let mut is_over = false;
+    Ok(std::iter::from_fn(move || {
+        let batch = if is_over { None } else { next().transpose() };
+        is_over = !matches!(batch, Some(Ok(_)));
+        batch
+    }))
 }

@@ -9,8 +9,8 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::adapt::{Adapted, Adapter};
 use super::{Job, Rescued, RunInput, lock};
-use crate::error::RunsError;
-use crate::files::{Chunks, FileGroups};
+use crate::error::{RunsError, unbroken};
+use crate::files::{Chunks, FileGroups, check_footer};
 use crate::order::{Keys, Order};
 
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
@@ -29,15 +29,23 @@ pub(super) fn rows_at_once(columns: u64) -> usize {
 
 /// How many rows of a run are read at once for a table with so many columns.
 fn batch_rows(run: &RunInput, columns: u64) -> usize {
-    let bytes: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
+    let bytes = row_bytes(run);
     let row_bytes = (bytes / run.rows.max(1)).max(1);
     let least = (BATCH_BYTES_MAX / row_bytes).clamp(1, BATCH_ROWS_MIN);
     let rows = usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1);
     rows.min(rows_at_once(columns))
 }
 
+/// All rows in memory, in bytes, about.
+fn row_bytes(run: &RunInput) -> u64 {
+    run.row_groups.iter().map(|group| group.row_bytes).fold(0, u64::saturating_add)
+}
+
 /// What the footer says of one column in one row group, in memory, and what the reader of a column holds beside its page, in bytes, about.
 const COLUMN_BYTES: u64 = 600;
+
+/// More than any machine has, and so little that thousands of them can be added: a footer may say anything.
+const READER_BYTES_MAX: u64 = 1 << 50;
 
 /// What a reader of a run holds for a table with so many columns, in bytes, about: the footer, pages and dictionaries, the batch as read and as
 /// adapted, its keys.
@@ -45,9 +53,8 @@ pub(super) fn reader_bytes(run: &RunInput, columns: u64) -> u64 {
     let own_columns = run.schema.flattened_fields().len() as u64;
     let footer = own_columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
     let pages = run.row_groups.iter().map(|group| group.page_bytes).max().unwrap_or(0);
-    let rows: u64 = run.row_groups.iter().map(|group| group.row_bytes).sum();
-    let batch = (rows / run.rows.max(1)).max(64).saturating_mul(batch_rows(run, columns) as u64);
-    footer + pages + 3 * batch
+    let batch = (row_bytes(run) / run.rows.max(1)).max(64).saturating_mul(batch_rows(run, columns) as u64);
+    footer.saturating_add(pages).saturating_add(batch.saturating_mul(3)).min(READER_BYTES_MAX)
 }
 
 /// An open run. Its rows are handed out batch by batch.
@@ -62,21 +69,24 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn open(run: &RunInput, job: &Job<'_>) -> Result<Self, RunsError> {
-        let damaged = RunsError::damaged(&run.address);
-        let chunks = Chunks::of_pages(job.open(&run.address)?);
-        let options = ArrowReaderOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_column_index_policy(PageIndexPolicy::Skip)
-            .with_offset_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(|error| damaged(error.to_string()))?;
-        let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
-        let fields = Some(metadata.schema().fields());
-        let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
-        let columns = columns.map_err(|error| damaged(error.to_string()))?;
-        let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
-        let reader =
-            ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, batch_rows(run, job.columns), None)
-                .map_err(|error| damaged(error.to_string()))?;
+        let object = job.open(&run.address)?;
+        let (adapter, reader) = unbroken(&run.address, || {
+            let damaged = RunsError::damaged(&run.address);
+            let (bytes, chunks) = (object.size(), Chunks::of_pages(object));
+            let options = ArrowReaderOptions::new()
+                .with_skip_arrow_metadata(true)
+                .with_column_index_policy(PageIndexPolicy::Skip)
+                .with_offset_index_policy(PageIndexPolicy::Optional);
+            let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(&damaged)?;
+            check_footer(&run.address, bytes, metadata.metadata())?;
+            let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
+            let fields = Some(metadata.schema().fields());
+            let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
+            let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
+            let (columns, rows) = (columns.map_err(&damaged)?, batch_rows(run, job.columns));
+            let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, rows, None);
+            Ok((adapter, reader.map_err(&damaged)?))
+        })?;
         Ok(Self {
             address: run.address.clone(),
             reader,
@@ -89,8 +99,10 @@ impl Input {
     /// The next rows in the target's columns; `None` after the last, when as many were read as the manifest says.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, RunsError> {
         let damaged = RunsError::damaged(&self.address);
-        for batch in self.reader.by_ref() {
-            let batch = batch.map_err(|error| damaged(error.to_string()))?;
+        let reader = &mut self.reader;
+        while let Some(batch) =
+            unbroken(&self.address, || reader.next().transpose().map_err(RunsError::damaged(&self.address)))?
+        {
             let rows = batch.num_rows() as u64;
             if rows == 0 {
                 continue;

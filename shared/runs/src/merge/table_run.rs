@@ -16,8 +16,8 @@ use parquet::file::metadata::PageIndexPolicy;
 use store::RandomRead;
 
 use super::RunInput;
-use crate::error::RunsError;
-use crate::files::{Chunks, ORDER, row_group_facts};
+use crate::error::{RunsError, unbroken};
+use crate::files::{Chunks, ORDER, check_footer, check_nesting, row_group_facts};
 use crate::order::Order;
 
 /// What a file of a table is to a merge.
@@ -41,7 +41,18 @@ pub fn table_run(
     order: &Order,
     sorted_as: &[String],
 ) -> Result<TableRun, RunsError> {
+    unbroken(path, || looked_at(path, object, columns, order, sorted_as))
+}
+
+fn looked_at(
+    path: &str,
+    object: Arc<dyn RandomRead>,
+    columns: &Schema,
+    order: &Order,
+    sorted_as: &[String],
+) -> Result<TableRun, RunsError> {
     let damaged = RunsError::damaged(path);
+    check_nesting(path, object.as_ref())?;
     let bytes = object.size();
     let chunks = Chunks::of_pages(object);
     let options = ArrowReaderOptions::new()
@@ -49,6 +60,7 @@ pub fn table_run(
         .with_column_index_policy(PageIndexPolicy::Skip)
         .with_offset_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(|error| damaged(error.to_string()))?;
+    check_footer(path, bytes, metadata.metadata())?;
     if let Some(reason) = unfit(metadata.schema().fields(), columns.fields(), "") {
         return Ok(TableRun::Unfit(reason));
     }

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 
 use drops::Timestamp;
 use lake::{Commit, CommitOutcome, DeltaLake, Lake, LakeError};
@@ -16,7 +15,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::Value;
 
-use super::table::{named, with_log};
+use super::table::{let_readers_break_off, named, with_log};
 
 /// The checkpoint's version.
 const VERSION: u64 = 2;
@@ -24,21 +23,8 @@ const VERSION: u64 = 2;
 /// An application id that commits upon it.
 const OURS: &str = "lithify/fuzz";
 
-/// Where Parquet's reader breaks off, the error counts that comes of it: libFuzzer would end at once.
-fn let_parquet_break_off() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !panic.location().is_some_and(|at| at.file().contains("/parquet-")) {
-                before(panic);
-            }
-        }));
-    });
-}
-
 pub(super) fn check(bytes: &[u8]) -> bool {
-    let_parquet_break_off();
+    let_readers_break_off();
     with_log(async |table| read(table, bytes).await)
 }
 

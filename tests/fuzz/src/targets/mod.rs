@@ -4,6 +4,7 @@ mod checkpoint;
 mod compressed;
 mod csv;
 mod event;
+mod foreign;
 mod hints;
 mod json;
 mod key;
@@ -86,7 +87,7 @@ const EVENT_WORDS: &[&str] = &[
 ];
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "json", check: json::check, words: JSON_WORDS, tries: 500 },
     Target {
         name: "csv",
@@ -210,6 +211,24 @@ pub const TARGETS: [Target; 12] = [
             "\x7f",
             "-1",
             "\n",
+        ],
+        tries: 300,
+    },
+    Target {
+        name: "foreign",
+        check: foreign::check,
+        words: &[
+            "PAR1",
+            "lithify.order",
+            "element",
+            "\0\0\0\0",
+            "\x7f",
+            "\u{7ff}",
+            "\x15",
+            "\x16",
+            "\x19",
+            "\x1c",
+            "\x01",
         ],
         tries: 300,
     },

@@ -1,5 +1,6 @@
-//! Logs whose listings cost by the name: what is known saves looking, and nothing is overlooked for it.
+//! Logs whose listings cost by the name: what is known saves looking, and nothing is overlooked for it. Whoever writes to one may sleep in between.
 
+use std::fmt;
 use std::sync::Mutex;
 
 use super::*;
@@ -10,6 +11,16 @@ use crate::files::{Names, Stamp};
 struct Remote {
     files: LocalLog,
     asked: Arc<Mutex<Vec<String>>>,
+    before_put: Mutex<Option<Meanwhile>>,
+}
+
+/// What others do meanwhile.
+struct Meanwhile(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
 }
 
 impl Remote {
@@ -52,6 +63,10 @@ impl LogFiles for Remote {
     }
 
     fn put_if_absent(&self, name: &str, body: &[u8]) -> io::Result<Put> {
+        let before = self.before_put.lock().expect("no panic").take();
+        if let Some(Meanwhile(others)) = before {
+            others();
+        }
         self.files.put_if_absent(name, body)
     }
 
@@ -76,8 +91,14 @@ type Asked = Arc<Mutex<Vec<String>>>;
 
 /// A handle that knows nothing yet, and what it asks.
 fn remote(folder: &Folder) -> (DeltaLake, Asked) {
+    remote_with(folder, None)
+}
+
+/// The same, with what others do before its first put.
+fn remote_with(folder: &Folder, before_put: Option<Meanwhile>) -> (DeltaLake, Asked) {
     let asked = Asked::default();
-    let files = Box::new(Remote { files: LocalLog::new(folder.table()), asked: asked.clone() });
+    let (files, before_put) = (LocalLog::new(folder.table()), Mutex::new(before_put));
+    let files = Box::new(Remote { files, asked: asked.clone(), before_put });
     (DeltaLake { log: Arc::new(Log { table: "remote".to_owned(), files, known: Mutex::new(None) }) }, asked)
 }
 
@@ -189,4 +210,27 @@ async fn a_hint_that_is_wrong_costs_a_listing_and_nothing_else() {
         assert_eq!((head.version, head.txns["lithify/p"]), (7, 7), "{hint}");
         assert!(take(&asked).iter().filter(|asked| asked.starts_with("list")).count() <= 2, "{hint}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_who_slept_until_the_log_was_cleaned_up_beyond_it_is_no_commit() {
+    let (folder, others) = table(3).await;
+    let log = folder.log("");
+    let meanwhile = Meanwhile(Box::new(move || {
+        for version in 3..=6 {
+            let made = commit("lithify/p", version, None, vec![file(&format!("{version}"), 1)]);
+            assert_eq!(others.log.commit(version, &made).expect("a commit"), CommitOutcome::Landed);
+        }
+        others.log.checkpoint(6).expect("a checkpoint");
+        for version in 0..=6 {
+            fs::remove_file(log.join(commit_name(version))).expect("removed");
+        }
+    }));
+    let (lake, _) = remote_with(&folder, Some(meanwhile));
+    let late = commit("lithify/late", 50, None, vec![file("late", 1)]);
+    assert_eq!(lake.commit(3, &late).await.expect("a commit"), CommitOutcome::Taken);
+    // Nothing of it is left for whoever reads the log from its version on.
+    assert!(!folder.log(&commit_name(3)).exists());
+    assert_eq!(version(&lake).await, Some(6));
+    assert!(lake.live_files().await.expect("files").iter().all(|file| file.path != "late"));
 }

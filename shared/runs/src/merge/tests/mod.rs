@@ -1,5 +1,6 @@
 mod again;
 mod changed;
 mod faults;
+mod lying;
 mod model;
 mod union;
