@@ -9,6 +9,7 @@ One LocalStack serves all tests, which go on side by side in time: what they wai
 
 import contextlib
 import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -43,9 +44,10 @@ VARIABLES = {
     "log_filter": "info,ingest=debug,compactor=debug",
     "pipelines": {
         name: {"source": f"s3://vendor-drops/{name}/", "table": f"s3://lake/tables/{name}", "longest_delay": "1s"}
-        for name in ("orders", "killed", "deadly", "steady", "small")
+        for name in ("orders", "killed", "deadly", "steady", "small", "replaced")
     },
 }
+VARIABLES["pipelines"]["replaced"]["overwrites"] = "ingest"
 
 
 def wait_until(what, seconds, check, every=0.5):
@@ -283,7 +285,7 @@ class OnLocalStack(unittest.TestCase):
 
         world.put("steady", "bad.json.gz", gzip.compress(lines("steady", "bad"))[:-6] + b"broken")
         world.put("steady", "bad-line.json", b'{"pipeline":"steady","drop":"bad-line","row":0}\n{"row":\n{"pipeline":"steady","drop":"bad-line","row":1}\n')
-        good = [f"good-{n}.json" for n in range(20)]
+        good = [spaced := "by another name.json", *(f"good-{n}.json" for n in range(19))]
         for name in good:
             world.put("steady", name, lines("steady", name))
         wait_until("the good rows", 240, lambda: world.count("steady") >= 20 * ROWS + 2, every=3)
@@ -294,13 +296,19 @@ class OnLocalStack(unittest.TestCase):
             [[file.rsplit("/", 1)[1], fate, *map(int, counts)] for file, fate, *counts in fates],
             [["bad-line.json", "ingested", 3, 2, 1], ["bad.json.gz", "quarantined", 0, 0, 0]],
         )
+        # Told by its encoded key as well, as EventBridge may: that is claimed in vain, and is no drop that is gone.
+        told = {"key": "steady/by%20another%20name.json", "size": len(lines("steady", spaced)), "etag": hashlib.md5(lines("steady", spaced)).hexdigest()}
+        event = {"detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": {"name": "vendor-drops"}, "object": told}}
+        world.sqs.send_message(QueueUrl=world.made["queues"]["queue"], MessageBody=json.dumps(event))
+        wait_until("the claim on the encoded key", 120, lambda: world.claim("steady", "by%20another%20name.json"))
         # One that is gone before it is read: acknowledged, and told from what is at work.
         record = {"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T00:00:00.000Z", "eventSource": "aws:s3"}
         record["s3"] = {"bucket": {"name": "vendor-drops"}, "object": {"key": "steady/gone.json", "size": 7, "eTag": "d41d8cd98f00b204e9800998ecf8427e"}}
         world.sqs.send_message(QueueUrl=world.made["queues"]["queue"], MessageBody=json.dumps({"Records": [record]}))
         wait_until("the word that a drop is gone", 120, lambda: status()["drops_gone"] == 1, every=3)
         world.reconcile("steady")
-        self.assertEqual([status()[what] for what in ("drops_quarantined", "drops_unfinished", "drops_not_asked_for")], [1, 0, 0])
+        found = [status()[what] for what in ("drops_quarantined", "drops_gone", "drops_unfinished", "drops_not_asked_for")]
+        self.assertEqual(found, [1, 1, 0, 0])
 
     def test_3_what_cannot_be_understood_goes_to_the_dead_letters_and_back_by_redrive(self):
         world = self.world
@@ -393,14 +401,38 @@ class OnLocalStack(unittest.TestCase):
         world, names = self.world, [f"beside-{n:03d}.json" for n in range(60)]
         # What is looked at again is asked for, and the answer names a version, which is no part of what the drop is known by.
         world.s3.put_bucket_versioning(Bucket="vendor-drops", VersioningConfiguration={"Status": "Enabled"})
+        # What stands for a folder is empty; content under such a name is a drop, for the functions and for a run.
+        world.put("steady", "beside-folder/", b"")
+        names.append("beside-content/")
         for name in names:
             world.put("steady", name, lines("steady", name))
         done = world.lithify("run", "s3://vendor-drops/steady/", "s3://lake/tables/steady", "--name", "steady", "--json")
         self.assertIn(done.returncode, (0, 3), done.stderr)
+        self.assertEqual(json.loads(done.stdout)["pipelines"][0]["skipped_by_extension"].get("(folder)"), 1, done.stdout)
         query = "SELECT _source_file, count(*), count(DISTINCT _source_row) FROM rows WHERE _source_file LIKE '%beside-%' GROUP BY _source_file"
         rows = wait_until("every drop", 240, lambda: len(found := world.ask("steady", query)) == len(names) and found, every=3)
         self.assertEqual({(int(count), int(distinct)) for _, count, distinct in rows}, {(ROWS, ROWS)})
         world.reconcile("steady")
+
+    def test_9_a_run_knows_drops_by_their_versions_where_the_functions_do(self):
+        world, names = self.world, [f"replaced-{n:02d}.json" for n in range(40)]
+        world.s3.put_bucket_versioning(Bucket="vendor-drops", VersioningConfiguration={"Status": "Enabled"})
+        for turn in range(2):
+            for name in names:
+                world.put("replaced", name, lines("replaced", name, turn=turn))
+        run = ("run", "s3://vendor-drops/replaced/", "s3://lake/tables/replaced", "--name", "replaced", "--json")
+        refused = world.lithify(*run)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("--overwrites ingest", json.loads(refused.stdout)["pipelines"][0]["failure"]["error"])
+        done = world.lithify(*run, "--overwrites", "ingest")
+        self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
+        query = "SELECT _source_file, _source_version, count(*), count(DISTINCT _source_row) FROM rows GROUP BY _source_file, _source_version"
+        rows = wait_until("every version", 240, lambda: len(found := world.ask("replaced", query)) >= 2 * len(names) and found, every=3)
+        self.assertEqual(len(rows), 2 * len(names), "a version is there by two names")
+        self.assertEqual({(int(count), int(distinct)) for _, _, count, distinct in rows}, {(ROWS, ROWS)})
+        known = json.loads(world.lithify(*run, "--overwrites", "ingest").stdout)["pipelines"][0]["tally"]
+        self.assertEqual((known["drops_known"], known["drops_ingested"]), (len(names), 0), "of each key one version is current")
+        world.reconcile("replaced")
 
 
 class Trickle(threading.Thread):

@@ -33,11 +33,11 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("upload_part", &["s3:PutObject"]),
 ];
 
-/// What only the command line asks: whole ledgers are read for reports, and one is made for tests; `status` looks for versions.
+/// What only the command line asks: whole ledgers are read for reports, and one is made for tests; `status` looks for versions, `run` lists them.
 const NO_FUNCTION: [&str; 3] = ["scan", "create_table", "list_object_versions"];
 
 /// What does so.
-const NO_FUNCTION_ASKS: [&str; 4] = [".batches(", ".count_claims(", "create_table(", ".is_gone("];
+const NO_FUNCTION_ASKS: [&str; 5] = [".batches(", ".count_claims(", "create_table(", ".is_gone(", ".with_versions("];
 
 /// What an SDK's client is called, as a variable or as a field.
 const CLIENTS: [&str; 4] = ["client", "s3", "sqs", "dynamodb"];

@@ -96,12 +96,15 @@ pub struct RunArgs {
     /// The files' compression; told by name, then by the first bytes, if not given.
     #[arg(long, help_heading = "Reading", value_parser = OneOf(&["none", "gzip", "zstd"]))]
     pub compression: Option<String>,
-    /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'. They win over what is seen.
+    /// Types of columns, e.g. 'price double, customer.zip string, tags array<string>'; may be given again. They win over what is seen.
     #[arg(long, help_heading = "Reading", value_name = "TYPES")]
-    pub schema_hints: Option<String>,
+    pub schema_hints: Option<Vec<String>>,
     /// How long ago a file must have been modified before it is read [default: 2s]. A run that ends waits at most 30s for it.
     #[arg(long, help_heading = "Reading", value_name = "DURATION")]
     pub settle_time: Option<String>,
+    /// What is done with an object on S3 that was put over another: ignored and counted, or ingested as a drop of its own [default: ignore].
+    #[arg(long, help_heading = "Reading", value_parser = OneOf(&["ignore", "ingest"]))]
+    pub overwrites: Option<String>,
 
     /// Sort rows by these columns. Without either order they lie by source file and row. Not with --z-order-by.
     #[arg(long, help_heading = "Table", value_name = "COLUMNS", value_delimiter = ',')]
@@ -273,13 +276,14 @@ mod tests {
 
     #[test]
     fn reads_every_flag_as_it_was_written() {
-        let line = "lithify run s t --name n --format jsn --compression gzip --cluster-by a,b --partition-columns c \
+        let line = "lithify run s t --name n --format jsn --compression gzip --overwrites ingest --cluster-by a,b --partition-columns c \
                     --target-file-size 1GiB --longest-delay 1m --settle-time 0s --append-existing --memory 1GiB --workers 4 \
                     --watch --every 5m --quiet";
         let run = run(line);
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         assert_eq!([text(&run.source), text(&run.table), text(&run.name)], ["s", "t", "n"]);
-        assert_eq!([text(&run.format), text(&run.compression)], ["jsn", "gzip"], "judged later, with everything else");
+        let read = [text(&run.format), text(&run.compression), text(&run.overwrites)];
+        assert_eq!(read, ["jsn", "gzip", "ingest"], "judged later, with everything else");
         assert_eq!(run.cluster_by, Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(run.partition_columns, Some(vec!["c".to_owned()]));
         assert_eq!(

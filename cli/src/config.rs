@@ -203,7 +203,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         table: by_flag("TABLE", &args.table),
         format: by_flag("--format", &args.format),
         compression: by_flag("--compression", &args.compression),
-        schema_hints: by_flag("--schema-hints", &args.schema_hints),
+        schema_hints: by_flag("--schema-hints", &args.schema_hints.as_ref().map(|hints| hints.join(", "))),
         cluster_by: by_flag("--cluster-by", &args.cluster_by),
         z_order_by: by_flag("--z-order-by", &args.z_order_by),
         partition_columns: by_flag("--partition-columns", &args.partition_columns),
@@ -211,7 +211,7 @@ fn pipeline_flags(args: &RunArgs) -> RawPipeline {
         longest_delay: by_flag("--longest-delay", &args.longest_delay),
         settle_time: by_flag("--settle-time", &args.settle_time),
         append_existing: args.append_existing.then(|| Given::by_flag("--append-existing", true)),
-        overwrites: None,
+        overwrites: by_flag("--overwrites", &args.overwrites),
         unread: Vec::new(),
     }
 }

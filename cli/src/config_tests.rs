@@ -112,3 +112,20 @@ fn looks_through_links() {
         assert!(matches!(look_at(unknown), Place::Unknown(_)), "{unknown}: {:?}", look_at(unknown));
     }
 }
+
+/// A pipeline that the functions opened with versions must be run with them, by a file and by flags.
+#[test]
+fn what_is_done_with_overwrites_can_be_said_by_a_flag() {
+    let (folder, args) = place("[[pipeline]]\nsource = 'drops'\ntable = 't'\noverwrites = 'ignore'\n");
+    let overwrites = |word: &str| Some(word.to_owned());
+    assert!(settings(&RunArgs { overwrites: overwrites("ignore"), ..args }).is_ok());
+    let at = |below: &str| folder.path().join(below).to_str().map(str::to_owned);
+    let flags =
+        |word| RunArgs { source: at("drops"), table: at("t"), overwrites: overwrites(word), ..RunArgs::default() };
+    for (word, begins) in
+        [("ingest", "--overwrites: 'ingest' is for sources on S3"), ("keep", "--overwrites: 'keep' is")]
+    {
+        let found = errors(&flags(word));
+        assert!(found.len() == 1 && found[0].starts_with(begins), "{found:?}");
+    }
+}

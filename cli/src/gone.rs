@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use drops::notification::decode_key;
 use drops::{BatchId, DropId, PipelineName};
 use futures::StreamExt;
-use ledger::{EmbeddedLedger, LedgerError};
+use ledger::{EmbeddedLedger, Ledger, LedgerError};
 #[cfg(feature = "aws")]
 use {ledger::DynamoLedger, store::S3Source};
 
@@ -35,6 +36,8 @@ pub(crate) enum Trail {
 pub(crate) struct Gone {
     /// How many have no object any more.
     pub(crate) drops: u64,
+    /// How many are no drops: names under which there never was an object that is not claimed by its own key.
+    pub(crate) names: u64,
     /// How many were not asked for, or their source did not tell.
     pub(crate) untold: u64,
 }
@@ -110,14 +113,30 @@ pub(crate) async fn gone(
     }
     let unheld = unheld(books, name, sealings).await?;
     let asked = unheld.len().min(trail.asked_max());
-    let mut told = Gone { drops: 0, untold: (unheld.len() - asked) as u64 };
-    let questions = unheld.iter().take(asked).map(|drop| trail.is_gone(source, drop));
+    let (mut untold, mut gone) = ((unheld.len() - asked) as u64, Vec::new());
+    let questions = unheld.iter().take(asked).map(|drop| async move { (drop, trail.is_gone(source, drop).await) });
     let mut answers = futures::stream::iter(questions).buffer_unordered(ASKED_AT_ONCE);
-    while let Some(answer) = answers.next().await {
-        told.drops += u64::from(answer == Some(true));
-        told.untold += u64::from(answer.is_none());
+    while let Some((drop, is_gone)) = answers.next().await {
+        match is_gone {
+            Some(true) => gone.push(drop),
+            Some(false) => {}
+            None => untold += 1,
+        }
     }
-    Ok(told)
+    let names = claimed_in_vain(books.ledger, &gone).await?;
+    Ok(Gone { drops: gone.len() as u64 - names, names, untold })
+}
+
+/// How many of these are no drops. EventBridge tells no encoded key from another, so `ingest` claims the one that was told, and where there is no
+/// such object the decoded one: that is the drop, and its own claim stands.
+async fn claimed_in_vain(ledger: &dyn Ledger, gone: &[&DropId]) -> Result<u64, Failure> {
+    let in_buckets = gone.iter().filter(|drop| !drop.bucket.is_empty());
+    let decoded = in_buckets.filter_map(|drop| {
+        let key = decode_key(&drop.key).ok().filter(|key| *key != drop.key)?;
+        Some(DropId { key, ..(*drop).clone() })
+    });
+    let claims = ledger.claims(&decoded.collect::<Vec<_>>()).await.map_err(of_ledger)?;
+    Ok(claims.iter().flatten().count() as u64)
 }
 
 /// The drops of a pipeline that were claimed and that no sealed batch holds.
@@ -140,4 +159,41 @@ async fn unheld(books: Books<'_>, name: &PipelineName, sealings: &Sealings) -> R
         unheld.extend(of_batch.iter().map(|(drop, _)| drop).filter(|drop| !is_held(drop)).cloned());
     }
     Ok(unheld)
+}
+
+#[cfg(test)]
+mod tests {
+    use drops::Timestamp;
+    use ledger::{Claim, Expected};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_was_claimed_in_vain_is_no_drop_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = EmbeddedLedger::open(&folder.path().join("ledger.db"), "l".to_owned()).unwrap();
+        let id = |bucket: &str, key: &str, version: Option<&str>| DropId {
+            pipeline: "p".parse().unwrap(),
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: version.map(str::to_owned),
+        };
+        let claimed = [id("b", "a b.json", None), id("b", "c+d.json", Some("v1")), id("", "a b.json", None)];
+        let (batch, at) = (BatchId::from_parts(1, 1), Timestamp(1));
+        let claim = Claim { batch, holder: "h".to_owned(), at, etag: String::new(), aborted: 0, aborted_alone: 0 };
+        ledger.claim(&claimed.map(|id| (id, Expected::Absent, claim.clone()))).await.unwrap();
+        for (gone, in_vain) in [
+            (id("b", "a%20b.json", None), 1),
+            (id("b", "a+b.json", None), 1),
+            (id("b", "c%2Bd.json", Some("v1")), 1),
+            // Another version, another object, a key that is none encoded, and a file, whose name is never encoded.
+            (id("b", "c%2Bd.json", Some("v2")), 0),
+            (id("b", "a%20c.json", None), 0),
+            (id("b", "a%2.json", None), 0),
+            (id("b", "a b.json", None), 0),
+            (id("", "a%20b.json", None), 0),
+        ] {
+            assert_eq!(claimed_in_vain(&ledger, &[&gone]).await.unwrap(), in_vain, "{gone}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ Examples:
     lithify run drops/ tables/orders
 
   Gzip files whose names do not say so, rows sorted by two columns, the type of one column given:
-    lithify run drops/ orders/ --compression gzip --cluster-by day,id --schema-hints 'zip long'
+    lithify run drops/ orders/ --compression gzip --cluster-by day,id --schema-hints 'zip string'
 
   Go on with each file that arrives, commit at least every minute, list the source again every ten:
     lithify run drops/ tables/orders --watch --longest-delay 1m --every 10m

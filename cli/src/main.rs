@@ -17,12 +17,18 @@ mod run;
 mod status;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Cli, Command};
 
+/// How long a thread for blocking work waits for more. The allocator keeps some megabytes for each thread that there is, and reading a log of fifty
+/// commits begins fifty.
+const IDLE_THREAD: Duration = Duration::from_millis(200);
+
 fn main() -> ExitCode {
     let Cli { json, command } = args::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_keep_alive(IDLE_THREAD).build() {
         Ok(runtime) => runtime,
         Err(e) => {
             let failure =

@@ -74,7 +74,7 @@ fn rows(files: &[LiveFile]) -> Option<u64> {
 /// What tells of a pipeline.
 #[derive(Clone, Copy)]
 pub(crate) struct Books<'a> {
-    ledger: &'a dyn Ledger,
+    pub(crate) ledger: &'a dyn Ledger,
     /// The same ledger, asked for the drops of its batches.
     pub(crate) trail: &'a Trail,
     pub(crate) state: &'a dyn Store,
@@ -123,9 +123,10 @@ async fn pipeline(
         }
     }
     let held = status.drops_committed + status.drops_staged + status.drops_quarantined;
-    let unheld = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
+    let mut unheld = ledger.count_claims(name).await.map_err(of_ledger)?.saturating_sub(held);
     if unheld > 0 {
         let gone = gone(books, name, &status.source, &sealings).await?;
+        unheld = unheld.saturating_sub(gone.names);
         (status.drops_gone, status.drops_not_asked_for) = (gone.drops.min(unheld), gone.untold);
     }
     status.drops_unfinished = unheld - status.drops_gone;

@@ -79,6 +79,56 @@ fn a_very_wide_file() {
 }
 
 #[test]
+fn very_many_columns_after_many_narrow_rows() {
+    const COLUMNS: i64 = 1_900;
+    const ROWS: i64 = 600_000;
+    let place = Place::new("memory-wide-late");
+    let mut out = BufWriter::new(File::create(place.source().join("a.json")).unwrap());
+    for row in 0..ROWS {
+        // More bytes than the sample for the first schema has, and few values.
+        writeln!(out, "{{\"id\":{row}{:110}}}", "").unwrap();
+    }
+    out.into_inner().unwrap();
+    let late: Vec<String> = (0..COLUMNS).map(|column| format!("\"c{column}\":{column}")).collect();
+    fs::write(place.source().join("b.json"), format!("{{{}}}\n", late.join(","))).unwrap();
+    within(&place, 256, &[]).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), sum(id)::BIGINT, sum(c1899)::BIGINT FROM rows";
+    assert_eq!(counts(&place, sql), [ROWS + 1, ROWS * (ROWS - 1) / 2, COLUMNS - 1]);
+}
+
+#[test]
+fn fifty_small_files_of_very_many_columns_become_one() {
+    const COLUMNS: usize = 1_900;
+    const ROWS: i64 = 100;
+    let place = Place::new("memory-wide-upkeep");
+    let mut random = Random::of(56, &[]);
+    let mut sum = 0;
+    for run in 0..50 {
+        let mut out = BufWriter::new(File::create(place.source().join(format!("{run:02}.json"))).unwrap());
+        for _ in 0..ROWS {
+            for column in 0..COLUMNS {
+                let value = random.below(1_000_000_000) as i64;
+                sum += if column == COLUMNS - 1 { value } else { 0 };
+                // Half of them texts.
+                let quote = if column % 2 == 0 { "\"" } else { "" };
+                let text = if column % 2 == 0 { "text " } else { "" };
+                write!(out, "{}\"c{column}\":{quote}{text}{value}{quote}", if column == 0 { '{' } else { ',' })
+                    .unwrap();
+            }
+            out.write_all(b"}\n").unwrap();
+        }
+        out.into_inner().unwrap();
+        within(&place, 256, &["--z-order-by", "c1,c3"]).expect(&[exit::FINAL]);
+    }
+    assert_eq!(counts(&place, "SELECT count(*), sum(c1899)::BIGINT FROM rows"), [50 * ROWS, sum]);
+    let status = place.lithify(&["status", place.table().to_str().unwrap(), "--json"]).expect(&[exit::FINAL]).json();
+    assert!(
+        status["table"]["files"]["files"].as_u64().is_some_and(|files| files < 5),
+        "small files were merged: {status}"
+    );
+}
+
+#[test]
 fn large_records_of_many_columns_in_a_cluster_order() {
     const COLUMNS: usize = 1_900;
     const ROWS: i64 = 200;

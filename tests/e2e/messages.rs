@@ -196,7 +196,7 @@ fn columns_that_do_not_fit_leave_nothing_behind() {
     let place = Place::new("columns");
     end_to_end::drops::put(&place.source(), "a.json", b"{\"id\":1,\"o\":{\"x\":1},\"t\":\"b\"}\n");
     for (flags, told) in [
-        (["--partition-columns", "o"], "struct<x: long>"),
+        (["--partition-columns", "o"], "struct<x: bigint>"),
         (["--partition-columns", "nothing"], "no such column"),
         (["--cluster-by", "nothing"], "no such column"),
     ] {

@@ -1,7 +1,9 @@
 //! `lithify reconcile` on tables that are right, and on tables that were damaged in one way each: the auditor must see every one.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use end_to_end::drops::Drops;
 use end_to_end::place::{self, Place};
@@ -44,7 +46,7 @@ fn table_of_three_commits(name: &str) -> Place {
 fn a_quarantine_that_was_removed_is_missed() {
     let place = table_of_three_commits("no-quarantine");
     verdict(&place, exit::FINAL);
-    std::fs::remove_dir_all(place.state().join("quarantine")).unwrap();
+    fs::remove_dir_all(place.state().join("quarantine")).unwrap();
     let verdict = verdict(&place, exit::FAILED);
     let findings = verdict["findings"].as_array().unwrap();
     assert_eq!(findings.len(), 3, "one for each batch: {verdict}");
@@ -95,4 +97,30 @@ fn tamper(how: &str, table: &Path) {
     let script = end_to_end::checkout().join("tests/tamper.py");
     let output = Command::new(place::python()).arg(script).arg(how).arg(table).output().unwrap();
     assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn staged_rows_whose_file_is_gone_are_missed() {
+    let place = Place::new("no-staged-run");
+    Drops::new(&place.source(), 11).add(30);
+    let staged = || {
+        let ended = place.lithify(&["status", place.table().to_str().unwrap(), "--json"]);
+        ended.code == Some(exit::FINAL) && ended.json()["pipelines"][0]["drops_staged"].as_u64() > Some(0)
+    };
+    let watch = place.start(&["--watch", "--every", "1h", "--longest-delay", "1h"]);
+    watch.kill_when(|life| staged() || life > Duration::from_secs(60));
+    let counts = verdict(&place, exit::FINAL)["counts"].clone();
+    assert!(counts["staged"].as_u64() > Some(0), "{counts}");
+    let runs: Vec<_> =
+        fs::read_dir(place.state().join("staging/default")).unwrap().map(|run| run.unwrap().path()).collect();
+    assert!(!runs.is_empty());
+    fs::remove_file(&runs[0]).unwrap();
+    let verdict = verdict(&place, exit::FAILED);
+    let findings = verdict["findings"].as_array().unwrap();
+    let what = findings.iter().map(|finding| finding["what"].as_str().unwrap()).collect::<Vec<_>>();
+    assert!(
+        what.iter().any(|what| what.contains(" rows of it wait in ") && what.ends_with("is not there")),
+        "{verdict}"
+    );
+    assert!(findings.iter().all(|finding| finding["invariant"] == "I-1"), "{verdict}");
 }

@@ -6,6 +6,7 @@
 //! * [`fuzz`]: libFuzzer over what reads strangers' bytes
 //! * [`sim`]: the simulation; [`sabotage`]: whether it and the other tests see the protocol broken
 //! * [`bench`]: Lithify beside its peers
+//! * [`release`]: the command line as it is handed out
 //! * [`cargo`], [`tools`], [`python`], [`dynamodb`], [`versitygw`]: what these stand on: one target folder, a check of what
 //!   the machine has, Python environments that hold exactly what their files of requirements say, a DynamoDB and an S3 for tests
 //!
@@ -23,6 +24,7 @@ mod functions;
 mod fuzz;
 mod place;
 mod python;
+mod release;
 mod sabotage;
 mod sim;
 mod summary;
@@ -50,6 +52,7 @@ usage: cargo xtask COMMAND
   bench ingest         Lithify beside its peers on 100,000 micro-files; --files N, --repeat N, --all
   bench million        Lithify alone on 1,000,000 micro-files
   bench lambda         the functions: requests, size, start, memory, drops per second; --quick
+  release              the command line as it is handed out, with S3 (feature aws): an archive with completions, and its SHA-256
 
 Compiled code, Python environments, DynamoDB Local and generated drops go to the user's cache folder ($XDG_CACHE_HOME/lithify, or
 ~/.cache/lithify); CARGO_TARGET_DIR moves the compiled code elsewhere.";
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         },
         ["sabotage", rest @ ..] => sabotage::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["release"] => release::run(),
         _ => {
             eprintln!("error: `{}` is not a command\n\n{COMMANDS}", words.join(" "));
             return ExitCode::from(2);

@@ -17,6 +17,7 @@ pub struct Counts {
     rows: AtomicU64,
     quarantined: AtomicU64,
     staged_drops: AtomicU64,
+    merged_rows: AtomicU64,
     phase: RwLock<&'static str>,
 }
 
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub quarantined: u64,
     /// Drops that are staged and not yet committed.
     pub staged_drops: u64,
+    /// Rows that were merged into files since the phase began.
+    pub merged_rows: u64,
     /// What is being done, in a word or two; empty before the first.
     pub phase: &'static str,
 }
@@ -112,8 +115,14 @@ impl Counts {
         self.staged_drops.store(drops, Relaxed);
     }
 
+    /// Counts rows that were merged into files.
+    pub fn merged(&self, rows: u64) {
+        self.merged_rows.fetch_add(rows, Relaxed);
+    }
+
     /// Says what is being done now, in a word or two: `reading`, `committing`, `waiting for files`.
     pub fn set_phase(&self, phase: &'static str) {
+        self.merged_rows.store(0, Relaxed);
         *self.phase.write().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
@@ -130,6 +139,7 @@ impl Counts {
             found_bytes: self.found_bytes.load(Relaxed).max(done_bytes),
             quarantined: self.quarantined.load(Relaxed),
             staged_drops: self.staged_drops.load(Relaxed),
+            merged_rows: self.merged_rows.load(Relaxed),
             phase: *self.phase.read().unwrap_or_else(PoisonError::into_inner),
         }
     }

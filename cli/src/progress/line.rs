@@ -99,6 +99,7 @@ pub(super) fn bar_text(counts: &Snapshot, speed: Speed, columns: usize) -> Strin
         drops => number(drops),
     };
     let others = [
+        merged_text(counts),
         format!(", {rate}/s"),
         left_text(counts, speed),
         format!(", {}", count(counts.rows, "row", "rows")),
@@ -121,7 +122,16 @@ fn width(text: &str) -> usize {
 }
 
 fn rest_text(counts: &Snapshot) -> String {
-    quarantined_text(counts) + &staged_text(counts)
+    quarantined_text(counts) + &staged_text(counts) + &merged_text(counts)
+}
+
+/// What moves while a commit or an upkeep writes files.
+fn merged_text(counts: &Snapshot) -> String {
+    if counts.merged_rows > 0 {
+        format!(", {} merged", count(counts.merged_rows, "row", "rows"))
+    } else {
+        String::new()
+    }
 }
 
 fn quarantined_text(counts: &Snapshot) -> String {
@@ -191,6 +201,9 @@ mod tests {
         assert!(listing.contains("1,234 of 5,678+ drops") && listing.ends_with(", ? left"), "{listing}");
         let more = text(&Snapshot { quarantined: 3, staged_drops: 1_000, ..some() }, speed);
         assert!(more.contains("MB/s), 3 quarantined, 1,000 staged, 8 s left"), "{more}");
+        let merging = Snapshot { phase: "committing", merged_rows: 4_000, ..some() };
+        assert!(text(&merging, speed).contains("MB/s), 4,000 rows merged, 8 s left"), "{}", text(&merging, speed));
+        assert!(bar_text(&merging, speed, 50).starts_with("committing: 1,234 of 5,678, 4,000 rows merged"));
     }
 
     #[test]

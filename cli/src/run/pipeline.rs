@@ -13,7 +13,7 @@ use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestSettings, LeftOut, Schemas};
 use runs::data_schema;
 use runtime::Clock;
-use runtime::settings::Pipeline;
+use runtime::settings::{Overwrites, Pipeline};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -141,7 +141,7 @@ impl PipelineRun {
                 merge_memory: budget.merge,
                 checkpoint_interval: CHECKPOINT_INTERVAL,
                 append_existing: settings.append_existing,
-                identity_holds_version: false,
+                identity_holds_version: settings.overwrites == Overwrites::Ingest,
                 coming: Coming::Hinted(first_columns(&settings.schema_hints, &[])),
                 commit_bytes: u64::MAX,
                 lease: LOCAL_LEASE,
@@ -149,6 +149,8 @@ impl PipelineRun {
                 upkeep: UpkeepSettings::default(),
             },
         );
+        let merging = counts.clone();
+        let compactor = compactor.telling(Arc::new(move |rows| merging.merged(rows)));
         let run = Self {
             workers,
             ingest,

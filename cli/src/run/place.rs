@@ -154,9 +154,7 @@ impl Places {
     pub(super) async fn source(&mut self, pipeline: &Pipeline) -> Result<SourcePlace, RunError> {
         match &pipeline.source {
             #[cfg(feature = "aws")]
-            address if address.starts_with(S3) => {
-                Ok(SourcePlace::Bucket(self.remote.source(address, &pipeline.name).await?))
-            }
+            address if address.starts_with(S3) => Ok(SourcePlace::Bucket(self.remote.source(pipeline).await?)),
             _ => SourcePlace::local(pipeline, &self.excluded),
         }
     }

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client as S3Client;
-use drops::{DropId, DroppedObject, PipelineName, is_hidden_or_temporary};
+use drops::{DropId, DroppedObject, PipelineName, is_folder_marker, is_hidden_or_temporary};
 use lake::{DeltaLake, Lake, S3Config, S3Credentials, S3Key};
 use ledger::{ClaimAge, DynamoLedger, Holder, Invocation, LedgerError};
 use runtime::aws::Clients;
-use runtime::settings::{S3Address, ledger_table};
+use runtime::settings::{Overwrites, Pipeline, S3Address, ledger_table};
 use store::{ListError, Listed, ListedObject, S3Listing, S3Source, S3Store, Skipped, Source, Store};
 use tokio::runtime::Handle;
 
@@ -85,12 +85,13 @@ impl Remote {
         })
     }
 
-    pub(super) async fn source(&mut self, address: &str, pipeline: &PipelineName) -> Result<Bucket, RunError> {
+    pub(super) async fn source(&mut self, pipeline: &Pipeline) -> Result<Bucket, RunError> {
         let client = self.clients().await?.s3;
-        let address =
-            S3Address::source(address).map_err(|reason| RunError::Folder { folder: address.into(), reason })?;
+        let refused = |reason| RunError::Folder { folder: pipeline.source.as_str().into(), reason };
+        let address = S3Address::source(&pipeline.source).map_err(refused)?;
         let reader = Arc::new(S3Source::new(client.clone(), OBJECTS_AHEAD, BYTES_AHEAD));
-        Ok(Bucket { client, address, pipeline: pipeline.clone(), reader, handle: Handle::current() })
+        let (pipeline, holds_version) = (pipeline.name.clone(), pipeline.overwrites == Overwrites::Ingest);
+        Ok(Bucket { client, address, pipeline, holds_version, reader, handle: Handle::current() })
     }
 }
 
@@ -175,6 +176,8 @@ pub(crate) struct Bucket {
     client: S3Client,
     address: S3Address,
     pipeline: PipelineName,
+    /// Whether an object's version is part of its drop's identity.
+    holds_version: bool,
     reader: Arc<S3Source>,
     handle: Handle,
 }
@@ -188,9 +191,10 @@ impl Bucket {
         self.address.to_string()
     }
 
-    /// Everything under the prefix, in the order of the keys' bytes.
+    /// Everything under the prefix, in the order of the keys' bytes. Of each key the version that is current.
     pub(super) fn list(&self) -> impl Iterator<Item = Result<Listed, ListError>> + '_ {
         let listing = S3Listing::new(self.client.clone(), &self.address.bucket, &self.address.path);
+        let listing = if self.holds_version { listing.with_versions() } else { listing };
         Pages { bucket: self, listing: Some(listing), page: VecDeque::new() }
     }
 
@@ -198,26 +202,30 @@ impl Bucket {
     pub(super) fn list_at(&self, keys: Vec<String>) -> impl Iterator<Item = Result<Listed, ListError>> + '_ {
         keys.into_iter().filter_map(|key| {
             let place = format!("s3://{}/{key}", self.address.bucket);
-            let id = self.id(key);
-            match self.handle.block_on(self.reader.head(&id)) {
-                // A drop is known by its key, whatever version it has: as the listing of everything names it, and the functions do.
-                Ok(object) => Some(Ok(Listed::Object(DroppedObject { id, ..object? }))),
+            match self.handle.block_on(self.reader.head(&self.id(key, None))) {
+                Ok(object) => {
+                    let DroppedObject { id, etag, size, modified, .. } = object?;
+                    let DropId { key, version, .. } = id;
+                    Some(Ok(self.listed(ListedObject { key, size, etag, modified, version })))
+                }
                 Err(e) => Some(Err(ListError { place, reason: e.to_string() })),
             }
         })
     }
 
-    fn id(&self, key: String) -> DropId {
-        DropId { pipeline: self.pipeline.clone(), bucket: self.address.bucket.clone(), key, version: None }
+    fn id(&self, key: String, version: Option<String>) -> DropId {
+        DropId { pipeline: self.pipeline.clone(), bucket: self.address.bucket.clone(), key, version }
     }
 
     fn listed(&self, object: ListedObject) -> Listed {
         let below = object.key.strip_prefix(&self.address.path).unwrap_or(&object.key);
-        if below.is_empty() || below.ends_with('/') || is_hidden_or_temporary(below) {
+        if is_folder_marker(&object.key, object.size) || is_hidden_or_temporary(below) {
             return Listed::Skipped(Skipped::HiddenOrTemporary(object.key));
         }
-        let ListedObject { key, size, etag, modified } = object;
-        Listed::Object(DroppedObject { id: self.id(key), etag, size, modified, read_at: None })
+        let ListedObject { key, size, etag, modified, version } = object;
+        // A drop is known as the functions know it: by its key, whatever version it has, or by its version, and by its etag where it has none.
+        let version = self.holds_version.then(|| version.unwrap_or_else(|| etag.clone()));
+        Listed::Object(DroppedObject { id: self.id(key, version), etag, size, modified, read_at: None })
     }
 }
 

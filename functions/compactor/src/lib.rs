@@ -187,6 +187,8 @@ pub struct Compactor {
     warnings: Warnings,
     /// Commits that landed and could not be settled.
     landed: Mutex<Vec<CommitReport>>,
+    /// Is told of rows as they are merged into files.
+    merged: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 /// When to commit what is staged.
@@ -242,7 +244,13 @@ pub enum Outcome {
 impl Compactor {
     /// Puts the parts together.
     pub fn new(parts: Parts, settings: CompactorSettings) -> Self {
-        Self { parts, settings, warnings: Warnings::default(), landed: Mutex::default() }
+        Self { parts, settings, warnings: Warnings::default(), landed: Mutex::default(), merged: Arc::new(|_| {}) }
+    }
+
+    /// Whoever shows progress is told how many rows were merged into files since it was last told.
+    #[must_use]
+    pub fn telling(self, merged: Arc<dyn Fn(u64) + Send + Sync>) -> Self {
+        Self { merged, ..self }
     }
 
     /// The application id of this pipeline's `txn`s.

@@ -116,7 +116,7 @@ impl Compactor {
             table: self.parts.table_store.clone(),
             runtime: Handle::current(),
         };
-        let (settings, until) = (self.settings.clone(), until.clone());
+        let (settings, until, merged) = (self.settings.clone(), until.clone(), self.merged.clone());
         // Another try of the same intent writes other files: the name is made anew each time.
         let attempt = self.parts.entropy.batch_id(self.parts.clock.now());
         let merging = tokio::task::spawn_blocking(move || {
@@ -134,7 +134,10 @@ impl Compactor {
                 file_name: &file_name,
                 scratch_name: &scratch_name,
             };
-            let mut go_on = |_| if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let mut go_on = |rows| {
+                merged(rows);
+                if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             runs::merge(inputs, &stores, &target, &mut go_on)
         });
         let failed = |reason| CompactError::Merge { pipeline: self.settings.pipeline.clone(), reason };

@@ -74,9 +74,9 @@ pub enum NotOpened {
     },
     /// What tells drops apart cannot change: drops that were ingested would be others.
     #[error(
-        "pipeline {pipeline} of table {table} {} overwritten objects since it was made, and the settings say the opposite (overwrites); \
-         that cannot change: set it back, or ingest into a new table (lithify run always ignores overwritten objects)",
-        if *fixed { "ingests" } else { "ignores" }
+        "pipeline {pipeline} of table {table} {word}s overwritten objects since it was made, and the settings say the opposite; that cannot \
+         change: set overwrites = \"{word}\" again (lithify run: --overwrites {word}), or ingest into a new table",
+        word = if *fixed { "ingest" } else { "ignore" }
     )]
     OtherIdentity {
         /// The pipeline.

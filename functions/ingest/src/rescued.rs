@@ -2,7 +2,7 @@
 
 use decode::hints::setting;
 use decode::infer::Conflict;
-use decode::limits::MAX_COLUMN_NAME_BYTES;
+use decode::limits::{MAX_COLUMN_NAME_BYTES, MAX_COLUMN_NESTING};
 use decode::names::ROW_COLUMNS;
 use decode::rows::{Misfit, MisfitCause, NoColumn};
 use decode::schema::{Type, type_name};
@@ -75,15 +75,18 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
             format!("a column's name has at most {MAX_COLUMN_NAME_BYTES} bytes"),
             "read them from _rescued_data, or have the field renamed".to_owned(),
         ),
-        // Within another field: that one can be kept whole.
-        NoColumn::Limit if column.contains('.') => (
-            "the table has as many columns as it may, or the field nests deeper than a column may".to_owned(),
-            "read them from _rescued_data, or ingest into a new table with a parent hinted as string".to_owned(),
+        NoColumn::Nesting => (
+            format!("a column nests no deeper than {MAX_COLUMN_NESTING} levels, elements of lists counted"),
+            in_place(column),
         ),
-        NoColumn::Limit => {
-            ("the table has as many columns as it may".to_owned(), "read them from _rescued_data".to_owned())
-        }
+        NoColumn::Limit => ("the table has as many columns as it may".to_owned(), in_place(column)),
     }
+}
+
+/// What can be done where no further column is made: within another field, that one can be kept whole.
+fn in_place(column: &str) -> String {
+    let whole = if column.contains('.') { ", or ingest into a new table with a parent hinted as string" } else { "" };
+    format!("read them from _rescued_data{whole}")
 }
 
 /// The hints with which a column would hold a value that it does not: for a real in a column of integers there are two.
@@ -119,7 +122,7 @@ mod tests {
         let real = conflict(real, "x.json").remedy;
         assert!(real.contains("schema_hints = \"n double\", or with schema_hints = \"n string\""), "{real}");
         let list = Type::List(Box::new(Type::Long)).to_arrow();
-        assert!(told(MisfitCause::Type(Type::Other(list))).reason.contains("columns of type array<long>"));
+        assert!(told(MisfitCause::Type(Type::Other(list))).reason.contains("columns of type array<bigint>"));
         let empty = told(MisfitCause::Empty);
         assert!(empty.reason.contains("as in x.json, cannot be a partition's value"), "{empty:?}");
         assert!(told(MisfitCause::Twice).reason.contains("stands twice"));
@@ -135,5 +138,10 @@ mod tests {
             conflict(misfit("_Source_Row", MisfitCause::NoColumn(NoColumn::Taken("_source_row".to_owned()))), "x");
         assert!(own.reason.contains("every table has a column _source_row of its own"), "{own:?}");
         assert!(told(MisfitCause::NoColumn(NoColumn::Limit)).reason.contains("as many columns as it may"));
+        let deep = told(MisfitCause::NoColumn(NoColumn::Nesting));
+        assert!(
+            deep.reason.contains("no deeper than 30 levels") && deep.remedy.contains("hinted as string"),
+            "{deep:?}"
+        );
     }
 }

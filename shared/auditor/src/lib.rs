@@ -1,6 +1,6 @@
 //! The one definition of correct: ledger, log, manifests and rows held against the invariants of ARCHITECTURE.md.
 //!
-//! [`audit`] is the flow: history (the table's pipelines, their batches, what these quarantined), holdings, commits, rows, accounts. It reads everything and writes nothing. What it finds is a
+//! [`audit`] is the flow: history (the table's pipelines, their batches, what these quarantined), holdings, commits, staged runs, rows, accounts. It reads everything and writes nothing. What it finds is a
 //! [`Finding`] each, named by its invariant; an empty list is the verdict that nothing was lost and nothing doubled. The simulation, the
 //! end-to-end tests and `lithify reconcile` all ask here.
 //!
@@ -13,6 +13,7 @@ mod holdings;
 mod pipelines;
 mod quarantine;
 mod rows;
+mod staged;
 mod verdict;
 
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub struct Subject {
     pub lake: Arc<dyn Lake>,
     /// The audit table's log.
     pub audit: Arc<dyn Lake>,
-    /// Manifests and intents.
+    /// Manifests, intents and staged runs.
     pub state: Arc<dyn Store>,
     /// The table's files.
     pub table_store: Arc<dyn Store>,
@@ -91,6 +92,7 @@ async fn look(subject: &Subject, acknowledged: &[DropId]) -> Result<Verdict, Aud
     let history = History::read(subject, &mut verdict).await?;
     let holdings = Holdings::of(&history, acknowledged, &mut verdict);
     commits::check(subject, &history, &mut verdict).await?;
+    staged::check(subject, &history, &mut verdict).await?;
     rows::check(subject, &holdings, &mut verdict).await?;
     accounts::check(subject, &history, &mut verdict).await?;
     Ok(verdict)

@@ -111,14 +111,14 @@ impl fmt::Display for Type {
     }
 }
 
-/// What Delta calls a type ("Schema Serialization Format" of its protocol); Arrow's own word where Delta has none.
+/// What SQL calls a type of Delta, as in schema hints; Arrow's own word where there is none.
 pub fn type_name(data_type: &DataType) -> String {
     let plain = match data_type {
         DataType::Boolean => "boolean",
-        DataType::Int8 => "byte",
-        DataType::Int16 => "short",
-        DataType::Int32 => "integer",
-        DataType::Int64 => "long",
+        DataType::Int8 => "tinyint",
+        DataType::Int16 => "smallint",
+        DataType::Int32 => "int",
+        DataType::Int64 => "bigint",
         DataType::Float32 => "float",
         DataType::Float64 => "double",
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
@@ -199,16 +199,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_have_the_names_that_delta_gives_them() {
+    fn types_have_the_names_that_sql_gives_them() {
         let long = || ArrowField::new("x", DataType::Int64, true);
         let entries = DataType::Struct(vec![ArrowField::new("key", DataType::Utf8, false), long()].into());
         let cases = [
             (
                 DataType::Struct(vec![long(), ArrowField::new("y", DataType::Utf8, true)].into()),
-                "struct<x: long, y: string>",
+                "struct<x: bigint, y: string>",
             ),
-            (DataType::List(Arc::new(list_element(DataType::Int32))), "array<integer>"),
-            (DataType::Map(Arc::new(ArrowField::new("entries", entries, false)), false), "map<string, long>"),
+            (DataType::List(Arc::new(list_element(DataType::Int32))), "array<int>"),
+            (DataType::Map(Arc::new(ArrowField::new("entries", entries, false)), false), "map<string, bigint>"),
             (DataType::Decimal128(10, 2), "decimal(10,2)"),
             (DataType::Decimal256(38, 0), "decimal(38,0)"),
             (DataType::FixedSizeBinary(16), "binary"),

@@ -10,5 +10,5 @@ mod time;
 pub use batch::BatchId;
 pub use drop::{DropId, DroppedObject};
 pub use pipeline::{InvalidPipelineName, PipelineName};
-pub use skip::is_hidden_or_temporary;
+pub use skip::{is_folder_marker, is_hidden_or_temporary};
 pub use time::Timestamp;

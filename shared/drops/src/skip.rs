@@ -9,9 +9,20 @@ pub fn is_hidden_or_temporary(key: &str) -> bool {
     key.split('/').any(hidden) || key.rsplit('/').next().is_some_and(temporary)
 }
 
+/// Whether an object is what stands for a folder: its key ends with `/`, and there is nothing in it. One with content is data.
+pub fn is_folder_marker(key: &str, size: u64) -> bool {
+    size == 0 && key.ends_with('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_marker_is_empty() {
+        assert!(is_folder_marker("a/", 0) && is_folder_marker("a/b/", 0));
+        assert!(!is_folder_marker("a/", 1) && !is_folder_marker("a", 0) && !is_folder_marker("", 0));
+    }
 
     #[test]
     fn tells_data_from_bystanders() {

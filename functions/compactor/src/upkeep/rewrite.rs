@@ -162,6 +162,7 @@ impl Compactor {
         let (schema, order, folder) = (file_columns(head), kept.order_within(), folder(head, group));
         let inputs: Vec<RunInput> = group.files.iter().map(|(_, run)| run.clone()).collect();
         let (settings, until, attempt) = (self.settings.clone(), until.clone(), attempt.to_owned());
+        let merged = self.merged.clone();
         let scratch = format!("{}{number}-", scratch_prefix(kept, &attempt));
         let merging = tokio::task::spawn_blocking(move || {
             let target = MergeTarget {
@@ -173,7 +174,10 @@ impl Compactor {
                 file_name: &|_, n| file_name(&folder, &attempt, number, n),
                 scratch_name: &|n| format!("{scratch}{n}.parquet"),
             };
-            let mut go_on = |_| if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let mut go_on = |rows| {
+                merged(rows);
+                if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             runs::merge(inputs, &stores, &target, &mut go_on).map(|merged| merged.files)
         });
         merging.await.unwrap_or_else(|error| {

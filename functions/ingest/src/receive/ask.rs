@@ -11,7 +11,7 @@ use std::time::Duration;
 use decode::format::{Format, Packing, Plan};
 use decode::inflate::{Buffers, tell};
 use drops::notification::Notification;
-use drops::{DropId, DroppedObject};
+use drops::{DropId, DroppedObject, is_folder_marker};
 use futures::StreamExt;
 use futures::future::{Either, FutureExt, select};
 use ledger::Expected;
@@ -109,6 +109,7 @@ impl Asker<'_> {
 
     async fn one(&self, arrival: &Arrival, asks_versions: bool, is_disputed: bool) -> Result<Known, Unfit> {
         let (mut object, mut asked) = self.meant(arrival, asks_versions, is_disputed).await?;
+        Self::is_data(&object)?;
         if self.large.is_some_and(|large| object.size >= large) {
             return Err(Fate::Large.into());
         }
@@ -178,8 +179,23 @@ impl Asker<'_> {
         match other {
             None => Ok((now?, true)),
             // Something was put over what was notified, or it was deleted.
-            Some(etag) => Ok((self.without_version(&object.id, etag).await?.ok_or(Fate::Missing)?, true)),
+            Some(etag) => Ok((self.without_version_by_either_key(&object.id, etag, arrival).await?, true)),
         }
+    }
+
+    /// As [`Self::without_version`], under the key that was chosen, else under the drop's other one.
+    async fn without_version_by_either_key(
+        &self,
+        id: &DropId,
+        etag: &str,
+        arrival: &Arrival,
+    ) -> Result<DroppedObject, Unfit> {
+        if let Some(found) = self.without_version(id, etag).await? {
+            return Ok(found);
+        }
+        let other = self.other_key(arrival).filter(|key| *key != id.key).ok_or(Fate::Missing)?;
+        let other = DropId { key: other.to_owned(), ..id.clone() };
+        Ok(self.without_version(&other, etag).await?.ok_or(Fate::Missing)?)
     }
 
     /// The object with this etag that has no version, as it was put before its bucket kept them or while that was suspended: S3 keeps it by the
@@ -233,7 +249,7 @@ impl Asker<'_> {
         let fits = |now: &DroppedObject| arrival.notification.etag.as_ref().is_some_and(|etag| *etag == now.etag);
         match other {
             Ok(now) if fits(&now) => return Ok(now),
-            Err(unfit) if unfit.fate != Fate::Missing => return Err(unfit),
+            Err(unfit) if !matches!(unfit.fate, Fate::Missing | Fate::Skipped) => return Err(unfit),
             _ => {}
         }
         match self.now(id, &versions).await {
@@ -252,6 +268,7 @@ impl Asker<'_> {
                 let Some(etag) = etag else { return Err(Fate::Missing.into()) };
                 return Ok(self.without_version(id, etag).await?.ok_or(Fate::Missing)?);
             };
+            Self::is_data(&object)?;
             object.id.version.get_or_insert_with(|| object.etag.clone());
             return Ok(object);
         }
@@ -259,10 +276,16 @@ impl Asker<'_> {
         for read_at in versions {
             let asked = DropId { version: read_at.clone(), ..id.clone() };
             if let Some(object) = self.heads.head(&asked).await? {
+                Self::is_data(&object)?;
                 return Ok(DroppedObject { id: id.clone(), read_at, ..object });
             }
         }
         Err(Fate::Missing.into())
+    }
+
+    /// What stands for a folder is no drop. That it is empty may be told by S3 alone.
+    fn is_data(object: &DroppedObject) -> Result<(), Fate> {
+        if is_folder_marker(&object.id.key, object.size) { Err(Fate::Skipped) } else { Ok(()) }
     }
 
     async fn tell(&self, object: &DroppedObject, packing: Packing) -> Result<Option<(Format, Packing)>, ReadError> {

@@ -35,7 +35,7 @@ pub(super) enum Fate {
     Duplicate,
     /// There is no such object (or version) any more.
     Missing,
-    /// Its first bytes tell no format of ours.
+    /// Its first bytes tell no format of ours, or it stands for a folder.
     Skipped,
     /// It is too large for this function: it goes to the other queue.
     Large,

@@ -14,7 +14,7 @@ use super::fields::FieldColumns;
 use super::fit_json::Record;
 use crate::hints::{ELEMENT, quoted};
 use crate::json::{self, Kind};
-use crate::limits::MAX_COLUMN_NAME_BYTES;
+use crate::limits::{MAX_COLUMN_NAME_BYTES, MAX_COLUMN_NESTING};
 use crate::schema::{Field, Type};
 
 /// How many columns are named. A hostile record can have hundreds of thousands.
@@ -61,7 +61,9 @@ pub enum NoColumn {
     Taken(String),
     /// The name is longer than a column's may be.
     LongName,
-    /// The table takes no further column, or none that nests so deep.
+    /// A column nests no deeper than [`MAX_COLUMN_NESTING`].
+    Nesting,
+    /// The table takes no further column.
     Limit,
 }
 
@@ -126,6 +128,11 @@ impl<'a> Path<'a> {
         above.map_or(0, |above| above.hash).hash(&mut hasher);
         name.hash(&mut hasher);
         Self { above, name, hash: hasher.finish() }
+    }
+
+    /// How many parts it has.
+    fn parts(&self) -> usize {
+        1 + self.above.map_or(0, Path::parts)
     }
 
     fn text(&self) -> String {
@@ -256,12 +263,12 @@ impl Walk<'_, '_> {
                             None => {
                                 let taken_by = columns.taken_by(meaning);
                                 let taken_by = taken_by.map(|name| Path::field(above, &name).text());
-                                MisfitCause::NoColumn(match why_no_column(record, value, taken_by) {
+                                MisfitCause::NoColumn(match why_no_column(record, value, &path, taken_by) {
                                     NoColumn::Limit if meaning.len() > MAX_COLUMN_NAME_BYTES => NoColumn::LongName,
                                     why => why,
                                 })
                             }
-                            column => cause_of(record, value, column),
+                            column => cause_of(record, value, column, &path),
                         };
                         (cause, record.nodes[value].raw(record.text))
                     });
@@ -276,7 +283,7 @@ impl Walk<'_, '_> {
         let record = self.record;
         let node = record.nodes[index];
         if misfits.next_if(|misfit| **misfit as usize == index).is_some() {
-            let first = || (cause_of(record, index, column), node.raw(record.text));
+            let first = || (cause_of(record, index, column, path), node.raw(record.text));
             return self.into.note(path, self.row, first);
         }
         match column {
@@ -300,10 +307,10 @@ impl Walk<'_, '_> {
     }
 }
 
-fn cause_of(record: Record<'_>, index: usize, column: Option<(&Column, &Type)>) -> MisfitCause {
+fn cause_of(record: Record<'_>, index: usize, column: Option<(&Column, &Type)>, path: &Path<'_>) -> MisfitCause {
     match column {
         // What is below a value without a column is not looked at.
-        None => MisfitCause::NoColumn(why_no_column(record, index, None)),
+        None => MisfitCause::NoColumn(why_no_column(record, index, path, None)),
         Some((Column::Text(texts), _)) if texts.never_empty && record.nodes[index].inner(record.text).is_empty() => {
             MisfitCause::Empty
         }
@@ -311,32 +318,32 @@ fn cause_of(record: Record<'_>, index: usize, column: Option<(&Column, &Type)>) 
     }
 }
 
-fn why_no_column(record: Record<'_>, index: usize, taken_by: Option<String>) -> NoColumn {
-    match taken_by {
-        Some(column) => NoColumn::Taken(column),
-        None if has_no_type(record, index) => NoColumn::NoType,
-        None => NoColumn::Limit,
+fn why_no_column(record: Record<'_>, index: usize, path: &Path<'_>, taken_by: Option<String>) -> NoColumn {
+    match (taken_by, parts_below(record, index)) {
+        (Some(column), _) => NoColumn::Taken(column),
+        (None, None) => NoColumn::NoType,
+        (None, Some(below)) if path.parts() + below > MAX_COLUMN_NESTING => NoColumn::Nesting,
+        (None, Some(_)) => NoColumn::Limit,
     }
 }
 
-/// Whether the value at node `index` holds nothing but nulls, lists and objects. It nests no deeper than a record may.
-fn has_no_type(record: Record<'_>, index: usize) -> bool {
+/// How many parts the longest path below the value at node `index` has that leads to a value with a type; none where there is nothing
+/// but nulls, lists and objects. It nests no deeper than a record may.
+fn parts_below(record: Record<'_>, index: usize) -> Option<usize> {
     let node = record.nodes[index];
     // Of an object's members every value stands behind its name.
     let behind = match node.kind {
-        Kind::Null => return true,
+        Kind::Null => return None,
         Kind::Array => 0,
         Kind::Object => 1,
-        _ => return false,
+        _ => return Some(0),
     };
-    let mut at = index + 1;
+    let (mut at, mut longest) = (index + 1, None);
     while at < node.next as usize {
-        if !has_no_type(record, at + behind) {
-            return false;
-        }
+        longest = longest.max(parts_below(record, at + behind).map(|below| below + 1));
         at = record.nodes[at + behind].next as usize;
     }
-    true
+    longest
 }
 
 /// Whether the object at node `index` has a member of the same name before this one.

@@ -53,7 +53,8 @@ pub(super) fn tell(
 }
 
 /// The shape of what is named `.jsonl` or the like: lines, however bad the first may be. The one exception costs no line: all of the
-/// content is well-formed JSON that no line holds by itself, so somebody named an array or pretty-printed documents like that.
+/// content is well-formed JSON that no line holds by itself, so somebody named an array or pretty-printed documents like that; or there
+/// is no end of a line as far as a record may go, and several records stand there.
 fn tell_named_lines(bytes: &[u8], ended: bool) -> Option<Shape> {
     let open = !ended && bytes.len() < MAX_OPEN_BYTES;
     let content = bytes.trim_ascii_start();
@@ -61,6 +62,11 @@ fn tell_named_lines(bytes: &[u8], ended: bool) -> Option<Shape> {
     let first_line = &content[..end.unwrap_or(content.len())];
     if end.is_none() && open {
         return None;
+    }
+    let near = &bytes[..bytes.len().min(MAX_OPEN_BYTES)];
+    let is_too_long = near.len() == MAX_OPEN_BYTES && memchr::memchr(b'\n', near.trim_ascii_start()).is_none();
+    if is_too_long && is_joined(near.trim_ascii_start()) {
+        return Some(Shape::Values(Values::default()));
     }
     let more = !content[first_line.len()..].trim_ascii().is_empty();
     let brackets = match first_line.first() {
@@ -108,6 +114,8 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
     let first_line = match memchr::memchr(b'\n', content) {
         Some(end) => &content[..end],
         None if ended => content,
+        None if enough && is_joined(content) => return Some(values),
+        None if is_joined(&content[..content.len().min(LOOK_AHEAD_BYTES)]) => return Some(values),
         None => return enough.then_some(Shape::Lines),
     };
     if is_whole_value(first_line) {
@@ -115,20 +123,22 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
     }
     match scan(content, ended) {
         Scan::Open if !enough => return None,
-        Scan::Whole { end, .. } => {
-            // Values that follow one another on one line are documents too; anything else there is a bad line.
-            let next = content[end..].trim_ascii_start().first();
-            let alone = end > first_line.len() || matches!(next, Some(b'{' | b'['));
-            if alone && is_well_formed(&content[..end]) {
-                return Some(values);
-            }
-        }
+        // Anything else on the first value's line is a bad line.
+        Scan::Whole { end, .. } if end > first_line.len() && is_well_formed(&content[..end]) => return Some(values),
+        Scan::Whole { .. } if is_joined(content) => return Some(values),
         _ => {}
     }
     if !ended && bytes.len() < LOOK_AHEAD_BYTES {
         return None;
     }
     Some(if has_object_line(bytes, ended) { Shape::Lines } else { values })
+}
+
+/// Whether the first value is well-formed and an object or array follows it, as delivery streams write records that they join by nothing.
+fn is_joined(content: &[u8]) -> bool {
+    let Scan::Whole { end, .. } = scan(content, false) else { return false };
+    let next = content[end..].trim_ascii_start().first();
+    matches!(next, Some(b'{' | b'[')) && is_well_formed(&content[..end])
 }
 
 /// The shape of what begins with `[`: an array, unless its first line ends too early and whole objects follow it a line each, which no

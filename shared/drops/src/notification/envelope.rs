@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     MAX_DEPTH, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_NOTIFICATIONS, NotUnderstood, Notification, Told, decode_key,
 };
-use crate::Timestamp;
+use crate::{Timestamp, is_folder_marker};
 
 /// The outermost fields of every envelope.
 #[derive(Deserialize)]
@@ -228,7 +228,7 @@ fn add(
     if bucket.name.is_empty() || key.is_empty() {
         return Err(not_understood("an object without a bucket or a key"));
     }
-    if key.ends_with('/') && object.size.unwrap_or(0) == 0 {
+    if object.size.is_some_and(|size| is_folder_marker(&key, size)) {
         told.others += 1;
         return Ok(());
     }

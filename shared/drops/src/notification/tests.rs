@@ -99,6 +99,16 @@ fn reads_every_envelope() {
         ("forwarded by us", forward(&expected()), expected()),
         ("a size as text", s3(&[record(&[("/s3/object/size", json!("1024"))])]), expected()),
         ("an etag in quotes", s3(&[record(&[("/s3/object/eTag", json!("\"d41d8cd9\""))])]), expected()),
+        (
+            "content where folders are",
+            s3(&[record(&[("/s3/object/key", json!("orders/"))])]),
+            Notification { key: "orders/".into(), ..expected() },
+        ),
+        (
+            "what may be a folder",
+            s3(&[record(&[("/s3/object/key", json!("orders/")), ("/s3/object/size", json!(null))])]),
+            Notification { key: "orders/".into(), size: None, ..expected() },
+        ),
         ("a later minor version", s3(&[record(&[("/eventVersion", json!("2.9"))])]), expected()),
     ] {
         assert_eq!(read(&message), Ok(Told { notifications: vec![found], ..Told::default() }), "{name}");

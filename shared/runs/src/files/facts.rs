@@ -4,6 +4,8 @@ use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::{Deserialize, Serialize};
 
+use super::pages::DECOMPRESSOR_BYTES;
+
 /// What is known of a row group without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowGroupFacts {
@@ -59,12 +61,13 @@ fn row_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     }
 }
 
-/// What the decompressor of a column chunk holds, in bytes, about: zstd's context, and the one for compression that comes with it.
-const DECOMPRESSOR_BYTES: u64 = 100 << 10;
-
-/// A page before and after decompression, the dictionary, which stays, and the decompressor. What is not compressed is held as it was read.
+/// A page before and after decompression, the dictionary, which stays, and the decompressor; all pages of a small chunk, which needs none
+/// (`pages`). What is not compressed is held as it was read.
 fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     let (encoded, plain) = (unsigned(chunk.compressed_size()), unsigned(chunk.uncompressed_size()));
+    if plain < DECOMPRESSOR_BYTES as u64 {
+        return 2 * plain;
+    }
     let dictionary = match chunk.dictionary_page_offset() {
         Some(start) => unsigned(chunk.data_page_offset().saturating_sub(start)),
         None => 0,
@@ -73,7 +76,7 @@ fn page_bytes(chunk: &ColumnChunkMetaData, pages: usize) -> u64 {
     let dictionary_plain = dictionary.saturating_mul(plain) / encoded.max(1);
     let (held, decompressor) = match chunk.compression() {
         Compression::UNCOMPRESSED => (plain, 0),
-        _ => (encoded.saturating_add(plain), DECOMPRESSOR_BYTES),
+        _ => (encoded.saturating_add(plain), DECOMPRESSOR_BYTES as u64),
     };
     let page = held / (pages.max(1) as u64);
     page.saturating_add(dictionary_plain).saturating_mul(2).saturating_add(decompressor)

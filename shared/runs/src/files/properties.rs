@@ -64,7 +64,8 @@ pub(crate) const ORDER: &str = "lithify.order";
 
 /// The size of a page before compression. It bounds what a merge holds for each column of an input.
 const PAGE_BYTES: usize = 128 << 10;
-/// The rows of a page at most: how finely a reader can skip.
+/// The rows of a page at most: how finely a reader can skip. Not where there are so many columns that pages have no statistics: it would only make
+/// many pages of columns without values, of which the file's writer remembers each.
 const PAGE_ROWS: usize = 20_000;
 /// A dictionary beyond this is given up for plain values.
 const DICTIONARY_BYTES: usize = 256 << 10;
@@ -102,7 +103,7 @@ pub(super) fn writer_properties(
         .set_statistics_truncate_length(Some(BOUND_BYTES))
         .set_column_index_truncate_length(Some(BOUND_BYTES))
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_data_page_row_count_limit(if columns > WIDE_COLUMNS { usize::MAX } else { PAGE_ROWS })
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(None);
     if let Some(batch) = sample {

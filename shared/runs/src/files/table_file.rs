@@ -57,7 +57,7 @@ impl TableFileWriter {
         self.rows
     }
 
-    /// Whether the file can take no further row group.
+    /// Whether the file had better end before another row group.
     pub fn is_full(&self) -> bool {
         self.file.is_full()
     }

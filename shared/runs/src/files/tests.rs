@@ -240,3 +240,18 @@ fn columns_without_values_make_no_row_groups() {
     let run = write_run(&[vec![batch.clone()], nulls(15)].concat(), &settings(1 << 20, usize::MAX)).unwrap();
     assert_eq!(run.row_groups.iter().map(|group| group.rows).collect::<Vec<_>>(), [15_100]);
 }
+
+#[test]
+fn a_file_whose_footer_grows_large_is_full() {
+    let store = MemoryStore::default();
+    let one = wide_rows(1);
+    let mut file = TableFileWriter::new(store.writer("t").unwrap(), one.schema(), &settings(1, 1), None).unwrap();
+    let columns = 124;
+    for _ in 0..(32 << 10) / columns {
+        assert!(!file.is_full());
+        file.write(&one).unwrap();
+    }
+    assert!(file.is_full());
+    let written = file.finish().unwrap();
+    assert_eq!(written.metadata.file_metadata().schema_descr().num_columns(), columns);
+}

@@ -20,12 +20,12 @@ use crate::error::RunsError;
 
 /// Rows that are encoded before the size of the row group is looked at again.
 const STEP_ROWS: usize = 8192;
-/// The same where a table has very many columns: a row takes much, and no more rows are taken at once than a row group's bytes.
-const WIDE_STEP_ROWS: usize = 128;
 /// More columns than this are not encoded side by side.
 const COLUMNS_AT_ONCE: usize = 100;
 /// Row groups of a file are numbered with 16 bits.
 const ROW_GROUPS_MAX: usize = i16::MAX as usize;
+/// Of each column of each row group a kilobyte and a half is remembered for the footer until the file ends: 50 MB for so many.
+const CHUNKS_MAX: usize = 32 << 10;
 
 pub(super) struct FileWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
@@ -77,10 +77,12 @@ impl<W: Write + Send + Default> FileWriter<W> {
         Ok(())
     }
 
+    /// Where a table has very many columns a row takes much: no more rows are taken at once than a row group's bytes. Columns without values are not
+    /// kept.
     fn wide_step_rows(&self, batch: &RecordBatch) -> usize {
-        let bytes: usize =
-            batch.columns().iter().map(|values| values.to_data().get_slice_memory_size().unwrap_or(0)).sum();
-        (self.row_group_bytes / (bytes / batch.num_rows().max(1)).max(1)).clamp(1, WIDE_STEP_ROWS)
+        let held = batch.columns().iter().filter(|values| values.null_count() < values.len());
+        let bytes: usize = held.map(|values| values.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        (self.row_group_bytes / (bytes / batch.num_rows().max(1)).max(1)).clamp(1, STEP_ROWS)
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
@@ -169,9 +171,11 @@ impl<W: Write + Send + Default> FileWriter<W> {
         Ok(())
     }
 
-    /// Whether another row group has room.
+    /// Whether the file had better end before another row group.
     pub(super) fn is_full(&self) -> bool {
-        self.file.flushed_row_groups().len() + 1 >= ROW_GROUPS_MAX
+        let groups = self.file.flushed_row_groups().len();
+        let chunks = (groups + 1).saturating_mul(self.file.schema_descr().num_columns());
+        groups + 1 >= ROW_GROUPS_MAX || (groups > 0 && chunks > CHUNKS_MAX)
     }
 
     fn check_room(&self) -> Result<(), RunsError> {

@@ -3,6 +3,7 @@
 //! Columns are matched by name, nested ones too. A column that came later is null. Where the type is another now, a value is cast if the
 //! cast loses nothing; what does not fit, and what the table has no column for any more, goes to `_rescued_data`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -33,10 +34,25 @@ pub(super) struct Adapted {
 /// Brings the batches of one run into the table's columns.
 pub(super) struct Adapter {
     target: SchemaRef,
+    /// Where each column of the table comes from.
+    places: Vec<Place>,
+    /// A column without values for each type that columns which came later have: as long as the longest batch, for all of them.
+    nulls: Vec<(DataType, ArrayRef)>,
+    /// The run's columns that the table has not.
+    homeless: Vec<usize>,
     /// What the source calls each column of the run.
     names: Vec<Naming>,
     /// Whether the run's columns are the table's already.
     same: bool,
+}
+
+/// Where a column of the table comes from.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The run has it there.
+    Run(usize),
+    /// It came later: one of the columns without values.
+    Null(usize),
 }
 
 /// The source's names of a column and of the fields in it.
@@ -49,15 +65,27 @@ struct Naming {
 impl Adapter {
     /// For a file of these columns, written when the table had the schema `written`. `target` is without metadata.
     pub(super) fn new(file: &Schema, written: &Schema, target: SchemaRef) -> Self {
-        let naming = |field: &FieldRef| Naming::of(field, written.fields().find(field.name()).map(|(_, f)| f));
+        let (in_file, in_target, in_written) = (by_name(file), by_name(&target), by_name(written));
+        let naming = |field: &FieldRef| Naming::of(field, in_written.get(field.name()).map(|(_, f)| *f));
         let names = file.fields().iter().map(naming).collect();
+        let (mut null_of, mut nulls) = (HashMap::new(), Vec::new());
+        let place = |field: &FieldRef| match in_file.get(field.name()) {
+            Some((i, _)) => Place::Run(*i),
+            None => Place::Null(*null_of.entry(field.data_type().clone()).or_insert_with_key(|data_type| {
+                nulls.push((data_type.clone(), new_null_array(data_type, 0)));
+                nulls.len() - 1
+            })),
+        };
+        let places = target.fields().iter().map(place).collect();
+        let file_fields = file.fields().iter().enumerate();
+        let homeless = file_fields.filter(|(_, field)| !in_target.contains_key(field.name())).map(|(i, _)| i).collect();
         let plain = |field: &FieldRef| (field.name().clone(), field.data_type().clone());
         let same = file.fields().iter().map(plain).eq(target.fields().iter().map(plain));
-        Self { target, names, same }
+        Self { target, places, nulls, homeless, names, same }
     }
 
     /// The batch in the table's columns.
-    pub(super) fn adapt(&self, batch: RecordBatch) -> Result<Adapted, RunsError> {
+    pub(super) fn adapt(&mut self, batch: RecordBatch) -> Result<Adapted, RunsError> {
         let failed = RunsError::encode("bring a run into the table's columns");
         if self.same {
             let rebuilt = RecordBatch::try_new(Arc::clone(&self.target), batch.columns().to_vec());
@@ -67,10 +95,15 @@ impl Adapter {
         let mut rescued: Unfit = None;
         let mut unfit_columns = Vec::new();
         let mut columns = Vec::with_capacity(self.target.fields().len());
-        for field in self.target.fields() {
-            columns.push(match batch.schema_ref().index_of(field.name()) {
-                Err(_) => new_null_array(field.data_type(), rows),
-                Ok(i) => {
+        for (data_type, values) in &mut self.nulls {
+            if values.len() < rows {
+                *values = new_null_array(data_type, rows);
+            }
+        }
+        for (field, place) in self.target.fields().iter().zip(&self.places) {
+            columns.push(match *place {
+                Place::Null(n) => self.nulls[n].1.slice(0, rows),
+                Place::Run(i) => {
                     let (column, unfit) = fit(batch.column(i), field.data_type(), &self.names[i]).map_err(&failed)?;
                     unfit_columns.extend(told(field.name(), batch.column(i), Some(field.data_type()), &unfit));
                     add_member(&mut rescued, &self.names[i].source_name, unfit);
@@ -78,12 +111,10 @@ impl Adapter {
                 }
             });
         }
-        for (i, field) in batch.schema_ref().fields().iter().enumerate() {
-            if self.target.index_of(field.name()).is_err() {
-                let unfit = whole(batch.column(i), &self.names[i]);
-                unfit_columns.extend(told(field.name(), batch.column(i), None, &unfit));
-                add_member(&mut rescued, &self.names[i].source_name, unfit);
-            }
+        for &i in &self.homeless {
+            let unfit = whole(batch.column(i), &self.names[i]);
+            unfit_columns.extend(told(batch.schema_ref().field(i).name(), batch.column(i), None, &unfit));
+            add_member(&mut rescued, &self.names[i].source_name, unfit);
         }
         if let Some(rescued) = rescued {
             let place = self.target.index_of(RESCUED_DATA).ok();
@@ -97,6 +128,11 @@ impl Adapter {
         let batch = RecordBatch::try_new(Arc::clone(&self.target), columns).map_err(failed)?;
         Ok(Adapted { batch, newly_rescued, columns: unfit_columns })
     }
+}
+
+/// The columns with their places; of several with one name the first.
+fn by_name(schema: &Schema) -> HashMap<&String, (usize, &FieldRef)> {
+    schema.fields().iter().enumerate().rev().map(|(i, field)| (field.name(), (i, field))).collect()
 }
 
 /// How much of a value is shown, in characters.

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use super::gather::Gather;
-use super::input::Input;
+use super::input::{Input, rows_at_once};
 use super::{Job, RunInput};
 use crate::error::RunsError;
 use crate::order::Keys;
@@ -37,9 +37,11 @@ impl Slot {
 }
 
 impl<'j> Job<'j> {
-    /// Hands the rows of these runs to `sink`, in the order of their keys. Runs with equal keys take turns in the order given.
-    pub(super) fn merge_rows(&mut self, runs: Vec<RunInput>, sink: &mut RowSink<'_, 'j>) -> Result<(), RunsError> {
-        let mut gather = Gather::new(runs.len());
+    /// Hands the rows of these runs to `sink`, in the order of their keys. Of runs with equal keys the one that began first has its turn, so
+    /// that one which ends there is done before another is opened that begins there.
+    pub(super) fn merge_rows(&mut self, mut runs: Vec<RunInput>, sink: &mut RowSink<'_, 'j>) -> Result<(), RunsError> {
+        runs.sort_by(|a, b| (&a.first_key, &a.last_key).cmp(&(&b.first_key, &b.last_key)));
+        let mut gather = Gather::new(runs.len(), rows_at_once(self.columns));
         let slots = runs.into_iter().map(|run| Slot::Waiting(Box::new(run))).collect();
         let mut heap = Heap::new(slots);
         while let Some((top, slot, bound)) = heap.top() {

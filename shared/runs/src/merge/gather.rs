@@ -7,8 +7,6 @@ use crate::error::RunsError;
 
 /// A stretch this long is worth its own batch.
 const STRETCH_ROWS: usize = 512;
-/// Short stretches are collected up to this many rows.
-const COLLECTED_ROWS_MAX: usize = 8192;
 /// Batches that were read to their end are kept for collected rows, up to this many bytes.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
@@ -21,13 +19,16 @@ pub(super) struct Gather {
     places: Vec<Option<usize>>,
     /// The collected rows, as (batch, row).
     rows: Vec<(usize, usize)>,
+    /// Short stretches are collected up to this many rows.
+    rows_max: usize,
     /// Bytes of batches that only collected rows keep alive.
     kept_bytes: usize,
 }
 
 impl Gather {
-    pub(super) fn new(runs: usize) -> Self {
-        Self { batches: Vec::new(), places: vec![None; runs], rows: Vec::new(), kept_bytes: 0 }
+    /// For rows of so many runs, of which that many may be put together at once.
+    pub(super) fn new(runs: usize, rows_max: usize) -> Self {
+        Self { batches: Vec::new(), places: vec![None; runs], rows: Vec::new(), rows_max, kept_bytes: 0 }
     }
 
     /// Takes the rows from `start` to `end` of a run's current batch.
@@ -51,7 +52,7 @@ impl Gather {
             }
         };
         self.rows.extend((start..end).map(|row| (place, row)));
-        if self.rows.len() >= COLLECTED_ROWS_MAX { self.flush(sink) } else { Ok(()) }
+        if self.rows.len() >= self.rows_max { self.flush(sink) } else { Ok(()) }
     }
 
     /// A run's current batch was read to its end.

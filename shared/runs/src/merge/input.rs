@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::adapt::{Adapted, Adapter};
 use super::{Job, Rescued, RunInput, lock};
 use crate::error::{RunsError, unbroken};
-use crate::files::{Chunks, check_footer};
+use crate::files::{Chunks, FileGroups, check_footer};
 use crate::order::{Keys, Order};
 
 /// The rows of a batch are read together; these many bytes of them where rows are of usual size.
@@ -21,12 +20,20 @@ const BATCH_ROWS_MAX: u64 = 8192;
 const BATCH_ROWS_MIN: u64 = 4;
 const BATCH_BYTES_MAX: u64 = 4 << 20;
 
-/// How many rows of a run are read at once.
-fn batch_rows(run: &RunInput) -> usize {
+/// How many rows of a table with so many columns are put together at once: where they have no values they take place all the same.
+pub(super) fn rows_at_once(columns: u64) -> usize {
+    const NULL_BYTES: u64 = 9;
+    let rows = 2 * BATCH_BYTES_MAX / (NULL_BYTES * columns.max(1));
+    usize::try_from(rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)).unwrap_or(1)
+}
+
+/// How many rows of a run are read at once for a table with so many columns.
+fn batch_rows(run: &RunInput, columns: u64) -> usize {
     let bytes = row_bytes(run);
     let row_bytes = (bytes / run.rows.max(1)).max(1);
     let least = (BATCH_BYTES_MAX / row_bytes).clamp(1, BATCH_ROWS_MIN);
-    usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1)
+    let rows = usize::try_from((BATCH_BYTES / row_bytes).clamp(least, BATCH_ROWS_MAX)).unwrap_or(1);
+    rows.min(rows_at_once(columns))
 }
 
 /// All rows in memory, in bytes, about.
@@ -40,12 +47,13 @@ const COLUMN_BYTES: u64 = 600;
 /// More than any machine has, and so little that thousands of them can be added: a footer may say anything.
 const READER_BYTES_MAX: u64 = 1 << 50;
 
-/// What a reader of a run holds, in bytes, about: the footer, pages and dictionaries, the batch as read and as adapted, its keys.
-pub(super) fn reader_bytes(run: &RunInput) -> u64 {
-    let columns = run.schema.flattened_fields().len() as u64;
-    let footer = columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
+/// What a reader of a run holds for a table with so many columns, in bytes, about: the footer, pages and dictionaries, the batch as read and as
+/// adapted, its keys.
+pub(super) fn reader_bytes(run: &RunInput, columns: u64) -> u64 {
+    let own_columns = run.schema.flattened_fields().len() as u64;
+    let footer = own_columns * COLUMN_BYTES * (1 + run.row_groups.len() as u64);
     let pages = run.row_groups.iter().map(|group| group.page_bytes).max().unwrap_or(0);
-    let batch = (row_bytes(run) / run.rows.max(1)).max(64).saturating_mul(batch_rows(run) as u64);
+    let batch = (row_bytes(run) / run.rows.max(1)).max(64).saturating_mul(batch_rows(run, columns) as u64);
     footer.saturating_add(pages).saturating_add(batch.saturating_mul(3)).min(READER_BYTES_MAX)
 }
 
@@ -72,8 +80,12 @@ impl Input {
             let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(&damaged)?;
             check_footer(&run.address, bytes, metadata.metadata())?;
             let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata);
-            Ok((adapter, builder.with_batch_size(batch_rows(run)).build().map_err(&damaged)?))
+            let fields = Some(metadata.schema().fields());
+            let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
+            let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
+            let (columns, rows) = (columns.map_err(&damaged)?, batch_rows(run, job.columns));
+            let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, rows, None);
+            Ok((adapter, reader.map_err(&damaged)?))
         })?;
         Ok(Self {
             address: run.address.clone(),

@@ -206,6 +206,8 @@ struct Job<'a> {
     target: &'a MergeTarget<'a>,
     /// The target's columns without metadata, as they are worked on.
     schema: SchemaRef,
+    /// How many columns these are, nested ones counted.
+    columns: u64,
     settings: WriteSettings,
     /// What readers may hold together, in bytes.
     reader_bytes: u64,
@@ -237,6 +239,7 @@ impl<'a> Job<'a> {
             stores,
             target,
             schema: Arc::new(adapt::without_metadata(&target.schema)),
+            columns: target.schema.flattened_fields().len() as u64,
             settings,
             reader_bytes: target.memory_bytes - writer_bytes.min(target.memory_bytes / 2),
             progress,
@@ -251,7 +254,7 @@ impl<'a> Job<'a> {
         let rows = runs.iter().map(|run| run.rows).fold(0, u64::saturating_add);
         let runs = self.sort_again(runs)?;
         let runs = self.merge_until_it_fits(runs)?;
-        let spans: Vec<_> = runs.iter().map(plan::Span::of).collect();
+        let spans: Vec<_> = runs.iter().map(|run| plan::Span::of(run, self.columns)).collect();
         let segments = plan::segments(&spans);
         drop(spans);
 

@@ -18,8 +18,9 @@ pub(super) struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    pub(super) fn of(run: &'a RunInput) -> Self {
-        Self { first: &run.first_key, last: &run.last_key, memory: reader_bytes(run), size: run.bytes }
+    /// Of a run that is merged into a table with so many columns.
+    pub(super) fn of(run: &'a RunInput, columns: u64) -> Self {
+        Self { first: &run.first_key, last: &run.last_key, memory: reader_bytes(run, columns), size: run.bytes }
     }
 }
 
@@ -51,14 +52,15 @@ pub(super) fn segments(spans: &[Span<'_>]) -> Vec<Segment> {
 }
 
 /// Runs to be merged into one beforehand, if somewhere more overlap than the budget can hold open: of those at the deepest place the
-/// smallest, as few as help and as many as the budget allows.
+/// smallest, as few as help and as many as the budget allows. Where one ends with the key that another begins with they do not overlap:
+/// the first is read to its end before the other is opened.
 pub(super) fn too_many_at_once(spans: &[Span<'_>], budget: u64) -> Option<Vec<usize>> {
     let order = by_first_key(spans);
     let mut open: BinaryHeap<Reverse<(&[u8], usize)>> = BinaryHeap::new();
     let (mut memory, mut deepest) = (0_u64, (0_u64, 0_usize));
     for (place, i) in order.iter().copied().enumerate() {
         while let Some(Reverse((last, done))) = open.peek().copied()
-            && last < spans[i].first
+            && last <= spans[i].first
         {
             open.pop();
             memory -= spans[done].memory;
@@ -72,8 +74,9 @@ pub(super) fn too_many_at_once(spans: &[Span<'_>], budget: u64) -> Option<Vec<us
     }
     let (memory, place) = deepest;
     let excess = memory.checked_sub(budget).filter(|excess| *excess > 0)?;
-    let key = spans[*order.get(place)?].first;
-    let members = order.into_iter().take(place + 1).filter(|i| spans[*i].last >= key).collect();
+    let newest = *order.get(place)?;
+    let is_open = |i: &usize| *i == newest || spans[*i].last > spans[newest].first;
+    let members = order.into_iter().take(place + 1).filter(is_open).collect();
     Some(group(spans, members, excess, budget))
 }
 
@@ -137,6 +140,9 @@ mod tests {
             span("c", "d", 5),
         ];
         assert_eq!(too_many_at_once(&two_places, 10), Some(vec![3, 4]));
+        // Rows of one key need no order among them.
+        let one_key = [span("a", "z", 5), span("m", "m", 5), span("m", "m", 5), span("m", "p", 5), span("z", "z", 5)];
+        assert_eq!(too_many_at_once(&one_key, 10), None);
         // Never fewer than two, whatever the budget.
         assert_eq!(too_many_at_once(&spans, 1).map(|group| group.len()), Some(2));
     }

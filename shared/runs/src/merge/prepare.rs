@@ -5,21 +5,19 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::input::Input;
+use super::input::{Input, reader_bytes};
 use super::{Job, RunInput, plan};
 use crate::error::RunsError;
 use crate::files::{TableFileWriter, WriteSettings, row_group_facts};
 use crate::order::Order;
 
-/// A run of a merge in several passes is ended at this size at most, in bytes, where the key changes.
+/// A run of a merge in several passes is ended at this size, in bytes, about.
 const SCRATCH_BYTES: u64 = 32 << 20;
 
 impl Job<'_> {
     /// Replaces every run whose keys do not compare with the target's by runs that do: as many rows at once as the budget for readers
     /// allows are put in order, of several runs where these are small.
     pub(super) fn sort_again(&mut self, runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
-        // A piece is held as read and as sorted, beside its keys.
-        let piece_bytes = usize::try_from(self.reader_bytes / 3).unwrap_or(usize::MAX);
         let mut sorted = Vec::with_capacity(runs.len());
         let (mut piece, mut bytes) = (Vec::new(), 0);
         for run in runs {
@@ -27,6 +25,7 @@ impl Job<'_> {
                 sorted.push(run);
                 continue;
             }
+            let piece_bytes = self.piece_bytes(&run);
             let mut input = Input::open(&run, self)?;
             while let Some(batch) = input.next()? {
                 bytes += batch.get_array_memory_size();
@@ -43,6 +42,12 @@ impl Job<'_> {
         Ok(sorted)
     }
 
+    /// How many bytes of rows are put in order at once while a run is read: they are held as read and as sorted, beside their keys.
+    fn piece_bytes(&self, run: &RunInput) -> usize {
+        let left = self.reader_bytes.saturating_sub(reader_bytes(run, self.columns)).max(self.reader_bytes / 4);
+        usize::try_from(left / 3).unwrap_or(usize::MAX)
+    }
+
     /// Sorts rows and makes runs of them that do not overlap.
     fn sort_piece(&mut self, piece: Vec<RecordBatch>) -> Result<Vec<RunInput>, RunsError> {
         let mut scratch = Scratch::default();
@@ -56,7 +61,7 @@ impl Job<'_> {
     /// runs overlap than before, and at the deepest fewer.
     pub(super) fn merge_until_it_fits(&mut self, mut runs: Vec<RunInput>) -> Result<Vec<RunInput>, RunsError> {
         loop {
-            let spans: Vec<_> = runs.iter().map(plan::Span::of).collect();
+            let spans: Vec<_> = runs.iter().map(|run| plan::Span::of(run, self.columns)).collect();
             let Some(mut group) = plan::too_many_at_once(&spans, self.reader_bytes) else { return Ok(runs) };
             drop(spans);
             group.sort_unstable_by(|a, b| b.cmp(a));
@@ -77,7 +82,7 @@ impl Job<'_> {
     }
 }
 
-/// Runs of the merge itself, in the making: rows in order, cut between two keys, as whoever reads a run holds its whole footer.
+/// Runs of the merge itself, in the making: rows in order, cut now and then, as whoever reads a run holds its whole footer.
 #[derive(Default)]
 struct Scratch {
     open: Option<OpenRun>,
@@ -97,9 +102,8 @@ impl Scratch {
         let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
         let key = |row| job.target.order.keys(&batch.slice(row, 1)).get(0).to_vec();
         let (first_key, last_key) = (key(0), key(last));
-        let is_long = |open: &OpenRun| {
-            open.file.bytes() >= SCRATCH_BYTES.min(job.target.memory_bytes / 2) && open.last_key < first_key
-        };
+        let bytes_max = SCRATCH_BYTES.min(job.target.memory_bytes / 2);
+        let is_long = |open: &OpenRun| open.file.bytes() >= bytes_max || open.file.is_full();
         if self.open.as_ref().is_some_and(is_long) {
             self.end_run(job)?;
         }

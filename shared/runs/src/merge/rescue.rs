@@ -79,8 +79,8 @@ fn shown(column: &ArrayRef, row: usize) -> Value {
     text.map_or_else(|_| Value::from(format!("({})", column.data_type())), Value::from)
 }
 
-/// Adds values to the objects that stand in `_rescued_data`, and counts the rows that had none there. A name that stands there already keeps
-/// its value; the new one gets a number.
+/// Adds values to the objects that stand in `_rescued_data`, and counts the rows that had none there. Members of one object come together; a
+/// name that has another value already stands there twice.
 pub(super) fn merge_rescued(standing: &StringArray, rescued: Vec<Option<Value>>) -> (StringArray, u64) {
     let mut first = 0;
     let mut texts = StringBuilder::with_capacity(standing.len(), standing.get_array_memory_size());
@@ -107,14 +107,27 @@ fn merged(standing: Option<&str>, more: Value) -> String {
     .unwrap_or_else(|| vec![("_rescued_data".to_owned(), Value::from(standing.unwrap_or_default()).to_string())]);
 
     let Value::Object(more) = more else { return more.to_string() };
+    add_members(&mut all, more);
+    object_of(&all)
+}
+
+/// Adds members. It nests no deeper than a column may.
+fn add_members(all: &mut Vec<(String, String)>, more: Map<String, Value>) {
     for (name, value) in more {
-        let taken = |name: &str| all.iter().any(|(other, _)| other == name);
-        let free = (1_u32..).map(|n| format!("{name}#{n}")).find(|name| !taken(name));
-        let name = if taken(&name) { free.unwrap_or(name) } else { name };
-        all.push((name, value.to_string()));
+        let known = all.iter_mut().find(|(other, _)| *other == name);
+        match (known, value) {
+            (Some((_, json)), Value::Object(more)) if let Some(mut members) = raw_members(json) => {
+                add_members(&mut members, more);
+                *json = object_of(&members);
+            }
+            (_, value) => all.push((name, value.to_string())),
+        }
     }
+}
+
+fn object_of(members: &[(String, String)]) -> String {
     let member = |(name, json): &(String, String)| format!("{}:{json}", Value::from(name.as_str()));
-    format!("{{{}}}", all.iter().map(member).collect::<Vec<_>>().join(","))
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
 }
 
 /// The members of an object with their JSON as it is written, so that numbers keep every digit.

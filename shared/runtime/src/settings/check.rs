@@ -181,8 +181,22 @@ fn on_s3(
         true if around.s3 => Some(parse(&given.value).map(|address| address.to_string())),
         true => Some(Err(format!("{} is on S3, and this build works on folders only", given.value))),
         false if functions => Some(Err(format!("{} is not on S3: write s3://BUCKET/PREFIX/", given.value))),
+        false if has_scheme(&given.value) => {
+            let folder = format!("a folder whose name begins like that is ./{}", given.value);
+            Some(Err(format!(
+                "{} is neither a folder nor on S3: name a folder, or s3://BUCKET/PREFIX/; {folder}",
+                given.value
+            )))
+        }
         false => None,
     }
+}
+
+/// Whether an address begins as those of other stores do: `gs://`, `abfss://`, `file://`.
+fn has_scheme(address: &str) -> bool {
+    let Some((scheme, _)) = address.split_once("://") else { return false };
+    scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+.-".contains(letter))
 }
 
 /// An address that must be given.

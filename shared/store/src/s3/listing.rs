@@ -1,12 +1,13 @@
 //! What lies under a prefix, page by page.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{EncodingType, Object};
+use aws_sdk_s3::types::{EncodingType, Object, ObjectVersion};
+use aws_smithy_types::DateTime;
 use drops::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
-use super::{Place, timestamp, unquoted};
+use super::{Place, named_version, timestamp, unquoted};
 use crate::source::ListError;
 
 /// An object as a listing tells of it.
@@ -20,28 +21,45 @@ pub struct ListedObject {
     pub etag: String,
     /// When it was last modified.
     pub modified: Timestamp,
+    /// Its version's id, where versions were asked for and it has one.
+    pub version: Option<String>,
 }
 
-/// A listing of a bucket under a prefix, in the order of the keys' bytes. A page holds up to 1,000 objects and costs one request.
+/// A listing of a bucket under a prefix, in the order of the keys' bytes. A page costs one request and holds up to 1,000 objects.
 pub struct S3Listing {
     client: Client,
     place: Place,
-    after: Option<String>,
-    token: Option<String>,
+    with_versions: bool,
+    next: Option<Next>,
     ended: bool,
+}
+
+/// Where a listing goes on, in S3's words.
+#[derive(Clone, PartialEq, Eq)]
+struct Next {
+    /// A token, or a key where versions are listed.
+    from: String,
+    version: Option<String>,
+}
+
+/// What S3 gives at once.
+struct Page {
+    objects: Vec<ListedObject>,
+    is_last: bool,
+    next: Option<Next>,
 }
 
 impl S3Listing {
     /// A listing of all objects whose keys begin with `prefix`.
     pub fn new(client: Client, bucket: &str, prefix: &str) -> Self {
         let place = Place { bucket: bucket.to_owned(), key: prefix.to_owned() };
-        Self { client, place, after: None, token: None, ended: false }
+        Self { client, place, with_versions: false, next: None, ended: false }
     }
 
-    /// The same, beginning after this key.
+    /// The same objects with their versions (`s3:ListBucketVersions`). S3 lists the older ones too, which are left away: they fill pages.
     #[must_use]
-    pub fn after(self, key: &str) -> Self {
-        Self { after: Some(key.to_owned()), ..self }
+    pub fn with_versions(self) -> Self {
+        Self { with_versions: true, ..self }
     }
 
     /// The next page; `None` after the last. After an error the same page can be asked for again.
@@ -52,27 +70,56 @@ impl S3Listing {
         if self.ended {
             return Ok(None);
         }
-        let request = self.client.list_objects_v2().bucket(&self.place.bucket).prefix(&self.place.key);
-        // XML cannot hold every character that a key may have.
-        let request = request.encoding_type(EncodingType::Url).set_continuation_token(self.token.clone());
-        let request = request.set_start_after(self.after.clone());
-        let page = match request.send().await.map_err(|error| Failure::of("ListObjectsV2", &self.place, error)) {
+        let page = if self.with_versions { self.versions().await } else { self.objects().await };
+        let page = match page {
             Ok(page) => page,
             Err(Failure::Other(reason)) => return Err(self.failed(reason)),
             Err(_) => return Err(self.failed("there is no such bucket".to_owned())),
         };
-        let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let objects = page.contents().iter().map(|object| listed(object, encoded));
-        let objects = objects.collect::<Result<Vec<_>, _>>().map_err(|reason| self.failed(reason))?;
-        if page.is_truncated() == Some(true) {
-            let token = page.next_continuation_token();
-            let token = token.filter(|token| self.token.as_deref() != Some(token));
-            let token = token.ok_or_else(|| self.failed("S3 says there is more, but not where".to_owned()))?;
-            self.token = Some(token.to_owned());
-        } else {
-            self.ended = true;
+        if !page.is_last {
+            let next = page.next.filter(|next| self.next.as_ref() != Some(next));
+            self.next = Some(next.ok_or_else(|| self.failed("S3 says there is more, but not where".to_owned()))?);
         }
-        Ok(Some(objects))
+        self.ended = page.is_last;
+        Ok(Some(page.objects))
+    }
+
+    async fn objects(&self) -> Result<Page, Failure> {
+        let request = self.client.list_objects_v2().bucket(&self.place.bucket).prefix(&self.place.key);
+        // XML cannot hold every character that a key may have.
+        let request = request.encoding_type(EncodingType::Url);
+        let request = request.set_continuation_token(self.next.clone().map(|next| next.from));
+        let page = request.send().await.map_err(|error| Failure::of("ListObjectsV2", &self.place, error))?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let listed = |object: &Object| {
+            let (key, etag, size, modified) = (object.key(), object.e_tag(), object.size(), object.last_modified());
+            listed(key_of(key, encoded)?, etag, size, modified, None)
+        };
+        let objects = page.contents().iter().map(listed).collect::<Result<_, _>>().map_err(Failure::Other)?;
+        let next = page.next_continuation_token().map(|token| Next { from: token.to_owned(), version: None });
+        Ok(Page { objects, is_last: page.is_truncated() != Some(true), next })
+    }
+
+    async fn versions(&self) -> Result<Page, Failure> {
+        let (from, version) = self.next.clone().map_or((None, None), |next| (Some(next.from), next.version));
+        let request = self.client.list_object_versions().bucket(&self.place.bucket).prefix(&self.place.key);
+        let request = request.encoding_type(EncodingType::Url).set_key_marker(from).set_version_id_marker(version);
+        let page = request.send().await.map_err(|error| Failure::of("ListObjectVersions", &self.place, error))?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let listed = |object: &ObjectVersion| {
+            let (key, etag, size, modified) = (object.key(), object.e_tag(), object.size(), object.last_modified());
+            listed(key_of(key, encoded)?, etag, size, modified, object.version_id().and_then(named_version))
+        };
+        let current = page.versions().iter().filter(|object| object.is_latest() == Some(true));
+        let objects = current.map(listed).collect::<Result<_, _>>().map_err(Failure::Other)?;
+        let next = match page.next_key_marker() {
+            Some(key) => {
+                let from = key_of(Some(key), encoded).map_err(Failure::Other)?;
+                Some(Next { from, version: page.next_version_id_marker().map(str::to_owned) })
+            }
+            None => None,
+        };
+        Ok(Page { objects, is_last: page.is_truncated() != Some(true), next })
     }
 
     fn failed(&self, reason: String) -> ListError {
@@ -80,14 +127,23 @@ impl S3Listing {
     }
 }
 
-fn listed(object: &Object, encoded: bool) -> Result<ListedObject, String> {
-    let key = object.key().ok_or("S3 listed an object without a key")?;
-    let key = if encoded { decode(key)? } else { key.to_owned() };
-    let size = object.size().and_then(|size| u64::try_from(size).ok());
-    let (Some(size), Some(etag), Some(modified)) = (size, object.e_tag(), object.last_modified()) else {
+fn listed(
+    key: String,
+    etag: Option<&str>,
+    size: Option<i64>,
+    modified: Option<&DateTime>,
+    version: Option<String>,
+) -> Result<ListedObject, String> {
+    let (Some(size), Some(etag), Some(modified)) = (size.and_then(|size| u64::try_from(size).ok()), etag, modified)
+    else {
         return Err(format!("S3 listed {key} without its size, etag or time"));
     };
-    Ok(ListedObject { key, size, etag: unquoted(etag).to_owned(), modified: timestamp(modified) })
+    Ok(ListedObject { key, size, etag: unquoted(etag).to_owned(), modified: timestamp(modified), version })
+}
+
+fn key_of(key: Option<&str>, encoded: bool) -> Result<String, String> {
+    let key = key.ok_or("S3 listed an object without a key")?;
+    if encoded { decode(key) } else { Ok(key.to_owned()) }
 }
 
 /// A key as S3 encodes it in listings: `+` is a space, the rest percent-encoded UTF-8.

@@ -187,8 +187,8 @@ impl Drop for S3Writer {
         let Some(mut upload) = self.upload.take() else { return };
         let (shared, place) = (self.shared.clone(), self.place.clone());
         self.shared.runtime.spawn(async move {
-            // A part that arrives after the abort would stay.
-            upload.under_way.shutdown().await;
+            // A part that arrives after the abort would stay, and a request that is given up may still arrive: each is waited for.
+            while upload.under_way.join_next().await.is_some() {}
             let request = shared.client.abort_multipart_upload().bucket(&place.bucket).key(&place.key);
             // Whatever it answers, there is nothing more to do: the bucket's rule for incomplete uploads is the last resort.
             let _ = request.upload_id(upload.id).send().await;

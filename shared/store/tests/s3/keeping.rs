@@ -74,7 +74,7 @@ async fn an_unfinished_object_does_not_exist_and_leaves_nothing() {
         assert!(store.list("sub/").await.unwrap().is_empty());
         drop(writer);
         let mut left = usize::MAX;
-        for _ in 0..50 {
+        for _ in 0..600 {
             let uploads =
                 client(&server()).list_multipart_uploads().bucket(BUCKET).prefix(&prefix).send().await.unwrap();
             left = uploads.uploads().len();

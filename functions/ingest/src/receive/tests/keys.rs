@@ -1,5 +1,7 @@
 use std::fs;
 
+use drops::notification::Notification;
+
 use super::world::*;
 
 /// Keys are names and nothing else: what looks like a path out of the source leads nowhere, and costs no neighbour.
@@ -34,4 +36,33 @@ async fn hostile_keys_are_names_and_nothing_else() {
     let written = world.files();
     assert!(written.len() > 1 && written.iter().all(|name| name.is_ascii() && !name.contains("passwd")), "{written:?}");
     assert!(fs::metadata("/etc/passwd.json").is_err());
+}
+
+/// What stands for a folder is empty: content under such a key is a drop, and where no size was told S3 is asked.
+#[tokio::test]
+async fn content_is_a_drop_though_its_key_ends_as_a_folders() {
+    let more = |more: &str| ORDERS.replace('}', &format!(", {more} }}"));
+    // With versions what was replaced is another drop, which is missing.
+    for (pipeline, skipped, missing) in [
+        (ORDERS.to_owned(), 4, 0),
+        (more(r#""format": "json""#), 4, 0),
+        (more(r#""format": "json", "overwrites": "ingest""#), 1, 3),
+    ] {
+        let mut world = World::with(&pipeline).await;
+        world.open().await;
+        for (key, content) in [("orders/", r#"{"a":1}"#), ("orders/day=1/", r#"{"a":2}"#), ("orders/empty/", "")] {
+            world.drop(key, content);
+            let told = world.notification(key);
+            world.notify(&Notification { size: None, ..told });
+            // Replaced by what stands for a folder before it is read.
+            let told = world.put(&format!("{key}replaced/"), r#"{"a":3}"#);
+            world.put(&told.key, "");
+            world.notify(&told);
+        }
+        assert_eq!(world.deliver().await, 0, "{pipeline}");
+        let (held, rows, _) = world.held().await;
+        assert_eq!((held.into_keys().collect::<Vec<_>>(), rows), (vec!["orders/".into(), "orders/day=1/".into()], 2));
+        let counted = ["OtherEvents", "Skipped", "MissingObjects"].map(|name| world.counted(name));
+        assert_eq!(counted, [1, skipped, missing], "{pipeline}");
+    }
 }

@@ -126,3 +126,32 @@ async fn what_has_no_version_is_read_though_others_were_put_over_it() {
         }
     }
 }
+
+/// The same, told by its encoded key, and where something else lies under that.
+#[tokio::test]
+async fn what_has_no_version_is_read_though_its_key_was_told_encoded() {
+    for (asks, deleted, other) in
+        [(false, false, false), (true, false, false), (true, true, false), (true, false, true)]
+    {
+        let mut world = World::with(&overwrites()).await;
+        world.open().await;
+        let told = world.put("orders/a b.json", "{\"a\":1}");
+        let told = Notification { key: "orders/a%20b.json".into(), other_key: Some(told.key.clone()), ..told };
+        world.bucket.versions.store(true, Ordering::Relaxed);
+        world.put("orders/a b.json", "{\"b\":1}\n{\"b\":2}");
+        let before = Some(b"{\"a\":1}".to_vec());
+        world.change("orders/a b.json", |object| (object.before, object.deleted) = (before, deleted));
+        if other {
+            world.put("orders/a%20b.json", "{\"c\":1}\n{\"c\":2}\n{\"c\":3}");
+        }
+        let size = told.size.filter(|_| !asks);
+        world.notify(&Notification { size, ..told.clone() });
+        let words = format!("asks {asks}, deleted {deleted}, other {other}");
+        assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 0), "{words}");
+        let (held, rows, _) = world.held().await;
+        assert_eq!((held.get("orders/a b.json"), held.len(), rows), (Some(&1), 1, 1), "{words}: {held:?}");
+        // One that is not there any more by either name is missing.
+        world.notify(&Notification { size, etag: Some("0".repeat(32)), ..told });
+        assert_eq!((world.deliver().await, world.counted("MissingObjects")), (0, 1), "{words}");
+    }
+}

@@ -74,6 +74,27 @@ fn why_there_is_no_column_is_told() {
 }
 
 #[test]
+fn what_nests_too_deep_is_told_from_what_a_full_table_lacks() {
+    let mut rows = rows("n bigint, s struct<x: bigint>");
+    let lists = |count: usize, inner: &str| format!("{}{inner}{}", "[".repeat(count), "]".repeat(count));
+    let columns = [("fits", lists(29, "1")), ("deep", lists(30, "1")), ("empty", lists(40, ""))];
+    for (name, value) in &columns {
+        rows.append_json(&format!(r#"{{"{name}":{value}}}"#)).unwrap();
+    }
+    let (fits, deep) = (lists(28, "1"), lists(29, r#"null,"x""#));
+    rows.append_json(&format!(r#"{{"s":{{"fits":{fits},"deep":{deep}}}}}"#)).unwrap();
+    let found: Vec<_> = rows.take_misfits().named.into_iter().map(|m| (m.column, m.cause)).collect();
+    let expected = [
+        ("fits", NoColumn::Limit),
+        ("deep", NoColumn::Nesting),
+        ("empty", NoColumn::NoType),
+        ("s.fits", NoColumn::Limit),
+        ("s.deep", NoColumn::Nesting),
+    ];
+    assert_eq!(found, expected.map(|(column, why)| (column.to_owned(), MisfitCause::NoColumn(why))));
+}
+
+#[test]
 fn csv_tells_its_columns_too() {
     let mut rows = rows("n bigint, day string, o struct<x: bigint>");
     rows.never_empty(&["day".to_owned()]);

@@ -102,6 +102,27 @@ fn documents() {
 }
 
 #[test]
+fn values_joined_by_nothing_may_be_longer_than_a_record_together() {
+    let record = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+    let content = record.repeat(MAX_RECORD_BYTES / record.len() + 10);
+    for (key, chunk_bytes) in
+        [("a.json", 40_000), ("a.json", 70_000), ("a.json", 64 << 20), ("a.jsonl", 70_000), ("a.jsonl", 64 << 20)]
+    {
+        let mut splitter = Splitter::with_chunk_bytes(chunk_bytes);
+        splitter.begin_drop(key, Format::Json, CsvOptions::default());
+        let records = rest(&mut splitter, &mut Plain { rest: content.as_bytes(), early: false }).expect("readable");
+        assert_eq!(records.len(), content.len() / record.len(), "{key} in chunks of {chunk_bytes}");
+        assert!(records.iter().all(|found| found.bytes == record.as_bytes()));
+    }
+    // What is no record costs itself there as everywhere in documents: what follows it is one record.
+    let broken = format!("{record}{{]{content}");
+    let told = texts(
+        &records(&mut Splitter::new(), Format::Json, &mut Plain { rest: broken.as_bytes(), early: false }).unwrap().0,
+    );
+    assert!(told[0] == record && told.len() > 1 && told[1..].iter().all(|text| text.starts_with('!')));
+}
+
+#[test]
 fn documents_with_a_fault() {
     assert_eq!(json("{\n\"a\":1\n}\n{\n\"a\":2\n"), ["{\n\"a\":1\n}", "!{\n\"a\":2\n"]);
     assert_eq!(json("{\n\"a\":1\n}}\n{\n}\n"), ["{\n\"a\":1\n}", "!}\n{\n}\n"]);

@@ -110,7 +110,7 @@ fn what_would_be_bent_is_left_alone_and_says_why() {
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
     };
     for (rows, named) in [
-        (with(Field::new("number", DataType::Int32, true)), "its column number is integer, the table's is long"),
+        (with(Field::new("number", DataType::Int32, true)), "its column number is int, the table's is bigint"),
         (with(Field::new("other", DataType::Int32, true)), "it has a column other, which the table has not"),
     ] {
         match looked_at(&file_of(&rows), "file", &[Order::default().id()]).unwrap() {

@@ -94,10 +94,33 @@ fn values_that_another_type_holds_are_cast_and_the_others_rescued() {
         json!({"to_double": 1.0, "to_long": 2, "to_text": "7", "from_text": 12, "rescued": {"to_moment": true}})
     );
     // 1e400 is no number for the parser here: the text shows that what stood there was not touched.
-    let text = r#"{"a":1e400,"to_long":3,"to_double":9007199254740993,"to_long#1":1.5,"from_text":"012"}"#;
+    let text = r#"{"a":1e400,"to_long":3,"to_double":9007199254740993,"to_long":1.5,"from_text":"012"}"#;
     let text_of = |row: &Value| row["rescued"].as_str().map(members);
     assert_eq!(text_of(&raw[1]), Some(members(text)));
     assert_eq!(raw[2], json!({}));
+}
+
+#[test]
+fn members_of_one_object_are_rescued_together() {
+    use super::super::rescue::merge_rescued;
+    let standing = [r#"{"st":{"X":1.50,"in":{"y":1}},"l":[1]}"#, r#"{"st":"text"}"#, r#"{"st":{"x":{}}}"#];
+    let more = json!({"st": {"x": 3, "in": {"z": 2}}, "l": [2], "n": 4});
+    let (texts, first) = merge_rescued(&StringArray::from(standing.to_vec()), vec![Some(more); 3]);
+    assert_eq!(first, 0);
+    let texts: Vec<_> = texts.iter().flatten().collect();
+    let expected = [
+        r#"{"st":{"X":1.50,"in":{"y":1,"z":2},"x":3},"l":[1],"l":[2],"n":4}"#,
+        r#"{"st":"text","l":[2],"n":4,"st":{"in":{"z":2},"x":3}}"#,
+        r#"{"st":{"x":{},"in":{"z":2},"x":3},"l":[2],"n":4}"#,
+    ];
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    // In whatever order the members come.
+    assert_eq!(texts.iter().map(|text| sorted(text)).collect::<Vec<_>>(), expected.map(sorted).to_vec());
+    assert!(texts[0].starts_with(r#"{"st":{"X":1.50,"in":{"y":1,"z":2}"#), "{}", texts[0]);
 }
 
 /// The members of a flat object's text, sorted.

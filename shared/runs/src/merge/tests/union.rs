@@ -188,7 +188,7 @@ fn memory_bounds_how_many_runs_are_open_and_passes_make_up_for_it() {
             )
         })
         .collect();
-    let one = crate::merge::input::reader_bytes(&inputs[0]);
+    let one = crate::merge::input::reader_bytes(&inputs[0], 0);
     world.memory_bytes = one * 2 * 6;
     let (_, merged) = world.merge(inputs.clone());
     let most_open = |world: &World| world.staging.open.1.swap(0, Ordering::Relaxed);

@@ -42,6 +42,20 @@ fn a_table_is_a_folder_or_not_there_yet() {
 }
 
 #[test]
+fn addresses_of_other_stores_are_no_folders() {
+    for address in ["gs://bucket/t", "abfss://container@account.dfs.core.windows.net/t", "file:///d/t", "dbfs://t"] {
+        for (source, table, setting) in [("/d/a", address, "table"), (address, "/t", "source")] {
+            let found = only_error(&[("a", source, table, "")]);
+            assert!(
+                found.contains(&format!("{setting}: {address} is neither a folder nor on S3: name a folder")),
+                "{found}"
+            );
+        }
+    }
+    assert!(pipelines(&[("a", "/d/a", "/d/x:/y", "")]).is_ok());
+}
+
+#[test]
 fn a_table_has_a_name_that_readers_find() {
     for (table, what) in [("/t/a%41b", "'%41'"), ("/t/a%zz%f0", "'%f0'"), ("/t/a\\b", "'\\'")] {
         let found = only_error(&[("a", "/d/a", table, "")]);
