@@ -77,7 +77,12 @@ fn no_column(why: NoColumn, column: &str) -> (String, String) {
         ),
         NoColumn::Nesting => (
             format!("a column nests no deeper than {MAX_COLUMN_NESTING} levels, elements of lists counted"),
-            in_place(column),
+            match column.contains('.') {
+                true => in_place(column),
+                false => {
+                    format!("{} keeps it whole as JSON, where the table has no such column yet", as_string(column))
+                }
+            },
         ),
         NoColumn::Limit => ("the table has as many columns as it may".to_owned(), in_place(column)),
     }
@@ -143,5 +148,7 @@ mod tests {
             deep.reason.contains("no deeper than 30 levels") && deep.remedy.contains("hinted as string"),
             "{deep:?}"
         );
+        let deep = conflict(misfit("b", MisfitCause::NoColumn(NoColumn::Nesting)), "x.json");
+        assert!(deep.remedy.contains("schema_hints = \"b string\" keeps it whole"), "{deep:?}");
     }
 }
