@@ -41,7 +41,8 @@ const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
 
   test                 everything that must pass: formatting, lints, all tests, end to end
-  e2e [NAME]           the end-to-end tests on folders alone, or those whose name contains NAME
+  e2e                  the end-to-end tests, on folders and on LocalStack
+  e2e NAME             those on folders whose name contains NAME
   e2e aws[:NAME]       those on LocalStack, or those of them whose name contains NAME
   deny                 dependencies: licences, bans, sources, and advisories where they can be had
   fuzz [TARGET]        strange bytes at all that reads strangers' bytes; --time 60s, --file PATH, --keep

@@ -47,7 +47,7 @@ resource "aws_iam_role_policy" "policy" {
   lifecycle {
     precondition {
       condition     = length(local.policy) <= 10240
-      error_message = "The policy of ${var.function.name} has ${length(local.policy)} characters and IAM takes 10,240: too many places are named in it. Use the module more than once, with some of the pipelines each."
+      error_message = "The policy of ${var.function.name} has ${length(local.policy)} characters and IAM takes 10,240: too many places are named in it. Use the module more than once, with some of the pipelines each; modules that share a source bucket need event_delivery = \"eventbridge\" or manage_notifications = false, as S3 keeps one notification configuration for a bucket."
     }
   }
 }

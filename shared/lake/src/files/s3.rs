@@ -75,10 +75,16 @@ fn build(bucket: &str, config: &S3Config, runtime: Handle) -> Result<AmazonS3, E
         builder = builder.with_credentials(Arc::new(Provided(credentials.clone())));
     }
     builder
-        .with_virtual_hosted_style_request(!config.path_style)
+        .with_virtual_hosted_style_request(!(config.path_style || is_in_path(bucket)))
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_http_connector(Connector::new(config.requests.clone(), runtime))
         .build()
+}
+
+/// Whether a bucket's name goes into the path and not before the host: S3's certificates hold for one label there, so of a bucket with a dot in its
+/// name they do not. AWS's SDK does the same.
+fn is_in_path(bucket: &str) -> bool {
+    bucket.contains('.')
 }
 
 /// Credentials of ours as the store asks for them.
@@ -191,4 +197,20 @@ fn stamp(object: &ObjectMeta) -> Stamp {
 /// Whether S3 refused a put because the name is taken (412), and not because of a conflict (409), which the store calls by the same name.
 fn is_taken(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref::<Error>(), Some(Error::Precondition { .. } | Error::NotModified { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bucket_with_a_dot_in_its_name_is_asked_for_where_the_certificate_holds() {
+        let url = |bucket: &str| {
+            let config = S3Config { region: Some("eu-west-1".to_owned()), ..S3Config::default() };
+            let store = build(bucket, &config, Handle::current()).expect("a store");
+            format!("{store:?}")
+        };
+        assert!(url("data.lake.example").contains("https://s3.eu-west-1.amazonaws.com/data.lake.example"));
+        assert!(url("data-lake").contains("https://data-lake.s3.eu-west-1.amazonaws.com"));
+    }
 }
