@@ -3,8 +3,11 @@ use std::sync::atomic::Ordering;
 
 use drops::notification::Notification;
 use drops::{BatchId, DroppedObject, Timestamp};
-use ledger::{Claim, ClaimOutcome, Expected, Ledger, Liveness, Suspect, drop_hash};
+use ledger::{Claim, ClaimOutcome, EmbeddedLedger, Expected, Ledger, Liveness, Sealed, Suspect, drop_hash};
+use runs::Manifest;
 use runtime::Clock;
+use store::Store;
+use tokio::runtime::Handle;
 
 use super::super::Call;
 use super::world::*;
@@ -150,6 +153,52 @@ impl Liveness for DeadOf {
     fn suspect(&self, _: &str, _: BatchId) -> Suspect {
         self.0
     }
+}
+
+/// Seals a batch when its holder is taken for dead: it was alive after all, and the word of its death comes too late.
+struct SealsFirst {
+    ledger: Arc<EmbeddedLedger>,
+    batch: BatchId,
+    sealed: Sealed,
+}
+
+impl Liveness for SealsFirst {
+    fn is_dead(&self, _: &str, _: Timestamp, _: Timestamp) -> bool {
+        let seal = self.ledger.seal(self.batch, &self.sealed);
+        tokio::task::block_in_place(|| Handle::current().block_on(seal)).expect("sealed");
+        true
+    }
+
+    fn suspect(&self, _: &str, _: BatchId) -> Suspect {
+        Suspect::None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_batch_left_out_that_was_sealed_before_it_could_be_aborted_is_open() {
+    let world = World::new().await;
+    let (lanes, batch) = (world.current(), BatchId::from_parts(1, 1));
+    let object = DroppedObject {
+        id: drop_id("orders/a.json"),
+        etag: "e".into(),
+        size: 1,
+        modified: Timestamp(1),
+        read_at: None,
+    };
+    let claim =
+        Claim { batch, holder: "slow".into(), at: Timestamp(0), etag: "e".into(), aborted: 0, aborted_alone: 0 };
+    let _ = world.ledger.claim(&[(object.id.clone(), Expected::Absent, claim)]).await.unwrap();
+    let pipeline = object.id.pipeline.clone();
+    let manifest =
+        Manifest { batch, pipeline, schema_version: 0, held: Vec::new(), runs: Vec::new(), quarantine: None };
+    let (content, digest) = manifest.encode().unwrap();
+    world.state().put("manifests/slow.json", content).await.unwrap();
+    let sealed = crate::describe(&manifest, "manifests/slow.json".into(), digest, Timestamp(2));
+    let told = Call { request_id: "next".into(), deadline: Timestamp(i64::MAX) };
+    let mut ingest = world.receiver.ingest(&lanes.lanes[0], &lanes, &told, world.bucket.clone());
+    ingest.liveness = Arc::new(SealsFirst { ledger: world.ledger.clone(), batch, sealed });
+    let standings = ingest.standings(&[object]).await.unwrap();
+    assert_eq!(standings, [Standing::Open(Right::fresh(Expected::HeldBy(batch)))]);
 }
 
 #[tokio::test]
