@@ -205,6 +205,11 @@ pub const SABOTAGES: &[Sabotage] = &[
         file: JUDGE,
         find: "                AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,",
         replace: "                AbortOutcome::Stands(_) if SABOTAGED => return Ok(Standing::Final { quarantined: false, changed: false }),\n                AbortOutcome::Stands(record) => self.manifests.verdict_of(claim.batch, &record).await?,",
+        expected: Some(Test {
+            binary: &["--workspace", "--lib"],
+            name: "receive::tests::deaths::what_a_batch_left_out_that_was_sealed_before_it_could_be_aborted_is_open",
+            file: "functions/ingest/src/receive/tests/deaths.rs",
+        }),
         ..PLAIN
     },
     Sabotage {
