@@ -3,7 +3,9 @@ use std::sync::atomic::Ordering;
 
 use drops::notification::Notification;
 use drops::{BatchId, DroppedObject, Timestamp};
-use ledger::{Claim, ClaimOutcome, EmbeddedLedger, Expected, Ledger, Liveness, Sealed, Suspect, drop_hash};
+use ledger::{
+    Claim, ClaimOutcome, EmbeddedLedger, Expected, Ledger, Liveness, SealOutcome, Sealed, Suspect, drop_hash,
+};
 use runs::Manifest;
 use runtime::Clock;
 use store::Store;
@@ -165,7 +167,8 @@ struct SealsFirst {
 impl Liveness for SealsFirst {
     fn is_dead(&self, _: &str, _: Timestamp, _: Timestamp) -> bool {
         let seal = self.ledger.seal(self.batch, &self.sealed);
-        tokio::task::block_in_place(|| Handle::current().block_on(seal)).expect("sealed");
+        let outcome = tokio::task::block_in_place(|| Handle::current().block_on(seal)).expect("an answer");
+        assert_eq!(outcome, SealOutcome::Sealed);
         true
     }
 
