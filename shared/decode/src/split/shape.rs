@@ -114,18 +114,23 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
     let first_line = match memchr::memchr(b'\n', content) {
         Some(end) => &content[..end],
         None if ended => content,
-        None if enough && is_joined(content) => return Some(values),
-        None if is_joined(&content[..content.len().min(LOOK_AHEAD_BYTES)]) => return Some(values),
-        None => return enough.then_some(Shape::Lines),
+        None => {
+            let near = if enough { content } else { &content[..content.len().min(LOOK_AHEAD_BYTES)] };
+            return if is_joined(near) { Some(values) } else { enough.then_some(Shape::Lines) };
+        }
     };
     if is_whole_value(first_line) {
         return Some(Shape::Lines);
     }
     match scan(content, ended) {
         Scan::Open if !enough => return None,
-        // Anything else on the first value's line is a bad line.
-        Scan::Whole { end, .. } if end > first_line.len() && is_well_formed(&content[..end]) => return Some(values),
-        Scan::Whole { .. } if is_joined(content) => return Some(values),
+        Scan::Whole { end, .. } => {
+            // Anything else than a value on the first one's line is a bad line.
+            let alone = end > first_line.len() || begins_value(&content[end..]);
+            if alone && is_well_formed(&content[..end]) {
+                return Some(values);
+            }
+        }
         _ => {}
     }
     if !ended && bytes.len() < LOOK_AHEAD_BYTES {
@@ -136,9 +141,11 @@ fn tell_json(bytes: &[u8], ended: bool) -> Option<Shape> {
 
 /// Whether the first value is well-formed and an object or array follows it, as delivery streams write records that they join by nothing.
 fn is_joined(content: &[u8]) -> bool {
-    let Scan::Whole { end, .. } = scan(content, false) else { return false };
-    let next = content[end..].trim_ascii_start().first();
-    matches!(next, Some(b'{' | b'[')) && is_well_formed(&content[..end])
+    matches!(scan(content, false), Scan::Whole { end, .. } if begins_value(&content[end..]) && is_well_formed(&content[..end]))
+}
+
+fn begins_value(rest: &[u8]) -> bool {
+    matches!(rest.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 /// The shape of what begins with `[`: an array, unless its first line ends too early and whole objects follow it a line each, which no
