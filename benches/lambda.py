@@ -2,8 +2,8 @@
 
 `lambda.py --ingest BOOTSTRAP --compactor BOOTSTRAP --s3 ENDPOINT --s3-log FILE --dynamodb ENDPOINT [--quick]`
 
-Prints one line for each figure, `name=value`, and what was wrong on standard error. Requests to S3 are counted in the server's own log,
-those to DynamoDB by a proxy that only counts. `cargo xtask bench lambda` starts what is needed.
+Prints one line for each figure, `name=value`, and on standard error what was wrong; figures beyond `AT_MOST` end it with 1. Requests to S3
+are counted in the server's own log, those to DynamoDB by a proxy that only counts. `cargo xtask bench lambda` starts what is needed.
 """
 
 import argparse
@@ -31,6 +31,20 @@ import botocore.config
 SOURCE, LAKE, TABLE, LEDGER = "drops", "lake", "tables/orders", "lithify-bench"
 SETTINGS = "settings/lithify.json"
 PREFIX = "orders/"
+
+# What the functions are built to keep to.
+AT_MOST = {
+    "ingest_zipped_bytes": 8_000_000,
+    "ingest_first_poll_ms_median": 15.0,
+    "first_batch_of_a_table_20_s3_GetObject": 20,
+    "batch_1000_s3_GetObject": 1_000,
+    "batch_1000_dynamodb_PutItem": 1_000,
+    "batch_1000_other_requests": 10,
+    "batch_1000_peak_bytes": 128_000_000,
+    "idle_compactor_requests": 5,
+    "idle_compactor_requests_cold": 5,
+    "gigabyte_peak_bytes": 512_000_000,
+}
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -321,7 +335,11 @@ def acknowledged(answer):
         raise RuntimeError(f"{len(failed)} messages were not acknowledged: {failed[:3]}")
 
 
+SAID = {}
+
+
 def say(name, value):
+    SAID[name] = value
     print(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}", flush=True)
 
 
@@ -501,6 +519,18 @@ def main():
     put_to_commit(bench, 10 if arguments.quick else 60, 200)
     if not arguments.quick:
         one_gigabyte(bench)
+    return judge(quick=arguments.quick)
+
+
+def judge(quick):
+    """1 where a figure is beyond what it may be, or was not measured."""
+    missing = [name for name in AT_MOST if name not in SAID and not (quick and name.startswith("gigabyte"))]
+    beyond = [name for name, most in AT_MOST.items() if SAID.get(name, 0) > most]
+    for name in missing:
+        print(f"{name} was not measured", file=sys.stderr)
+    for name in beyond:
+        print(f"{name} is {SAID[name]:.6g}, and may be {AT_MOST[name]:.6g} at most", file=sys.stderr)
+    return 1 if missing or beyond else 0
 
 
 if __name__ == "__main__":
