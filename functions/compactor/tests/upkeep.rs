@@ -169,6 +169,31 @@ async fn what_cannot_be_merged_unchanged_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_others_merged() {
+    let mut place = Place::new();
+    place.small_files = 4;
+    // By row: every file overlaps every other, so that their pages are read.
+    place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
+    place.commit_often(6, 1).await;
+    let (store, mut victims): (Arc<dyn Store>, Vec<_>) = (place.table(), files(&place).await.split_off(4));
+    victims.sort_by(|a, b| a.path.cmp(&b.path));
+    for victim in &victims {
+        let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
+        let mut bytes = bytes.to_vec();
+        bytes[4..200].fill(0xA5);
+        store.put(&victim.path, bytes.into()).await.unwrap();
+    }
+    let report = place.upkeep().await;
+    assert_eq!((report.files_merged, report.files_written, report.rows), (4, 1, 40));
+    assert!(report.left_alone.keys().eq(victims.iter().map(|file| &file.path)), "{report:?}");
+    assert!(report.left_alone.values().all(|reason| reason.starts_with("it cannot be read: ")), "{report:?}");
+    let left: Vec<_> = files(&place).await.into_iter().map(|file| file.path).collect();
+    assert!(left.len() == 3 && victims.iter().all(|file| left.contains(&file.path)), "{left:?}");
+    assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new(), "nothing is left of the tries");
+    assert_eq!(place.passing_files(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_found_in_the_log() {
     for fault in [Fault::LoseAnswer, Fault::FailBefore] {
         let mut place = Place::new();

@@ -198,10 +198,19 @@ impl Compactor {
                     return Ok(());
                 }
                 Rewrite::Useless => return Ok(()),
+                // Each is met once in a call, and there are no more of them than files.
+                Rewrite::Damaged { path, reason } => self.leave_damaged(path, reason, report),
             }
         }
         report.unfinished = true;
         Ok(())
+    }
+
+    /// Leaves a file alone that cannot be read. Somebody should know: readers of the table stop at it.
+    fn leave_damaged(&self, path: String, reason: String, report: &mut UpkeepReport) {
+        let table = &self.settings.table_address;
+        tracing::warn!(table, path, reason, "a file of the table cannot be read, and was not merged with others");
+        report.left_alone.insert(path, format!("it cannot be read: {reason}"));
     }
 
     fn count(&self, kept: &Kept, version: u64, rewritten: &rewrite::Rewritten, report: &mut UpkeepReport) {

@@ -24,6 +24,8 @@ pub(super) enum Rewrite {
     Stopped,
     /// It would not have made fewer files.
     Useless,
+    /// One of the files cannot be read, which their footers did not show; nothing of it is left.
+    Damaged { path: String, reason: String },
 }
 
 /// Files that wait for their commit, and those that they replace.
@@ -112,14 +114,14 @@ impl Compactor {
                     self.delete_files(kept, &done.adds).await;
                     return Err(match error {
                         RunsError::Stopped => Ok(Rewrite::Stopped),
+                        RunsError::Damaged { address, reason }
+                            if group.files.iter().any(|(file, _)| file.path == address) =>
+                        {
+                            Ok(Rewrite::Damaged { path: address, reason })
+                        }
                         error => Err(CompactError::Upkeep {
                             table: self.settings.table_address.clone(),
-                            reason: match error {
-                                RunsError::Damaged { address, reason } => {
-                                    format!("its file {address} cannot be read ({reason})")
-                                }
-                                error => error.to_string(),
-                            },
+                            reason: error.to_string(),
                         }),
                     });
                 }
