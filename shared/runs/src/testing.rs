@@ -17,11 +17,20 @@ use crate::merge::json_value;
 type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
 /// Objects in memory; what is not finished is not there.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct MemoryStore {
     pub(crate) objects: Objects,
     /// Counts the objects that are open and the most that ever were.
     pub(crate) open: Arc<(AtomicUsize, AtomicUsize)>,
+    /// How many reads of open objects go well before one is refused; set it for one refusal.
+    pub(crate) reads_left: Arc<AtomicUsize>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let reads_left = Arc::new(AtomicUsize::new(usize::MAX));
+        Self { objects: Objects::default(), open: Arc::default(), reads_left }
+    }
 }
 
 impl MemoryStore {
@@ -54,7 +63,8 @@ impl Store for MemoryStore {
         let bytes = self.get(address).await?;
         let open = self.open.0.fetch_add(1, Ordering::Relaxed) + 1;
         self.open.1.fetch_max(open, Ordering::Relaxed);
-        Ok(Arc::new(MemoryObject { bytes, open: Arc::clone(&self.open) }))
+        let (open, reads_left) = (Arc::clone(&self.open), Arc::clone(&self.reads_left));
+        Ok(Arc::new(MemoryObject { bytes, open, reads_left }))
     }
 
     fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
@@ -76,6 +86,7 @@ impl Store for MemoryStore {
 struct MemoryObject {
     bytes: Bytes,
     open: Arc<(AtomicUsize, AtomicUsize)>,
+    reads_left: Arc<AtomicUsize>,
 }
 
 impl Drop for MemoryObject {
@@ -90,6 +101,9 @@ impl RandomRead for MemoryObject {
     }
 
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        if self.reads_left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(io::Error::other("the service asks for fewer requests"));
+        }
         let start = usize::try_from(offset).unwrap();
         if start + length > self.bytes.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,5 +1,6 @@
 //! Writing Parquet: runs into memory, table files as streams, both with the same properties, so that one can be copied into the other.
 
+mod chunks;
 mod copy;
 mod facts;
 mod footer;
@@ -14,7 +15,8 @@ mod tests;
 mod waiting;
 mod writer;
 
-pub(crate) use copy::{Chunks, CopySource};
+pub(crate) use chunks::Chunks;
+pub(crate) use copy::CopySource;
 pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
 pub(crate) use footer::check as check_footer;

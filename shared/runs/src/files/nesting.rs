@@ -1,8 +1,9 @@
 //! A first look at a footer that others wrote, before Parquet's reader: it believes how many fields a group has, takes memory for them, and
 //! follows groups as deep as they go. What no look ahead bounds would end the process.
 
-use store::RandomRead;
+use parquet::file::reader::Length;
 
+use super::chunks::Chunks;
 use crate::error::RunsError;
 
 /// Columns that are nested deeper are not followed: a table's are not, by far.
@@ -13,13 +14,13 @@ const TAIL_BYTES: u64 = 8;
 
 /// That no group of the file's schema has more fields than the schema has elements, nor lies deeper than one can follow. What else is wrong with
 /// the footer its reader says.
-pub(crate) fn check(address: &str, object: &dyn RandomRead) -> Result<(), RunsError> {
-    let damaged = RunsError::damaged(address);
-    let Some(end) = object.size().checked_sub(TAIL_BYTES) else { return Ok(()) };
-    let tail = object.read_at(end, 8).map_err(|error| damaged(error.to_string()))?;
+pub(crate) fn check(chunks: &Chunks) -> Result<(), RunsError> {
+    let damaged = RunsError::damaged(chunks.address());
+    let Some(end) = chunks.len().checked_sub(TAIL_BYTES) else { return Ok(()) };
+    let tail = chunks.read_at(end, 8).map_err(chunks.failed())?;
     let length = tail.iter().take(4).rev().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
     let Some(start) = end.checked_sub(length).filter(|_| tail.ends_with(b"PAR1")) else { return Ok(()) };
-    let footer = object.read_at(start, length as usize).map_err(|error| damaged(error.to_string()))?;
+    let footer = chunks.read_at(start, length as usize).map_err(chunks.failed())?;
     match fields_of(&footer) {
         None => Err(damaged("its footer names no columns that could be read".to_owned())),
         Some(fields) => follow(&fields).map_err(|reason| damaged(format!("its footer contradicts itself: {reason}"))),

@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::copy::Chunks;
+use super::chunks::Chunks;
 
 /// What a decompressor holds, in bytes, about: zstd's context, and the one for compression that comes with it. Pages of one column are
 /// decompressed before they are asked for as long as they are less than that.
@@ -207,7 +207,7 @@ mod tests {
         let store = MemoryStore::default();
         store.insert("file", bytes.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let chunks = Chunks::of_pages(runtime.block_on(store.open("file")).expect("open"));
+        let chunks = Chunks::of_pages("file", runtime.block_on(store.open("file")).expect("open"));
         let fields = Some(metadata.schema().fields());
         let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
         let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
@@ -244,7 +244,7 @@ mod tests {
         let store = MemoryStore::default();
         store.insert("file", bytes);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let chunks = Arc::new(Chunks::of_pages(runtime.block_on(store.open("file")).expect("open")));
+        let chunks = Arc::new(Chunks::of_pages("file", runtime.block_on(store.open("file")).expect("open")));
         let group = metadata.metadata().row_group(0);
         let pages = |column: usize| {
             let reader = SerializedPageReader::new(Arc::clone(&chunks), group.column(column), 3_000, None);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::Length;
 use store::RandomRead;
 
-use super::copy::Chunks;
+use super::chunks::Chunks;
 use super::{footer, nesting};
 use crate::error::{RunsError, unbroken};
 
@@ -18,27 +19,25 @@ const BATCH_ROWS: usize = 8_192;
 /// dictionaries) are passed over. Blocks: call it on a thread that may wait.
 ///
 /// # Errors
-/// [`RunsError::Damaged`] where the file is no Parquet, or a page cannot be read.
+/// [`RunsError::Damaged`] where the file is no Parquet, or a page cannot be read; [`RunsError::Store`] where its store refused to read.
 pub fn read_columns(
     address: &str,
     object: Arc<dyn RandomRead>,
     columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, RunsError>> + use<>, RunsError> {
+    let chunks = Chunks::of_pages(address, object);
     let mut reader = unbroken(address, || {
-        let damaged = RunsError::damaged(address);
-        nesting::check(address, object.as_ref())?;
-        let bytes = object.size();
+        nesting::check(&chunks)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(Chunks::of_pages(object), options);
-        let builder = builder.map_err(&damaged)?;
-        footer::check(address, bytes, builder.metadata())?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(chunks.clone(), options);
+        let builder = builder.map_err(chunks.failed())?;
+        footer::check(address, chunks.len(), builder.metadata())?;
         let roots = builder.schema().fields().iter().enumerate();
         let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(&damaged)
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(chunks.failed())
     })?;
-    let address = address.to_owned();
-    let mut next = move || unbroken(&address, || reader.next().transpose().map_err(RunsError::damaged(&address)));
+    let mut next = move || unbroken(chunks.address(), || reader.next().transpose().map_err(chunks.failed()));
     // After an error nothing more is read.
     let mut is_over = false;
     Ok(std::iter::from_fn(move || {

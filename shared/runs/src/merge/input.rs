@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::reader::Length;
 
 use super::adapt::{Adapted, Adapter};
 use super::{Job, Rescued, RunInput, lock};
@@ -59,7 +60,7 @@ pub(super) fn reader_bytes(run: &RunInput, columns: u64) -> u64 {
 
 /// An open run. Its rows are handed out batch by batch.
 pub(super) struct Input {
-    address: String,
+    chunks: Chunks,
     reader: ParquetRecordBatchReader,
     adapter: Adapter,
     rows_left: u64,
@@ -70,39 +71,30 @@ pub(super) struct Input {
 impl Input {
     pub(super) fn open(run: &RunInput, job: &Job<'_>) -> Result<Self, RunsError> {
         let object = job.open(&run.address)?;
+        let chunks = Chunks::of_pages(&run.address, object);
         let (adapter, reader) = unbroken(&run.address, || {
-            let damaged = RunsError::damaged(&run.address);
-            let (bytes, chunks) = (object.size(), Chunks::of_pages(object));
             let options = ArrowReaderOptions::new()
                 .with_skip_arrow_metadata(true)
                 .with_column_index_policy(PageIndexPolicy::Skip)
                 .with_offset_index_policy(PageIndexPolicy::Optional);
-            let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(&damaged)?;
-            check_footer(&run.address, bytes, metadata.metadata())?;
+            let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(chunks.failed())?;
+            check_footer(&run.address, chunks.len(), metadata.metadata())?;
             let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
             let fields = Some(metadata.schema().fields());
             let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
-            let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
-            let (columns, rows) = (columns.map_err(&damaged)?, batch_rows(run, job.columns));
+            let groups = FileGroups { chunks: chunks.clone(), metadata: Arc::clone(metadata.metadata()) };
+            let (columns, rows) = (columns.map_err(chunks.failed())?, batch_rows(run, job.columns));
             let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, rows, None);
-            Ok((adapter, reader.map_err(&damaged)?))
+            Ok((adapter, reader.map_err(chunks.failed())?))
         })?;
-        Ok(Self {
-            address: run.address.clone(),
-            reader,
-            adapter,
-            rows_left: run.rows,
-            rescued: Arc::clone(&job.rescued),
-        })
+        Ok(Self { chunks, reader, adapter, rows_left: run.rows, rescued: Arc::clone(&job.rescued) })
     }
 
     /// The next rows in the target's columns; `None` after the last, when as many were read as the manifest says.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, RunsError> {
-        let damaged = RunsError::damaged(&self.address);
-        let reader = &mut self.reader;
-        while let Some(batch) =
-            unbroken(&self.address, || reader.next().transpose().map_err(RunsError::damaged(&self.address)))?
-        {
+        let damaged = RunsError::damaged(self.chunks.address());
+        let (chunks, reader) = (&self.chunks, &mut self.reader);
+        while let Some(batch) = unbroken(chunks.address(), || reader.next().transpose().map_err(chunks.failed()))? {
             let rows = batch.num_rows() as u64;
             if rows == 0 {
                 continue;

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::reader::Length;
 use store::RandomRead;
 
 use super::RunInput;
@@ -33,7 +34,7 @@ pub enum TableRun {
 /// `order` has none either. A file is taken for sorted if its footer names one of the ids in `sorted_as`: rows of one partition that
 /// are sorted by the table's whole order are sorted by the order without the partition columns as well.
 ///
-/// Blocks. [`RunsError::Damaged`] if the file is no Parquet file that can be read.
+/// Blocks. [`RunsError::Damaged`] if the file is no Parquet file that can be read, [`RunsError::Store`] if its store refused to read it.
 pub fn table_run(
     path: &str,
     object: Arc<dyn RandomRead>,
@@ -52,14 +53,14 @@ fn looked_at(
     sorted_as: &[String],
 ) -> Result<TableRun, RunsError> {
     let damaged = RunsError::damaged(path);
-    check_nesting(path, object.as_ref())?;
-    let bytes = object.size();
-    let chunks = Chunks::of_pages(object);
+    let chunks = Chunks::of_pages(path, object);
+    let bytes = chunks.len();
+    check_nesting(&chunks)?;
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)
         .with_column_index_policy(PageIndexPolicy::Skip)
         .with_offset_index_policy(PageIndexPolicy::Optional);
-    let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(|error| damaged(error.to_string()))?;
+    let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(chunks.failed())?;
     check_footer(path, bytes, metadata.metadata())?;
     if let Some(reason) = unfit(metadata.schema().fields(), columns.fields(), "") {
         return Ok(TableRun::Unfit(reason));
@@ -104,8 +105,8 @@ fn key_of(
         .with_row_selection(selection)
         .with_batch_size(1)
         .build()
-        .map_err(|error| damaged(error.to_string()))?;
-    let batch: Option<RecordBatch> = reader.next().transpose().map_err(|error| damaged(error.to_string()))?;
+        .map_err(chunks.failed())?;
+    let batch: Option<RecordBatch> = reader.next().transpose().map_err(chunks.failed())?;
     match batch.filter(|batch| batch.num_rows() == 1) {
         Some(batch) => Ok(order.keys(&batch).get(0).to_vec()),
         None => Err(damaged(format!("it has no row {row}"))),

@@ -1,7 +1,11 @@
 //! Merges that fail leave nothing behind, and no fault passes for success.
 
+use std::sync::atomic::Ordering;
+
 use super::model::{Row, World, batch, schema};
 use crate::error::RunsError;
+use crate::files::read_columns;
+use crate::merge::table_run;
 use crate::order::Order;
 
 fn rows(file: &str, count: i64) -> Vec<Row> {
@@ -45,6 +49,50 @@ fn a_damaged_run_is_named() {
         let error = leaves_nothing(&mut world, inputs, u64::MAX);
         assert!(matches!(&error, RunsError::Damaged { address, .. } if address == "b"), "{error}");
     }
+}
+
+#[test]
+fn what_a_store_refuses_is_no_damage() {
+    for (memory, healthy) in [(64 << 20, false), (64 << 20, true), (0, false)] {
+        let mut refusals = 0;
+        for reads in 0.. {
+            let (mut world, mut inputs) = world();
+            let groups = inputs.iter_mut().flat_map(|input| &mut input.row_groups);
+            groups.filter(|_| healthy).for_each(|group| group.bytes = 8 << 20);
+            (world.memory_bytes, world.inputs) = (memory, world.staging.clone());
+            world.inputs.reads_left.store(reads, Ordering::Relaxed);
+            let Err(error) = world.try_merge(inputs, u64::MAX) else { break };
+            assert!(matches!(&error, RunsError::Store(_)), "read {reads}: {error}");
+            assert!(error.to_string().contains("fewer requests"), "read {reads}: {error}");
+            refusals = reads + 1;
+        }
+        assert!(refusals > 10, "only {refusals} reads were refused");
+    }
+}
+
+#[test]
+fn looking_at_a_file_tells_what_its_store_refuses() {
+    let (world, inputs) = world();
+    let (run, sorted_as) = (&inputs[1], [world.order.id()]);
+    for (what, look) in [
+        ("a look", (&|| table_run("b", open(&world), &world.schema, &world.order, &sorted_as).map(drop)) as Look<'_>),
+        ("columns", &|| read_columns("b", open(&world), &["number"])?.try_for_each(|batch| batch.map(drop))),
+    ] {
+        let mut refusals = 0;
+        for reads in 0.. {
+            world.staging.reads_left.store(reads, Ordering::Relaxed);
+            let Err(error) = look() else { break };
+            assert!(matches!(&error, RunsError::Store(_)), "{what}, read {reads}: {error}");
+            refusals = reads + 1;
+        }
+        assert!(refusals > 3, "{what}: only {refusals} reads were refused of {} bytes", run.bytes);
+    }
+}
+
+type Look<'a> = &'a dyn Fn() -> Result<(), RunsError>;
+
+fn open(world: &World) -> std::sync::Arc<dyn store::RandomRead> {
+    world.runtime.block_on(store::Store::open(&world.staging, "b")).unwrap()
 }
 
 #[test]
