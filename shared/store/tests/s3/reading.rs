@@ -1,5 +1,6 @@
 use std::io::Read;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -216,9 +217,19 @@ async fn a_connection_that_breaks_is_taken_up_where_it_broke() {
 async fn what_is_replaced_while_it_is_read_is_told() {
     let key = format!("{}a", prefix());
     let object = put(&key, noise(3 << 20)).await;
-    let proxy = Proxy::start(&server(), first_gets(1, Fault::Cut(1 << 20)));
+    // What is left after the cut is asked for ahead of the reader, and waits here until another object took its place.
+    let replaced = Arc::new(AtomicBool::new(false));
+    let (cut, waits) = (first_gets(1, Fault::Cut(1 << 20)), Arc::clone(&replaced));
+    let proxy = Proxy::start(&server(), move |request| {
+        let fault = cut(request);
+        while is_get(request) && fault == Fault::None && !waits.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fault
+    });
     let mut opened = source(&proxy.endpoint).open(&object).await.unwrap();
     put(&key, noise(2 << 20)).await;
+    replaced.store(true, Ordering::Relaxed);
     let mut content = Vec::new();
     assert!(opened.read_to_end(&mut content).is_err());
     assert!(content.len() < 3 << 20);
