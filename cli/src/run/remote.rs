@@ -62,7 +62,7 @@ impl Remote {
             passing: false,
         };
         let ledger = self.ledger.clone().ok_or_else(missing)?;
-        let parts = Parts::of(address, &clients).map_err(|reason| LedgerError {
+        let parts = Parts::of(address, &clients).await.map_err(|reason| LedgerError {
             action: "be opened",
             reason,
             passing: false,
@@ -105,10 +105,10 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(address: &str, clients: &Clients) -> Result<Self, String> {
+    async fn of(address: &str, clients: &Clients) -> Result<Self, String> {
         let S3Address { bucket, path } = S3Address::table(address)?;
         let audit = format!("{path}_drops");
-        let config = config(clients);
+        let config = config(clients, clients.bucket_address(&bucket).await?);
         let store = |prefix: &str| -> Arc<dyn Store> {
             Arc::new(S3Store::new(clients.s3.clone(), &bucket, prefix, Handle::current()))
         };
@@ -122,15 +122,11 @@ impl Parts {
     }
 }
 
-/// How the tables' buckets are reached: as the SDK reaches them, profiles included.
-fn config(clients: &Clients) -> S3Config {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let endpoint = set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
+/// How a bucket at this address is reached: as the SDK reaches it, profiles included.
+fn config(clients: &Clients, address: String) -> S3Config {
     let keys = clients.config.credentials_provider().map(|provider| Keys { provider, kept: Mutex::default() });
     S3Config {
-        allow_http: endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")),
-        path_style: endpoint.is_some(),
-        endpoint,
+        address,
         region: clients.config.region().map(ToString::to_string),
         credentials: keys.map(|keys| -> Arc<dyn S3Credentials> { Arc::new(keys) }),
         requests: None,
@@ -263,7 +259,7 @@ pub(crate) async fn look(table: &str, ledger: Option<&str>) -> Result<Look, Fail
     let ledger = ledger_table(ledger).map_err(wrong)?;
     let table = S3Address::table(table).map_err(wrong)?;
     let clients = Clients::load().await.map_err(wrong)?;
-    let parts = Parts::of(&table.to_string(), &clients).map_err(wrong)?;
+    let parts = Parts::of(&table.to_string(), &clients).await.map_err(wrong)?;
     let lake = parts.lake.map_err(of_lake)?;
     let named = format!("dynamodb://{ledger}");
     let ledger = Arc::new(DynamoLedger::new(clients.dynamodb, ledger));

@@ -135,8 +135,7 @@ async fn inside_aws() {
     let place = Place::new();
     place.drop_files(0..2).await;
     place.ingest().await;
-    let config =
-        S3Config { endpoint: Some(endpoint.clone()), allow_http: true, path_style: true, ..S3Config::default() };
+    let config = S3Config { address: format!("{endpoint}/lake"), region: None, credentials: None, requests: None };
     let log: Arc<dyn Lake> = Arc::new(DeltaLake::s3("lake", "orders", &config).unwrap());
     let files = || Arc::new(S3Store::new(clients.s3.clone(), "lake", "orders", Handle::current()));
     let without_log = place.compactor_with(|parts| parts.lake = log.clone());

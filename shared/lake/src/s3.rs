@@ -7,17 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-/// How the bucket of a table is reached. What is left out comes from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, ...).
-#[derive(Clone, Debug, Default)]
+/// How the bucket of a table is reached. What is left out comes from the environment (`AWS_REGION`, ...).
+#[derive(Clone, Debug)]
 pub struct S3Config {
-    /// The service's address, where it is not AWS's own.
-    pub endpoint: Option<String>,
+    /// The bucket's address, a URL with its name in the host or in the path. It is spoken to as it says: with TLS or without.
+    pub address: String,
     /// The bucket's region.
     pub region: Option<String>,
-    /// Whether the endpoint may be plain HTTP.
-    pub allow_http: bool,
-    /// Whether the bucket stands in the path and not in the host name.
-    pub path_style: bool,
     /// Where keys come from. Left out: the environment, a web identity, a container's or an instance's role; profiles of the AWS command
     /// line are not read then.
     pub credentials: Option<Arc<dyn S3Credentials>>,

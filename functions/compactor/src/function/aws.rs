@@ -104,7 +104,7 @@ impl Context {
         let (mut tables, mut opened) = (BTreeMap::new(), BTreeMap::new());
         for pipeline in &settings.pipelines {
             if !tables.contains_key(&pipeline.table) {
-                tables.insert(pipeline.table.clone(), Table::new(&clients, &pipeline.table)?);
+                tables.insert(pipeline.table.clone(), Table::new(&clients, &pipeline.table).await?);
             }
             opened.insert(pipeline.name.to_string(), Opened::default());
         }
@@ -173,12 +173,14 @@ impl Context {
 const LEASE_MAX: Duration = Duration::from_secs(5 * 60);
 
 impl Table {
-    fn new(clients: &Clients, table: &str) -> Result<Self, ContextError> {
+    async fn new(clients: &Clients, table: &str) -> Result<Self, ContextError> {
         let address = |text: &str| {
             S3Address::table(text).map_err(|reason| ContextError::Address { address: text.to_owned(), reason })
         };
         let (place, audit) = (address(table)?, address(&format!("{table}_drops"))?);
-        let (state, config) = (place.below("_lithify"), log_config(&clients.requests));
+        // The audit table lies in the same bucket.
+        let bucket = clients.bucket_address(&place.bucket).await.map_err(ContextError::Endpoint)?;
+        let (state, config) = (place.below("_lithify"), log_config(&clients.requests, bucket));
         let store = |place: &S3Address| {
             Arc::new(S3Store::new(clients.s3.clone(), &place.bucket, &place.path, Handle::current()))
         };
@@ -193,17 +195,9 @@ impl Table {
     }
 }
 
-/// How the logs are reached: as the clients are.
-fn log_config(requests: &Requests) -> S3Config {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let endpoint = set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
-    S3Config {
-        allow_http: endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
-        path_style: endpoint.is_some(),
-        endpoint,
-        requests: Some(Arc::new(Counted(requests.clone()))),
-        ..S3Config::default()
-    }
+/// How the logs in a bucket at this address are reached: as the clients reach it, but with keys from the function's own environment.
+fn log_config(requests: &Requests, address: String) -> S3Config {
+    S3Config { address, region: None, credentials: None, requests: Some(Arc::new(Counted(requests.clone()))) }
 }
 
 /// The requests to the logs are counted with the others.

@@ -56,10 +56,8 @@ impl Remote {
     /// The log of one of the tables.
     pub fn lake(&self, table: &str) -> Arc<dyn Lake> {
         let config = S3Config {
-            endpoint: Some(self.endpoint.clone()),
+            address: format!("{}/{BUCKET}", self.endpoint),
             region: Some("us-east-1".into()),
-            allow_http: true,
-            path_style: true,
             credentials: Some(Arc::new(TestKey)),
             requests: None,
         };

@@ -63,11 +63,10 @@ impl S3Log {
 fn build(bucket: &str, config: &S3Config, runtime: Handle) -> Result<AmazonS3, Error> {
     let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIME_MAX, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
-    builder = builder.with_client_options(ClientOptions::new().with_allow_http(config.allow_http));
-    if let Some(endpoint) = &config.endpoint {
-        // Both: the environment may name the other, which would win.
-        builder = builder.with_endpoint(endpoint).with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
-    }
+    let is_plain = config.address.starts_with("http://");
+    builder = builder.with_client_options(ClientOptions::new().with_allow_http(is_plain));
+    // Both: the environment may name the other, which would win.
+    builder = builder.with_endpoint(&config.address).with_config(AmazonS3ConfigKey::S3Endpoint, &config.address);
     if let Some(region) = &config.region {
         builder = builder.with_region(region);
     }
@@ -75,16 +74,11 @@ fn build(bucket: &str, config: &S3Config, runtime: Handle) -> Result<AmazonS3, E
         builder = builder.with_credentials(Arc::new(Provided(credentials.clone())));
     }
     builder
-        .with_virtual_hosted_style_request(!(config.path_style || is_in_path(bucket)))
+        // The address is the bucket's already, and is taken as it is.
+        .with_virtual_hosted_style_request(true)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_http_connector(Connector::new(config.requests.clone(), runtime))
         .build()
-}
-
-/// Whether a bucket's name goes into the path and not before the host: S3's certificates hold for one label there, so of a bucket with a dot in its
-/// name they do not. AWS's SDK does the same.
-fn is_in_path(bucket: &str) -> bool {
-    bucket.contains('.')
 }
 
 /// Credentials of ours as the store asks for them.
@@ -197,20 +191,4 @@ fn stamp(object: &ObjectMeta) -> Stamp {
 /// Whether S3 refused a put because the name is taken (412), and not because of a conflict (409), which the store calls by the same name.
 fn is_taken(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref::<Error>(), Some(Error::Precondition { .. } | Error::NotModified { .. }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_bucket_with_a_dot_in_its_name_is_asked_for_where_the_certificate_holds() {
-        let url = |bucket: &str| {
-            let config = S3Config { region: Some("eu-west-1".to_owned()), ..S3Config::default() };
-            let store = build(bucket, &config, Handle::current()).expect("a store");
-            format!("{store:?}")
-        };
-        assert!(url("data.lake.example").contains("https://s3.eu-west-1.amazonaws.com/data.lake.example"));
-        assert!(url("data-lake").contains("https://data-lake.s3.eu-west-1.amazonaws.com"));
-    }
 }

@@ -41,20 +41,19 @@ pub struct Clients {
     pub requests: Requests,
     /// What they were made with: for others who speak to the same services.
     pub config: SdkConfig,
+    path_style: bool,
 }
 
 impl Clients {
     /// Makes the clients from the environment: AWS's own variables, and its files where they are set.
     ///
-    /// An endpoint that is not AWS's (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`) is asked with the bucket in the path, as it seldom has a name
+    /// An endpoint that is not AWS's (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, a profile's) is asked with the bucket in the path, as it seldom has a name
     /// for each bucket.
     ///
     /// # Errors
     /// An endpoint that is not spoken to by TLS and is not this machine's.
     pub async fn load() -> Result<Self, String> {
         check_endpoints(&|name| std::env::var(name).ok())?;
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let path_style = set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3");
         let config = aws_config::defaults(BehaviorVersion::latest())
             .http_client(https())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -63,6 +62,7 @@ impl Clients {
             .await;
         // What a profile names is seen only now.
         endpoints::check(&config, std::env::var("LOCALSTACK_HOSTNAME").ok().as_deref())?;
+        let path_style = endpoints::endpoint_of(&config, "S3").is_some();
         Ok(Self::new(&config, path_style))
     }
 
@@ -81,7 +81,16 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             requests,
             config: config.clone(),
+            path_style,
         }
+    }
+
+    /// The address of a bucket, as the client of S3 asks for it: with its name in the host or in the path.
+    ///
+    /// # Errors
+    /// Where no region is known, or none can be asked so.
+    pub async fn bucket_address(&self, bucket: &str) -> Result<String, String> {
+        endpoints::bucket_address(&self.config, bucket, self.path_style).await
     }
 }
 
