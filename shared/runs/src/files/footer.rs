@@ -51,7 +51,7 @@ fn contradiction(file_bytes: u64, metadata: &ParquetMetaData) -> Option<String> 
 }
 
 /// Where a column chunk begins and ends.
-fn span(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+pub(super) fn span(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let data = u64::try_from(chunk.data_page_offset()).ok()?;
     let start = chunk.dictionary_page_offset().map_or(Ok(data), u64::try_from).ok()?;
     let end = start.checked_add(u64::try_from(chunk.compressed_size()).ok()?)?;

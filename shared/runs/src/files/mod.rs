@@ -5,6 +5,7 @@ mod copy;
 mod facts;
 mod footer;
 mod nesting;
+mod page_headers;
 mod pages;
 mod properties;
 mod read;
@@ -12,6 +13,7 @@ mod run;
 mod table_file;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod waiting;
 mod writer;
 
@@ -21,6 +23,7 @@ pub use facts::RowGroupFacts;
 pub(crate) use facts::row_group_facts;
 pub(crate) use footer::check as check_footer;
 pub(crate) use nesting::check as check_nesting;
+pub(crate) use page_headers::check as check_pages;
 pub(crate) use pages::FileGroups;
 pub(crate) use properties::ORDER;
 pub use properties::WriteSettings;

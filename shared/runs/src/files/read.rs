@@ -9,7 +9,7 @@ use parquet::file::reader::Length;
 use store::RandomRead;
 
 use super::chunks::Chunks;
-use super::{footer, nesting};
+use super::{footer, nesting, page_headers};
 use crate::error::{RunsError, unbroken};
 
 /// Rows of a batch.
@@ -35,6 +35,7 @@ pub fn read_columns(
         let roots = builder.schema().fields().iter().enumerate();
         let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
+        page_headers::check(&chunks, builder.metadata(), |leaf| mask.leaf_included(leaf))?;
         builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(chunks.failed())
     })?;
     let mut next = move || unbroken(chunks.address(), || reader.next().transpose().map_err(chunks.failed()));

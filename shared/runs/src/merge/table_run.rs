@@ -18,7 +18,7 @@ use store::RandomRead;
 
 use super::RunInput;
 use crate::error::{RunsError, unbroken};
-use crate::files::{Chunks, ORDER, check_footer, check_nesting, row_group_facts};
+use crate::files::{Chunks, ORDER, check_footer, check_nesting, check_pages, row_group_facts};
 use crate::order::Order;
 
 /// What a file of a table is to a merge.
@@ -65,6 +65,7 @@ fn looked_at(
     if let Some(reason) = unfit(metadata.schema().fields(), columns.fields(), "") {
         return Ok(TableRun::Unfit(reason));
     }
+    check_pages(&chunks, metadata.metadata(), |_| true)?;
     let footer = metadata.metadata().file_metadata();
     let rows = u64::try_from(footer.num_rows()).map_err(|error| damaged(error.to_string()))?;
     let says = footer.key_value_metadata().into_iter().flatten().find(|entry| entry.key == ORDER);

@@ -65,6 +65,24 @@ fn with_pages(change: impl Fn(&mut Vec<PageLocation>)) -> Bytes {
     })
 }
 
+/// The file with another size in memory in the header of its first page: the largest of as many digits.
+fn with_larger_page() -> Bytes {
+    let mut bytes = file().to_vec();
+    // Behind the magic word: the field of the type, and of the size.
+    assert_eq!((bytes[4], bytes[6]), (0x15, 0x15));
+    let digits = 1 + bytes[7..].iter().position(|digit| digit & 0x80 == 0).unwrap();
+    bytes[7..6 + digits].fill(0xFF);
+    bytes[6 + digits] = 0x7E;
+    bytes.into()
+}
+
+/// A file whose first value takes more than a page may.
+fn large_page() -> Bytes {
+    let text = Some("x".repeat(65 << 20));
+    let row = Row { number: None, text, x: None, list: None, day: None, file: "f".into(), row: 0 };
+    write_run(&[batch(&[row], &schema())], &WriteSettings::default()).unwrap().bytes
+}
+
 /// What upkeep makes of a file: its look at it, then the merge of it alone, which takes row groups as they are, and of it beside another.
 fn merged(file: &Bytes) -> Result<(), RunsError> {
     for is_alone in [true, false] {
@@ -101,6 +119,8 @@ fn a_footer_that_lies_is_named() {
         ("bytes below none", with_chunks(|chunk| chunk.set_total_uncompressed_size(-1))),
         ("a page that is left out", with_pages(|pages| _ = pages.remove(0))),
         ("a page twice", with_pages(|pages| pages[1] = pages[0].clone())),
+        ("a page that becomes larger than its column", with_larger_page()),
+        ("a page without measure", large_page()),
         ("pages of another column", with_pages(|pages| pages.iter_mut().for_each(|page| page.offset += 100))),
     ] {
         let error = merged(&file).expect_err(what);

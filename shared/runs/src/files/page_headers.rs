@@ -1,0 +1,176 @@
+//! A look at the headers of a file's pages, before Parquet's reader: it believes how many values they hold and how large a page becomes.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::page_index::offset_index::PageLocation;
+use parquet::file::reader::Length;
+
+use super::chunks::Chunks;
+use super::footer::span;
+use super::thrift::{Thrift, kind};
+use crate::error::RunsError;
+
+/// A page is a mebibyte, about, and hardly ever more than a few; nothing larger is decompressed.
+pub(super) const PAGE_BYTES_MAX: u64 = 64 << 20;
+
+/// How much of a header is read at first, and at most: it may hold the least and the greatest value.
+const HEADER_BYTES: u64 = 1 << 10;
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+
+/// What a page's header says, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    /// Of the header itself.
+    own: u64,
+    /// Of the page in the file, behind it.
+    encoded: u64,
+    /// Of the page in memory.
+    plain: u64,
+}
+
+/// That the pages of the wanted columns, by their places in the schema, follow each other as their headers and the page index say, and that none becomes
+/// larger than its column, nor than [`PAGE_BYTES_MAX`].
+pub(crate) fn check(
+    chunks: &Chunks,
+    metadata: &ParquetMetaData,
+    is_wanted: impl Fn(usize) -> bool,
+) -> Result<(), RunsError> {
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        for (i, chunk) in group.columns().iter().enumerate().filter(|(i, _)| is_wanted(*i)) {
+            let index = metadata.offset_index().and_then(|index| index.get(number)?.get(i));
+            let pages = index.map(|index| index.page_locations().as_slice());
+            if let Some(reason) = contradiction(chunks, chunk, pages)? {
+                let column = chunk.column_path();
+                return Err(RunsError::damaged(chunks.address())(format!(
+                    "column {column} of row group {number}: {reason}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn contradiction(
+    chunks: &Chunks,
+    chunk: &ColumnChunkMetaData,
+    index: Option<&[PageLocation]>,
+) -> Result<Option<String>, RunsError> {
+    if chunk.compression() == Compression::LZ4 {
+        return Ok(Some("it is compressed by Hadoop's LZ4, which does not say how large it becomes".to_owned()));
+    }
+    let Some((start, end)) = span(chunk) else { return Ok(Some("it is nowhere".to_owned())) };
+    let most = u64::try_from(chunk.uncompressed_size()).unwrap_or(0).min(PAGE_BYTES_MAX);
+    let mut indexed = index.map(|pages| pages.iter());
+    let mut at = start;
+    while at < end {
+        let Some(header) = header_at(chunks, at, end)? else {
+            return Ok(Some(format!("there is no header of a page at byte {at}")));
+        };
+        let next = at.saturating_add(header.own).saturating_add(header.encoded);
+        if next > end {
+            return Ok(Some(format!("the page at byte {at} ends behind it")));
+        }
+        if header.plain > most {
+            return Ok(Some(format!("the page at byte {at} becomes {} bytes, more than {most}", header.plain)));
+        }
+        if at >= u64::try_from(chunk.data_page_offset()).unwrap_or(start)
+            && let Some(page) = indexed.as_mut().map(Iterator::next)
+            && !page.is_some_and(|page| stands_at(page, at, next))
+        {
+            return Ok(Some(format!("its page index does not know of the page at byte {at}")));
+        }
+        if matches!(chunk.compression(), Compression::GZIP(_)) {
+            let page = chunks.read_at(at + header.own, header.encoded as usize).map_err(chunks.failed())?;
+            if becomes_more(&page, header.plain) {
+                return Ok(Some(format!("the page at byte {at} becomes more than the {} bytes it says", header.plain)));
+            }
+        }
+        at = next;
+    }
+    Ok(None)
+}
+
+fn stands_at(page: &PageLocation, at: u64, next: u64) -> bool {
+    u64::try_from(page.offset) == Ok(at) && u64::try_from(page.compressed_page_size) == Ok(next - at)
+}
+
+/// The header of the page at an offset.
+fn header_at(chunks: &Chunks, at: u64, end: u64) -> Result<Option<Header>, RunsError> {
+    let mut bytes = HEADER_BYTES;
+    loop {
+        // It ends with its chunk, or earlier.
+        let length = bytes.min(end - at).min(chunks.len().saturating_sub(at));
+        let read = chunks.read_at(at, length as usize).map_err(chunks.failed())?;
+        match header(&read) {
+            Some(header) => return Ok(Some(header)),
+            None if length < bytes || bytes >= HEADER_BYTES_MAX => return Ok(None),
+            None => bytes *= 32,
+        }
+    }
+}
+
+/// `PageHeader` of Parquet's format.
+fn header(bytes: &[u8]) -> Option<Header> {
+    let mut thrift = Thrift::new(bytes);
+    let (mut id, mut plain, mut encoded) = (0, None, None);
+    loop {
+        match thrift.field(&mut id)? {
+            kind::STOP => break,
+            kind::I32 if id == 2 => plain = u64::try_from(thrift.zigzag()?).ok(),
+            kind::I32 if id == 3 => encoded = u64::try_from(thrift.zigzag()?).ok(),
+            other => thrift.skip(other)?,
+        }
+    }
+    Some(Header { own: (bytes.len() - thrift.left()) as u64, encoded: encoded?, plain: plain? })
+}
+
+/// Whether a gzip stream gives more than so many bytes, which nothing bounds but this: whoever decompresses it takes all that comes. What is damaged its
+/// reader tells.
+fn becomes_more(stream: &Bytes, bytes: u64) -> bool {
+    let mut limited = MultiGzDecoder::new(stream.as_ref()).take(bytes + 1);
+    io::copy(&mut limited, &mut io::sink()).is_ok_and(|given| given > bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_as_far_as_it_goes() {
+        // type 0; 10 bytes in memory, 5 in the file; a data page's header with a value in it; stop.
+        let whole = [0x15, 0, 0x15, 20, 0x15, 10, 0x2C, 0x15, 2, 0, 0];
+        assert_eq!(header(&whole), Some(Header { own: 11, encoded: 5, plain: 10 }));
+        assert_eq!(header(&[&whole[..], &[7; 30]].concat()), Some(Header { own: 11, encoded: 5, plain: 10 }));
+        for end in 0..whole.len() {
+            assert_eq!(header(&whole[..end]), None, "{end} bytes");
+        }
+        let without = |at: usize| [&whole[..at], &whole[at + 2..]].concat();
+        assert_eq!(header(&without(2)), None, "a size is missing");
+        let negative = [0x15, 0, 0x15, 21, 0x15, 10, 0];
+        assert_eq!(header(&negative), None);
+        // A list that is said to have two billion texts.
+        let endless = [0x15, 0, 0x15, 20, 0x15, 10, 0x2C, 0x19, 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0, 0, 0];
+        assert_eq!(header(&endless), None);
+    }
+
+    #[test]
+    fn a_gzip_stream_is_followed_no_further_than_it_says() {
+        let mut stream = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        stream.write_all(&vec![0; 10 << 20]).expect("compressed");
+        let stream = Bytes::from(stream.finish().expect("compressed"));
+        assert!(becomes_more(&stream, 1_000) && becomes_more(&stream, (10 << 20) - 1));
+        assert!(!becomes_more(&stream, 10 << 20));
+        // A second stream behind it counts as well.
+        let twice = Bytes::from([&stream[..], &stream[..]].concat());
+        assert!(becomes_more(&twice, 10 << 20) && !becomes_more(&twice, 20 << 20));
+        assert!(!becomes_more(&stream.slice(..stream.len() / 2), 10 << 20));
+    }
+}
