@@ -1,7 +1,6 @@
 //! What can go wrong, told apart by what the caller does next.
 
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use store::StoreError;
 
@@ -52,13 +51,6 @@ impl RunsError {
     pub(crate) fn damaged<E: Display>(address: &str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { address: address.to_owned(), reason: error.to_string() }
     }
-}
-
-/// Reads a file that others may have written. Over some damaged files Parquet's reader breaks off, and will again: they are damaged. Its words may
-/// show what the file holds, and are not passed on.
-pub(crate) fn unbroken<T>(address: &str, read: impl FnOnce() -> Result<T, RunsError>) -> Result<T, RunsError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(RunsError::damaged(address)("what reads Parquet broke off over it")))
 }
 
 /// Why a manifest or an intent's list could not be written or read.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -62,6 +63,15 @@ impl Chunks {
             }),
             None => RunsError::damaged(&chunks.address)(error),
         }
+    }
+}
+
+impl Chunks {
+    /// Reads a file that others may have written. Over some damaged files Parquet's reader breaks off, and will again: they are damaged. Its words
+    /// may show what the file holds, and are not passed on.
+    pub(crate) fn unbroken<T>(&self, read: impl FnOnce() -> Result<T, RunsError>) -> Result<T, RunsError> {
+        catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(self.failed()("what reads Parquet broke off over it")))
     }
 }
 

@@ -15,7 +15,7 @@ use store::{RandomRead, StoreError};
 use super::chunks::Chunks;
 use super::facts::{RowGroupFacts, row_group_facts};
 use super::footer;
-use crate::error::{RunsError, unbroken};
+use crate::error::RunsError;
 
 /// What writing refused (a full disk, too many open files) says nothing about the file that is copied either.
 fn copied(source: &Chunks) -> impl Fn(ParquetError) -> RunsError {
@@ -44,7 +44,7 @@ impl CopySource {
     /// Reads the footer and page index of a file.
     pub(crate) fn open(address: &str, object: Arc<dyn RandomRead>) -> Result<Self, RunsError> {
         let chunks = Chunks::of_pages(address, object);
-        let metadata = unbroken(address, || {
+        let metadata = chunks.unbroken(|| {
             let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
             reader.parse_and_finish(&chunks).map_err(chunks.failed())
         })?;

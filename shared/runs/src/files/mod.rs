@@ -2,6 +2,7 @@
 
 mod chunks;
 mod copy;
+mod deltas;
 mod facts;
 mod footer;
 mod nesting;

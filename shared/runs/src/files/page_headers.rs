@@ -30,6 +30,8 @@ struct Header {
     encoded: u64,
     /// Of the page in memory.
     plain: u64,
+    /// How many values stand in a dictionary. Room is made for them before they are read.
+    entries: u64,
 }
 
 /// That the pages of the wanted columns, by their places in the schema, follow each other as their headers and the page index say, and that none becomes
@@ -77,6 +79,9 @@ fn contradiction(
         if header.plain > most {
             return Ok(Some(format!("the page at byte {at} becomes {} bytes, more than {most}", header.plain)));
         }
+        if header.entries > header.plain {
+            return Ok(Some(format!("the dictionary at byte {at} has not as many bytes as entries")));
+        }
         if at >= u64::try_from(chunk.data_page_offset()).unwrap_or(start)
             && let Some(page) = indexed.as_mut().map(Iterator::next)
             && !page.is_some_and(|page| stands_at(page, at, next))
@@ -113,19 +118,101 @@ fn header_at(chunks: &Chunks, at: u64, end: u64) -> Result<Option<Header>, RunsE
     }
 }
 
-/// `PageHeader` of Parquet's format.
+/// What a field holds.
+enum Holds {
+    I32,
+    I64,
+    Truth,
+    Bytes,
+    Fields(&'static [(i64, Holds)]),
+}
+
+/// `PageHeader` of Parquet's format, and what stands in it: `DataPageHeader`, `IndexPageHeader`, `DictionaryPageHeader`, `DataPageHeaderV2`, `Statistics`.
+static PAGE: [(i64, Holds); 8] = [
+    (1, Holds::I32),
+    (2, Holds::I32),
+    (3, Holds::I32),
+    (4, Holds::I32),
+    (
+        5,
+        Holds::Fields(&[
+            (1, Holds::I32),
+            (2, Holds::I32),
+            (3, Holds::I32),
+            (4, Holds::I32),
+            (5, Holds::Fields(&STATISTICS)),
+        ]),
+    ),
+    (6, Holds::Fields(&[])),
+    (7, Holds::Fields(&[(1, Holds::I32), (2, Holds::I32), (3, Holds::Truth)])),
+    (
+        8,
+        Holds::Fields(&[
+            (1, Holds::I32),
+            (2, Holds::I32),
+            (3, Holds::I32),
+            (4, Holds::I32),
+            (5, Holds::I32),
+            (6, Holds::I32),
+            (7, Holds::Truth),
+            (8, Holds::Fields(&STATISTICS)),
+        ]),
+    ),
+];
+static STATISTICS: [(i64, Holds); 8] = [
+    (1, Holds::Bytes),
+    (2, Holds::Bytes),
+    (3, Holds::I64),
+    (4, Holds::I64),
+    (5, Holds::Bytes),
+    (6, Holds::Bytes),
+    (7, Holds::Truth),
+    (8, Holds::Truth),
+];
+
+/// A page's header. Parquet's reader goes by the number of a field alone, whatever it is said to hold, and misreads truths in lists: what is none
+/// of its fields, or holds lists, is none of a header.
 fn header(bytes: &[u8]) -> Option<Header> {
     let mut thrift = Thrift::new(bytes);
-    let (mut id, mut plain, mut encoded) = (0, None, None);
+    let (mut plain, mut encoded, mut entries) = (None, None, Some(0));
+    read(&mut thrift, &PAGE, 0, &mut |within, id, number| match (within, id) {
+        (0, 2) => plain = u64::try_from(number).ok(),
+        (0, 3) => encoded = u64::try_from(number).ok(),
+        // `DictionaryPageHeader.num_values`
+        (7, 1) => entries = u64::try_from(number).ok(),
+        _ => {}
+    })?;
+    Some(Header { own: (bytes.len() - thrift.left()) as u64, encoded: encoded?, plain: plain?, entries: entries? })
+}
+
+/// Reads a struct of these fields that is the field `within`, and tells of each number in it.
+fn read(
+    thrift: &mut Thrift<'_>,
+    fields: &'static [(i64, Holds)],
+    within: i64,
+    found: &mut impl FnMut(i64, i64, i64),
+) -> Option<()> {
+    let mut id = 0;
     loop {
-        match thrift.field(&mut id)? {
-            kind::STOP => break,
-            kind::I32 if id == 2 => plain = u64::try_from(thrift.zigzag()?).ok(),
-            kind::I32 if id == 3 => encoded = u64::try_from(thrift.zigzag()?).ok(),
-            other => thrift.skip(other)?,
+        let kind = thrift.field(&mut id)?;
+        if kind == kind::STOP {
+            return Some(());
+        }
+        // Where a number is larger than its type the reader goes by a part of it.
+        if !(1..=i64::from(i16::MAX)).contains(&id) {
+            return None;
+        }
+        let known = fields.iter().find(|(known, _)| *known == id).map(|(_, holds)| holds);
+        match (known, kind) {
+            (Some(Holds::I32), kind::I32) => found(within, id, i32::try_from(thrift.zigzag()?).ok()?.into()),
+            (Some(Holds::Fields(fields)), kind::STRUCT) => read(thrift, fields, id, found)?,
+            (Some(Holds::I64), kind::I64)
+            | (Some(Holds::Truth), kind::TRUE | kind::FALSE)
+            | (Some(Holds::Bytes), kind::BINARY)
+            | (None, _) => thrift.skip_flat(kind, 0)?,
+            (Some(_), _) => return None,
         }
     }
-    Some(Header { own: (bytes.len() - thrift.left()) as u64, encoded: encoded?, plain: plain? })
 }
 
 /// Whether a gzip stream gives more than so many bytes, which nothing bounds but this: whoever decompresses it takes all that comes. What is damaged its
@@ -147,8 +234,11 @@ mod tests {
     fn a_header_is_read_as_far_as_it_goes() {
         // type 0; 10 bytes in memory, 5 in the file; a data page's header with a value in it; stop.
         let whole = [0x15, 0, 0x15, 20, 0x15, 10, 0x2C, 0x15, 2, 0, 0];
-        assert_eq!(header(&whole), Some(Header { own: 11, encoded: 5, plain: 10 }));
-        assert_eq!(header(&[&whole[..], &[7; 30]].concat()), Some(Header { own: 11, encoded: 5, plain: 10 }));
+        assert_eq!(header(&whole), Some(Header { own: 11, encoded: 5, plain: 10, entries: 0 }));
+        assert_eq!(
+            header(&[&whole[..], &[7; 30]].concat()),
+            Some(Header { own: 11, encoded: 5, plain: 10, entries: 0 })
+        );
         for end in 0..whole.len() {
             assert_eq!(header(&whole[..end]), None, "{end} bytes");
         }
@@ -156,6 +246,11 @@ mod tests {
         assert_eq!(header(&without(2)), None, "a size is missing");
         let negative = [0x15, 0, 0x15, 21, 0x15, 10, 0];
         assert_eq!(header(&negative), None);
+        // A dictionary of 12 entries.
+        let dictionary = [0x15, 4, 0x15, 20, 0x15, 10, 0x4C, 0x15, 24, 0x15, 0, 0, 0];
+        assert_eq!(header(&dictionary), Some(Header { own: 13, encoded: 5, plain: 10, entries: 12 }));
+        // The second size is said to be a text.
+        assert_eq!(header(&[0x15, 0, 0x15, 20, 0x18, 1, 10, 0]), None);
         // A list that is said to have two billion texts.
         let endless = [0x15, 0, 0x15, 20, 0x15, 10, 0x2C, 0x19, 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0, 0, 0];
         assert_eq!(header(&endless), None);

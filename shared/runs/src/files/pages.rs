@@ -6,13 +6,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::RowGroups;
+use arrow_schema::Fields;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::ColumnDescPtr;
 
 use super::chunks::Chunks;
+use super::deltas;
 
 /// What a decompressor holds, in bytes, about: zstd's context, and the one for compression that comes with it. Pages of one column are
 /// decompressed before they are asked for as long as they are less than that.
@@ -22,6 +26,21 @@ pub(super) const DECOMPRESSOR_BYTES: usize = 100 << 10;
 pub(crate) struct FileGroups {
     pub(crate) chunks: Chunks,
     pub(crate) metadata: Arc<ParquetMetaData>,
+}
+
+impl FileGroups {
+    /// A reader of those columns, so many rows at once, or only of those that are selected.
+    pub(crate) fn reader(
+        &self,
+        columns: ProjectionMask,
+        fields: &Fields,
+        batch_rows: usize,
+        selection: Option<RowSelection>,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        let columns = parquet_to_arrow_field_levels(schema, columns, Some(fields))?;
+        ParquetRecordBatchReader::try_new_with_row_groups(&columns, self, batch_rows, selection)
+    }
 }
 
 impl RowGroups for FileGroups {
@@ -63,8 +82,10 @@ impl Iterator for ColumnChunks {
         let index = self.metadata.offset_index().and_then(|index| index.get(group)?.get(column));
         let pages = index.map(|index| index.page_locations().clone());
         let rows = usize::try_from(facts.num_rows()).unwrap_or(0);
-        let reader = SerializedPageReader::new(Arc::clone(&self.chunks), facts.columns().get(column)?, rows, pages);
-        Some(reader.and_then(ChunkPages::new).map(|pages| Box::new(pages) as Box<dyn PageReader>))
+        let chunk = facts.columns().get(column)?;
+        let reader = SerializedPageReader::new(Arc::clone(&self.chunks), chunk, rows, pages);
+        let pages = reader.and_then(|reader| ChunkPages::new(reader, chunk.column_descr_ptr()));
+        Some(pages.map(|pages| Box::new(pages) as Box<dyn PageReader>))
     }
 }
 
@@ -72,27 +93,29 @@ impl Iterator for ColumnChunks {
 struct ChunkPages {
     first: VecDeque<Page>,
     others: Option<SerializedPageReader<Chunks>>,
+    column: ColumnDescPtr,
 }
 
 impl ChunkPages {
-    fn new(mut reader: SerializedPageReader<Chunks>) -> Result<Self, ParquetError> {
+    fn new(mut reader: SerializedPageReader<Chunks>, column: ColumnDescPtr) -> Result<Self, ParquetError> {
         let (mut first, mut bytes) = (VecDeque::new(), 0);
         while bytes < DECOMPRESSOR_BYTES {
-            let Some(page) = reader.get_next_page()? else { return Ok(Self { first, others: None }) };
+            let Some(page) = reader.get_next_page()? else { return Ok(Self { first, others: None, column }) };
             bytes += page.buffer().len();
             first.push_back(page);
         }
-        Ok(Self { first, others: Some(reader) })
+        Ok(Self { first, others: Some(reader), column })
     }
 }
 
 impl PageReader for ChunkPages {
     fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
-        match (self.first.pop_front(), &mut self.others) {
-            (Some(page), _) => Ok(Some(page)),
-            (None, Some(reader)) => reader.get_next_page(),
-            (None, None) => Ok(None),
-        }
+        let page = match (self.first.pop_front(), &mut self.others) {
+            (Some(page), _) => Some(page),
+            (None, Some(reader)) => reader.get_next_page()?,
+            (None, None) => None,
+        };
+        page.map(|page| deltas::check(&page, &self.column).map(|()| page)).transpose()
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>, ParquetError> {
@@ -146,11 +169,10 @@ mod tests {
     use arrow_array::builder::{Int64Builder, ListBuilder};
     use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
     use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::{
-        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-        RowSelection, RowSelector,
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelector,
     };
-    use parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_field_levels};
     use parquet::basic::{Compression, ZstdLevel};
     use parquet::file::metadata::PageIndexPolicy;
     use parquet::file::properties::{WriterProperties, WriterVersion};
@@ -208,12 +230,9 @@ mod tests {
         store.insert("file", bytes.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let chunks = Chunks::of_pages("file", runtime.block_on(store.open("file")).expect("open"));
-        let fields = Some(metadata.schema().fields());
-        let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
         let groups = FileGroups { chunks, metadata: Arc::clone(metadata.metadata()) };
         assert_eq!(groups.num_rows(), ROWS as usize);
-        let (columns, selection) = (columns.expect("columns"), Some(selection));
-        let ours = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, batch_rows, selection);
+        let ours = groups.reader(ProjectionMask::all(), metadata.schema().fields(), batch_rows, Some(selection));
         let rows = |reader: ParquetRecordBatchReader| reader.map(|batch| batch.expect("rows")).collect::<Vec<_>>();
         [rows(theirs.build().expect("a reader")), rows(ours.expect("a reader"))]
     }
@@ -248,7 +267,7 @@ mod tests {
         let group = metadata.metadata().row_group(0);
         let pages = |column: usize| {
             let reader = SerializedPageReader::new(Arc::clone(&chunks), group.column(column), 3_000, None);
-            ChunkPages::new(reader.expect("a reader")).expect("pages")
+            ChunkPages::new(reader.expect("a reader"), group.column(column).column_descr_ptr()).expect("pages")
         };
         let (small, large) = (pages(3), pages(1));
         assert!(small.others.is_none() && small.first.len() > 1);

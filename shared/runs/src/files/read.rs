@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::reader::Length;
 use store::RandomRead;
 
 use super::chunks::Chunks;
+use super::pages::FileGroups;
 use super::{footer, nesting, page_headers};
-use crate::error::{RunsError, unbroken};
+use crate::error::RunsError;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -26,19 +27,19 @@ pub fn read_columns(
     columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, RunsError>> + use<>, RunsError> {
     let chunks = Chunks::of_pages(address, object);
-    let mut reader = unbroken(address, || {
+    let mut reader = chunks.unbroken(|| {
         nesting::check(&chunks)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(chunks.clone(), options);
-        let builder = builder.map_err(chunks.failed())?;
-        footer::check(address, chunks.len(), builder.metadata())?;
-        let roots = builder.schema().fields().iter().enumerate();
+        let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(chunks.failed())?;
+        footer::check(address, chunks.len(), metadata.metadata())?;
+        let roots = metadata.schema().fields().iter().enumerate();
         let wanted = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(root, _)| root);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
-        page_headers::check(&chunks, builder.metadata(), |leaf| mask.leaf_included(leaf))?;
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(chunks.failed())
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), wanted.collect::<Vec<_>>());
+        page_headers::check(&chunks, metadata.metadata(), |leaf| mask.leaf_included(leaf))?;
+        let groups = FileGroups { chunks: chunks.clone(), metadata: Arc::clone(metadata.metadata()) };
+        groups.reader(mask, metadata.schema().fields(), BATCH_ROWS, None).map_err(chunks.failed())
     })?;
-    let mut next = move || unbroken(chunks.address(), || reader.next().transpose().map_err(chunks.failed()));
+    let mut next = move || chunks.unbroken(|| reader.next().transpose().map_err(chunks.failed()));
     // After an error nothing more is read.
     let mut is_over = false;
     Ok(std::iter::from_fn(move || {

@@ -61,6 +61,23 @@ impl<'a> Thrift<'a> {
         self.skip_at(kind, 0)
     }
 
+    /// The same, where lists, sets and maps are none of what can stand there.
+    pub(super) fn skip_flat(&mut self, kind: u8, level: u8) -> Option<()> {
+        match kind {
+            kind::LIST | kind::SET | kind::MAP => None,
+            kind::STRUCT if level < SKIPPED_LEVELS_MAX => {
+                let mut id = 0;
+                loop {
+                    match self.field(&mut id)? {
+                        kind::STOP => return Some(()),
+                        other => self.skip_flat(other, level + 1)?,
+                    }
+                }
+            }
+            other => self.skip_at(other, level),
+        }
+    }
+
     fn skip_at(&mut self, kind: u8, level: u8) -> Option<()> {
         if level > SKIPPED_LEVELS_MAX {
             return None;

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::Length;
 
 use super::adapt::{Adapted, Adapter};
 use super::{Job, Rescued, RunInput, lock};
-use crate::error::{RunsError, unbroken};
+use crate::error::RunsError;
 use crate::files::{Chunks, FileGroups, check_footer};
 use crate::order::{Keys, Order};
 
@@ -72,7 +72,7 @@ impl Input {
     pub(super) fn open(run: &RunInput, job: &Job<'_>) -> Result<Self, RunsError> {
         let object = job.open(&run.address)?;
         let chunks = Chunks::of_pages(&run.address, object);
-        let (adapter, reader) = unbroken(&run.address, || {
+        let (adapter, reader) = chunks.unbroken(|| {
             let options = ArrowReaderOptions::new()
                 .with_skip_arrow_metadata(true)
                 .with_column_index_policy(PageIndexPolicy::Skip)
@@ -80,11 +80,9 @@ impl Input {
             let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(chunks.failed())?;
             check_footer(&run.address, chunks.len(), metadata.metadata())?;
             let adapter = Adapter::new(metadata.schema(), &run.schema, Arc::clone(&job.schema));
-            let fields = Some(metadata.schema().fields());
-            let columns = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), fields);
             let groups = FileGroups { chunks: chunks.clone(), metadata: Arc::clone(metadata.metadata()) };
-            let (columns, rows) = (columns.map_err(chunks.failed())?, batch_rows(run, job.columns));
-            let reader = ParquetRecordBatchReader::try_new_with_row_groups(&columns, &groups, rows, None);
+            let rows = batch_rows(run, job.columns);
+            let reader = groups.reader(ProjectionMask::all(), metadata.schema().fields(), rows, None);
             Ok((adapter, reader.map_err(chunks.failed())?))
         })?;
         Ok(Self { chunks, reader, adapter, rows_left: run.rows, rescued: Arc::clone(&job.rescued) })
@@ -94,7 +92,7 @@ impl Input {
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, RunsError> {
         let damaged = RunsError::damaged(self.chunks.address());
         let (chunks, reader) = (&self.chunks, &mut self.reader);
-        while let Some(batch) = unbroken(chunks.address(), || reader.next().transpose().map_err(chunks.failed()))? {
+        while let Some(batch) = chunks.unbroken(|| reader.next().transpose().map_err(chunks.failed()))? {
             let rows = batch.num_rows() as u64;
             if rows == 0 {
                 continue;

@@ -9,16 +9,14 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
 use decode::schema::type_name;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::Length;
 use store::RandomRead;
 
 use super::RunInput;
-use crate::error::{RunsError, unbroken};
-use crate::files::{Chunks, ORDER, check_footer, check_nesting, check_pages, row_group_facts};
+use crate::error::RunsError;
+use crate::files::{Chunks, FileGroups, ORDER, check_footer, check_nesting, check_pages, row_group_facts};
 use crate::order::Order;
 
 /// What a file of a table is to a merge.
@@ -42,36 +40,31 @@ pub fn table_run(
     order: &Order,
     sorted_as: &[String],
 ) -> Result<TableRun, RunsError> {
-    unbroken(path, || looked_at(path, object, columns, order, sorted_as))
+    let chunks = Chunks::of_pages(path, object);
+    chunks.unbroken(|| looked_at(&chunks, columns, order, sorted_as))
 }
 
-fn looked_at(
-    path: &str,
-    object: Arc<dyn RandomRead>,
-    columns: &Schema,
-    order: &Order,
-    sorted_as: &[String],
-) -> Result<TableRun, RunsError> {
+fn looked_at(chunks: &Chunks, columns: &Schema, order: &Order, sorted_as: &[String]) -> Result<TableRun, RunsError> {
+    let path = chunks.address();
     let damaged = RunsError::damaged(path);
-    let chunks = Chunks::of_pages(path, object);
     let bytes = chunks.len();
-    check_nesting(&chunks)?;
+    check_nesting(chunks)?;
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)
         .with_column_index_policy(PageIndexPolicy::Skip)
         .with_offset_index_policy(PageIndexPolicy::Optional);
-    let metadata = ArrowReaderMetadata::load(&chunks, options).map_err(chunks.failed())?;
+    let metadata = ArrowReaderMetadata::load(chunks, options).map_err(chunks.failed())?;
     check_footer(path, bytes, metadata.metadata())?;
     if let Some(reason) = unfit(metadata.schema().fields(), columns.fields(), "") {
         return Ok(TableRun::Unfit(reason));
     }
-    check_pages(&chunks, metadata.metadata(), |_| true)?;
+    check_pages(chunks, metadata.metadata(), |_| true)?;
     let footer = metadata.metadata().file_metadata();
     let rows = u64::try_from(footer.num_rows()).map_err(|error| damaged(error.to_string()))?;
     let says = footer.key_value_metadata().into_iter().flatten().find(|entry| entry.key == ORDER);
     let sorted = says.and_then(|entry| entry.value.as_ref()).is_some_and(|id| sorted_as.contains(id));
     let (first_key, last_key) = if sorted && rows > 0 {
-        let key = |row| key_of(path, &chunks, &metadata, order, row);
+        let key = |row| key_of(chunks, &metadata, order, row);
         (key(0)?, key(rows - 1)?)
     } else {
         (Vec::new(), Vec::new())
@@ -89,24 +82,14 @@ fn looked_at(
 }
 
 /// The key of one row.
-fn key_of(
-    path: &str,
-    chunks: &Chunks,
-    metadata: &ArrowReaderMetadata,
-    order: &Order,
-    row: u64,
-) -> Result<Vec<u8>, RunsError> {
-    let damaged = RunsError::damaged(path);
+fn key_of(chunks: &Chunks, metadata: &ArrowReaderMetadata, order: &Order, row: u64) -> Result<Vec<u8>, RunsError> {
+    let damaged = RunsError::damaged(chunks.address());
     let before = usize::try_from(row).map_err(|error| damaged(error.to_string()))?;
     let roots = order.columns().filter_map(|name| metadata.schema().index_of(name).ok());
     let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
     let selection = RowSelection::from(vec![RowSelector::skip(before), RowSelector::select(1)]);
-    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata.clone())
-        .with_projection(mask)
-        .with_row_selection(selection)
-        .with_batch_size(1)
-        .build()
-        .map_err(chunks.failed())?;
+    let groups = FileGroups { chunks: chunks.clone(), metadata: Arc::clone(metadata.metadata()) };
+    let mut reader = groups.reader(mask, metadata.schema().fields(), 1, Some(selection)).map_err(chunks.failed())?;
     let batch: Option<RecordBatch> = reader.next().transpose().map_err(chunks.failed())?;
     match batch.filter(|batch| batch.num_rows() == 1) {
         Some(batch) => Ok(order.keys(&batch).get(0).to_vec()),
