@@ -38,8 +38,8 @@ output "log_groups" {
 }
 
 output "pipelines" {
-  description = "Source and table of each pipeline."
-  value       = { for name, pipeline in module.inputs.pipelines : name => { source = pipeline.source, table = trimsuffix(pipeline.table, "/") } }
+  description = "Source, table and format of each pipeline; the format is null where it is told from the drops."
+  value       = { for name, pipeline in module.inputs.pipelines : name => { source = pipeline.source, table = trimsuffix(pipeline.table, "/"), format = pipeline.format } }
 }
 
 output "made_buckets" {

@@ -1,9 +1,13 @@
 """`localstack/drop` and `localstack/watch`: a few lines of S3 and SQS for those who have no AWS command line."""
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
+
+# Ctrl-C ends it at once and without a word, while it imports as well.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import boto3
 from botocore.config import Config
@@ -68,15 +72,12 @@ def drop(s3, path: Path, address: str) -> None:
 def watch(s3, sqs, queues: dict[str, str], address: str) -> None:
     """Prints a line whenever something changed."""
     last = None
-    try:
-        while True:
-            line = f"{table(s3, *split(address.rstrip('/')))}; " + ", ".join(waiting(sqs, name, url) for name, url in queues.items())
-            if line != last:
-                print(time.strftime("%H:%M:%S"), line, flush=True)
-            last = line
-            time.sleep(2)
-    except KeyboardInterrupt:
-        pass
+    while True:
+        line = f"{table(s3, *split(address.rstrip('/')))}; " + ", ".join(waiting(sqs, name, url) for name, url in queues.items())
+        if line != last:
+            print(time.strftime("%H:%M:%S"), line, flush=True)
+        last = line
+        time.sleep(2)
 
 
 def waiting(sqs, name: str, url: str) -> str:

@@ -222,14 +222,17 @@ def describe(home: Path, endpoint: str) -> None:
 def tell(home: Path) -> None:
     """Prints what to try next."""
     made = json.loads((home / "localstack.json").read_text())
-    name, pipeline = next(iter(made["pipelines"].items()))
+    # The examples hold both formats; orders are JSON.
+    is_csv = lambda named: (named[1].get("format") or "json").strip().lower() == "csv"
+    name, pipeline = min(made["pipelines"].items(), key=is_csv)
+    examples = "examples/landing/customers" if is_csv((name, pipeline)) else "examples/landing/topics/orders"
     # As it was started: by its port, or by a folder.
     chosen = os.environ.get("LITHIFY_LOCALSTACK_HOME")
     which = f"LITHIFY_LOCALSTACK_HOME={chosen} " if chosen else f"LITHIFY_LOCALSTACK_PORT={made['endpoint'].rsplit(':', 1)[1]} "
     print(f"""
 LocalStack is up on {made["endpoint"]}; the pipeline {name} takes {pipeline["source"]} to {pipeline["table"]}.
 
-Drop some files:  {which}localstack/drop examples/landing/topics/orders {pipeline["source"]}
+Drop some files:  {which}localstack/drop {examples} {pipeline["source"]}
 Watch the table:  {which}localstack/watch {pipeline["table"]}
 Read the logs:    tail -f {made["logs"]}/*.log
 Stop:             {which}localstack/down""")

@@ -121,6 +121,25 @@ class LocalStackScripts(unittest.TestCase):
     def stop(self):
         subprocess.run([sys.executable, LOCALSTACK / "process.py", "stop", self.home], check=True, timeout=60)
 
+    def test_an_interrupt_ends_a_watch_without_a_word(self):
+        described = self.home / "localstack.json"
+        described.write_text(json.dumps({"endpoint": "http://127.0.0.1:9", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b", "queues": {}}))
+        command = [sys.executable, LOCALSTACK / "client.py", described, "watch", "s3://lake/orders"]
+        for seconds in (0.2, 0.5):
+            watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            # While it imports what it needs, or asks.
+            time.sleep(seconds)
+            watch.send_signal(signal.SIGINT)
+            said, _ = watch.communicate(timeout=60)
+            self.assertNotIn("Traceback", said)
+
+    def test_what_to_try_next_fits_the_pipeline(self):
+        for formats, folder in [({"a": "csv", "orders": None}, "topics/orders s3://drops/orders/"), ({"a": "CSV"}, "customers s3://drops/a/")]:
+            pipelines = {name: {"source": f"s3://drops/{name}/", "table": f"s3://lake/{name}", "format": format} for name, format in formats.items()}
+            (self.home / "localstack.json").write_text(json.dumps({"endpoint": "http://127.0.0.1:9", "logs": "logs", "pipelines": pipelines}))
+            said = subprocess.run([sys.executable, LOCALSTACK / "process.py", "tell", self.home], capture_output=True, text=True, check=True).stdout
+            self.assertIn(f"localstack/drop examples/landing/{folder}\n", said)
+
     def test_terraform_ends_although_what_started_it_was_killed(self):
         runner, terraform, provider = self.started()
         runner.kill()

@@ -28,6 +28,11 @@ pub fn of(error: &str) -> Option<&'static str> {
              table: in this one rows could be doubled. Its rows are not concerned, readers open it as before",
         );
     }
+    if says(&["NoSuchBucket"]) {
+        return Some(
+            "look at the bucket's name, and make it first if it is to be new; `aws sts get-caller-identity` tells whose credentials these are",
+        );
+    }
     of_dynamodb(error)
 }
 
@@ -114,6 +119,7 @@ mod tests {
                 "the ledger could not open: DynamoDB table 'nope': there is no such table in this account and region (x)",
                 "--ledger dynamodb://NAME",
             ),
+            ("ListObjectsV2 s3://drops/: S3 answered NoSuchBucket (404): The bucket does not exist", "bucket's name"),
             ("the ledger could not open: DynamoDB table 'l': AWS refused the request (X: y)", "credentials"),
         ] {
             assert!(of(error).is_some_and(|help| help.contains(word)), "{error}");

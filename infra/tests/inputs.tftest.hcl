@@ -762,3 +762,79 @@ run "a_schedule_that_is_none" {
   }
   expect_failures = [var.compactor]
 }
+
+run "half_a_second" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    ingest = { timeout = 30.5 }
+  }
+  expect_failures = [var.ingest]
+}
+
+run "half_a_megabyte" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    ingest_large = { memory = 3008.5 }
+  }
+  expect_failures = [var.ingest_large]
+}
+
+run "half_a_megabyte_of_the_compactor" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    compactor = { memory = 3008.5 }
+  }
+  expect_failures = [var.compactor]
+}
+
+run "a_rate_of_nothing" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    compactor = { upkeep_schedule = "rate(0 hours)" }
+  }
+  expect_failures = [var.compactor]
+}
+
+run "a_rate_in_the_wrong_number" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    compactor = { upkeep_schedule = "rate(1 hours)" }
+  }
+  expect_failures = [var.compactor]
+}
+
+run "a_cron_of_too_few_fields" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    compactor = { schedule = "cron(0 2 * * *)" }
+  }
+  expect_failures = [var.compactor]
+}
+
+run "schedules_by_the_clock" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    compactor = { schedule = "cron(0/5 * * * ? *)", upkeep_schedule = "rate(7 days)" }
+  }
+}

@@ -156,6 +156,10 @@ variable "ingest" {
   })
 
   validation {
+    condition     = alltrue([for number in [var.ingest.memory, var.ingest.timeout, var.ingest.batch_size, var.ingest.batch_window, var.ingest.concurrency_max, var.ingest.reserved_concurrency] : number == null ? true : floor(number) == number])
+    error_message = "The numbers of ingest are whole."
+  }
+  validation {
     condition     = var.ingest.batch_size >= 1 && var.ingest.batch_size <= 10000 && var.ingest.batch_window >= 0 && var.ingest.batch_window <= 300
     error_message = "A batch is of 1 to 10,000 messages and gathers for 0 to 300 seconds."
   }
@@ -189,6 +193,10 @@ variable "ingest_large" {
     reserved_concurrency = optional(number)
   })
 
+  validation {
+    condition     = alltrue([for number in [var.ingest_large.memory, var.ingest_large.timeout, var.ingest_large.concurrency_max, var.ingest_large.reserved_concurrency] : number == null ? true : floor(number) == number])
+    error_message = "The numbers of ingest_large are whole."
+  }
   validation {
     condition     = can(regex("(?i)^\\s*[0-9][0-9_]*([.][0-9]{1,9})?\\s*([kmgt]i?)?b\\s*$", var.ingest_large.drop_size)) && can(regex("[1-9]", var.ingest_large.drop_size))
     error_message = "drop_size is above zero and written like 64MiB; '${var.ingest_large.drop_size}' is not."
@@ -228,8 +236,14 @@ variable "compactor" {
   })
 
   validation {
-    condition     = alltrue([for text in [var.compactor.schedule, var.compactor.upkeep_schedule] : can(regex("^(rate|cron)\\(.+\\)$", text))])
-    error_message = "A schedule is rate(...) or cron(...)."
+    condition     = alltrue([for number in [var.compactor.memory, var.compactor.timeout, var.compactor.reserved_concurrency] : number == null ? true : floor(number) == number])
+    error_message = "The numbers of compactor are whole."
+  }
+  validation {
+    condition = alltrue([for text in [var.compactor.schedule, var.compactor.upkeep_schedule] :
+      can(regex("^(rate\\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\\)|cron\\([^ )]+( [^ )]+){5}\\))$", text))
+    ])
+    error_message = "A schedule is rate(N UNITS) of minutes, hours or days (rate(1 minute), rate(5 minutes)), or cron(...) with six fields (cron(0 2 * * ? *)); not so: ${join(", ", [for text in [var.compactor.schedule, var.compactor.upkeep_schedule] : "'${text}'" if !can(regex("^(rate\\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\\)|cron\\([^ )]+( [^ )]+){5}\\))$", text))])}."
   }
   # The alarm on staged runs looks over five runs, and CloudWatch back over seven days.
   validation {

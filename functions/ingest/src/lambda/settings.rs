@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use ledger::{DynamoLedger, Ledger};
 use runtime::aws::Clients;
 use runtime::settings::{ClusterBy, Pipeline, Place, S3Address, Settings, Surroundings, check, json};
@@ -33,7 +33,7 @@ impl SettingsObject {
             cannot(match (e.code(), e.message()) {
                 // What the whole error shows besides is the answer's headers.
                 (Some(code), message) => format!("S3 answered {code}: {}", message.unwrap_or("it gives no reason")),
-                (None, _) => DisplayErrorContext(&e).to_string(),
+                (None, _) => drops::causes(&e),
             })
         })?;
         let content = object.body.collect().await.map_err(|e| cannot(e.to_string()))?;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
@@ -106,7 +106,7 @@ impl Queues for SqsQueues {
 fn told<E: ProvideErrorMetadata + std::error::Error>(error: &E) -> String {
     match (error.code(), error.message().and_then(|message| message.lines().next())) {
         (Some(code), message) => format!("SQS answered {code}: {}", message.unwrap_or("it gives no reason")),
-        (None, _) => DisplayErrorContext(error).to_string(),
+        (None, _) => drops::causes(error),
     }
 }
 

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
@@ -21,10 +20,10 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), String> {
             .attribute_definitions(defined.build().map_err(|error| told(error.to_string()))?)
             .key_schema(key.build().map_err(|error| told(error.to_string()))?);
     }
-    request.send().await.map_err(|error| told(DisplayErrorContext(&error).to_string()))?;
+    request.send().await.map_err(|error| told(drops::causes(&error)))?;
     for _ in 0..300 {
         let seen = client.describe_table().table_name(name).send().await;
-        let seen = seen.map_err(|error| told(DisplayErrorContext(&error).to_string()))?;
+        let seen = seen.map_err(|error| told(drops::causes(&error)))?;
         if seen.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
             return Ok(());
         }

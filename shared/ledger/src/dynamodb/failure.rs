@@ -1,6 +1,6 @@
 //! Why a request to DynamoDB failed: the SDK's errors in words for the user, in one place.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::LedgerError;
@@ -96,13 +96,13 @@ where
                 Self::of_service(meta.code().unwrap_or("no code"), status, meta.message().unwrap_or("no message"))
             }
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-                Self::passing(format!("no answer that can be used came ({}): try again", DisplayErrorContext(&error)))
+                Self::passing(format!("no answer that can be used came ({}): try again", drops::causes(&error)))
             }
             SdkError::DispatchFailure(failure) if !failure.is_user() => Self::passing(format!(
                 "DynamoDB could not be reached ({}): check the network and the credentials' source, and try again",
-                DisplayErrorContext(&error)
+                drops::causes(&error)
             )),
-            _ => Self::lasting(format!("the request could not be made ({})", DisplayErrorContext(&error))),
+            _ => Self::lasting(format!("the request could not be made ({})", drops::causes(&error))),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Clients {
     /// for each bucket.
     ///
     /// # Errors
-    /// An endpoint that is not spoken to by TLS and is not this machine's.
+    /// An endpoint that is not spoken to by TLS and is not this machine's; no region.
     pub async fn load() -> Result<Self, String> {
         check_endpoints(&|name| std::env::var(name).ok())?;
         let config = aws_config::defaults(BehaviorVersion::latest())
@@ -60,6 +60,9 @@ impl Clients {
             .timeout_config(timeouts(READ_TIMEOUT))
             .load()
             .await;
+        if config.region().is_none() {
+            return Err("no AWS region is known: set AWS_REGION, or region in the profile".to_owned());
+        }
         // What a profile names is seen only now.
         endpoints::check(&config, std::env::var("LOCALSTACK_HOSTNAME").ok().as_deref())?;
         let path_style = endpoints::endpoint_of(&config, "S3").is_some();

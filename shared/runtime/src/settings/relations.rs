@@ -98,10 +98,18 @@ fn table_inside_s3(reader: &Candidate, source: &str, writer: &Candidate, table: 
 
 /// A ledger of its own lies beside a table in a folder only.
 pub(super) fn ledger(raw: &RawSettings, candidates: &[Candidate], errors: &mut Vec<SettingError>) {
-    if raw.aws.ledger.is_some() || matches!(raw.origin, Origin::Object { .. }) {
+    if matches!(raw.origin, Origin::Object { .. }) {
         return;
     }
-    for one in candidates.iter().filter(|one| one.table.as_deref().is_some_and(S3Address::is_meant)) {
+    let is_on_s3 = |one: &&Candidate| one.table.as_deref().is_some_and(S3Address::is_meant);
+    if let Some(ledger) = &raw.aws.ledger {
+        if !candidates.is_empty() && candidates.iter().all(|one| one.table.is_some() && !is_on_s3(&one)) {
+            let problem = "is for tables on S3; one in a folder keeps its own: leave it out";
+            errors.push(SettingError::new(&ledger.origin, "ledger", problem));
+        }
+        return;
+    }
+    for one in candidates.iter().filter(is_on_s3) {
         let problem =
             "is on S3, where a table has no ledger of its own: name one as well, ledger = \"dynamodb://NAME\"";
         errors.push(SettingError::new(table_origin(one), "table", problem));

@@ -132,9 +132,7 @@ impl Content {
                 }
                 Ok(Some(Ok(_))) => "more bytes came than were announced".to_owned(),
                 // Also after the last byte, where the client holds the content against S3's checksum.
-                Ok(Some(Err(error))) => {
-                    format!("{}", aws_smithy_types::error::display::DisplayErrorContext(&error))
-                }
+                Ok(Some(Err(error))) => drops::causes(&error),
                 Ok(None) if self.left() == 0 => return Ok(None),
                 Ok(None) => "the connection ended too early".to_owned(),
                 Err(_) => format!("nothing came for {} seconds", STALL.as_secs()),

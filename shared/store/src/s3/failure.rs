@@ -4,7 +4,6 @@ use std::io;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::Place;
 use crate::source::ReadError;
@@ -37,7 +36,7 @@ impl Failure {
     {
         let SdkError::ServiceError(answer) = &error else {
             // A connection, a time-out, credentials: the chain of causes has the reason at its end.
-            return Self::Other(format!("{operation} {place}: {}", DisplayErrorContext(&error)));
+            return Self::Other(format!("{operation} {place}: {}", drops::causes(&error)));
         };
         let status = answer.raw().status().as_u16();
         let code = answer.err().code();

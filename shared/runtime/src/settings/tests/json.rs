@@ -156,6 +156,8 @@ fn a_table_on_s3_needs_a_named_ledger() {
             .expect("right");
     assert_eq!(settings.aws, Some(Aws { ledger: "ledger".into(), queues: None }));
     assert!(error_of("overwrites = 'ingest'").contains("is for sources on S3"));
+    let found = errors("ledger = 'dynamodb://ledger'\n[[pipeline]]\nsource='s3://vendor/o'\ntable='t'");
+    assert!(found.len() == 1 && found[0].starts_with("x.toml:1: ledger: is for tables on S3"), "{found:?}");
 }
 
 #[test]
