@@ -3,6 +3,8 @@
 //! The function runs in a process of its own, whose whole output is read. That the credentials were in use is seen by the server, which
 //! gets the key's id and the session's token with each request, and names the id in its refusals as AWS does.
 
+mod queues;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -118,15 +120,27 @@ fn object(endpoint: &str) -> String {
     .to_string()
 }
 
-/// Answers one request: with the settings where they are asked for, else by refusing.
-fn answer(mut stream: TcpStream, endpoint: &str) -> std::io::Result<bool> {
+/// The head and the body of one request.
+fn received(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let (mut head, mut byte) = (Vec::new(), [0_u8; 1]);
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? > 0 {
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    stream.read_exact(&mut vec![0; length.unwrap_or(0)])?;
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body)?;
+    Ok((head, body))
+}
+
+fn answered(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// Answers one request: with the settings where they are asked for, else by refusing.
+fn answer(mut stream: TcpStream, endpoint: &str) -> std::io::Result<bool> {
+    let (head, _) = received(&mut stream)?;
     let id = CREDENTIALS[0].1;
     let (status, body) = if head.contains("/settings/object") {
         ("200 OK", object(endpoint))
@@ -144,22 +158,26 @@ fn answer(mut stream: TcpStream, endpoint: &str) -> std::io::Result<bool> {
             format!("<Code>InvalidAccessKeyId</Code><Message>{told}</Message><AWSAccessKeyId>{id}</AWSAccessKeyId>");
         ("403 Forbidden", format!("<?xml version=\"1.0\"?><Error>{error}<RequestId>1</RequestId></Error>"))
     };
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
+    answered(&mut stream, status, &body)?;
     Ok(CREDENTIALS.iter().filter(|(name, _)| !name.contains("SECRET")).all(|(_, value)| head.contains(value)))
 }
 
-fn logged(endpoint: &str) -> String {
+/// Runs one of the tests in a process of its own. Gives whether it succeeded, and all that it said.
+fn output(test: &str, endpoint: &str) -> (bool, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "lambda::tests::inside", "--nocapture"]).envs(CREDENTIALS).env(INSIDE, endpoint);
+    command.args(["--exact", test, "--nocapture"]).envs(CREDENTIALS).env(INSIDE, endpoint);
     command
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_REGION", "eu-central-1")
         .env("LITHIFY_SETTINGS", "s3://settings/object");
     command.env("RUST_BACKTRACE", "0").env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
     let output = command.output().unwrap();
-    let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(output.status.success() && told.contains("as a whole:") && told.contains("with a ledger: Ok"), "{told}");
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+fn logged(endpoint: &str) -> String {
+    let (succeeded, told) = output("lambda::tests::inside", endpoint);
+    assert!(succeeded && told.contains("as a whole:") && told.contains("with a ledger: Ok"), "{told}");
     let found: Vec<&str> = told.lines().filter(|line| line.contains(MARK)).collect();
     assert!(found.is_empty(), "a credential is in the log:\n{}", found.join("\n"));
     told
