@@ -231,7 +231,7 @@ pub enum Outcome {
         commits: Vec<CommitReport>,
         /// The table's columns now, if it was looked at: others may have changed them.
         schema: Option<SchemaRef>,
-        /// Whether more was due than there was time for.
+        /// Whether more is due than was committed.
         unfinished: bool,
     },
     /// Another process compacts this table now.
@@ -287,6 +287,15 @@ impl Compactor {
 
     /// Commits what is due, as far as the time goes, with a lease on the table. One read of the ledger where nothing is.
     pub async fn compact_until(&self, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
+        self.compact_up_to(usize::MAX, trigger, until).await
+    }
+
+    /// One commit of what is due, so that others have their turn between two of them; the lease is given back.
+    pub async fn compact_once(&self, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
+        self.compact_up_to(1, trigger, until).await
+    }
+
+    async fn compact_up_to(&self, most: usize, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
         if !self.due(&self.waiting().await?, trigger) {
             return Ok(Outcome::Done { commits: Vec::new(), schema: None, unfinished: false });
         }
@@ -294,14 +303,20 @@ impl Compactor {
             LeaseOutcome::Granted(lease) => lease,
             LeaseOutcome::Held(lease) => return Ok(Outcome::Busy { holder: lease.owner }),
         };
-        let done = self.compact_with(&lease, trigger, until).await;
+        let done = self.compact_with(&lease, most, trigger, until).await;
         let released = self.parts.ledger.release_lease(&self.settings.table, &lease).await;
         let done = done?;
         released?;
         Ok(done)
     }
 
-    async fn compact_with(&self, lease: &Lease, trigger: Trigger, until: &Until) -> Result<Outcome, CompactError> {
+    async fn compact_with(
+        &self,
+        lease: &Lease,
+        most: usize,
+        trigger: Trigger,
+        until: &Until,
+    ) -> Result<Outcome, CompactError> {
         let fixed = self.still_fixed().await?;
         let mut commits = Vec::new();
         loop {
@@ -309,7 +324,7 @@ impl Compactor {
             self.check_table_id(&head.table_id, &fixed)?;
             let chosen = self.choose(trigger, until).await?;
             let done = chosen.is_empty();
-            if done || until.is_over() || !self.renew(lease).await? {
+            if done || commits.len() >= most || until.is_over() || !self.renew(lease).await? {
                 return Ok(Outcome::Done { commits, schema: Some(head.schema), unfinished: !done });
             }
             let intent = self.write_intent(&head, &chosen).await?;
@@ -376,6 +391,11 @@ impl Compactor {
         if due && let Err(e) = self.parts.lake.checkpoint(version).await {
             tracing::warn!(version, error = %e, "no checkpoint was written; the table is complete without it");
         }
+    }
+
+    /// Draws one of so many.
+    pub(crate) fn draw(&self, of: usize) -> usize {
+        usize::try_from(self.parts.entropy.bits() % of.max(1) as u128).unwrap_or(0)
     }
 
     /// The table's newest version; none if there is no table.

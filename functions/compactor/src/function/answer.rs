@@ -167,17 +167,17 @@ impl PipelineAnswer {
     }
 
     pub(super) fn committed(&mut self, commits: &[CommitReport], unfinished: bool, now: Timestamp) {
-        self.state = match (unfinished, commits.is_empty()) {
-            (true, _) => State::Unfinished,
-            (false, true) => State::NothingDue,
-            (false, false) => State::Committed,
-        };
         for commit in commits {
             let &CommitReport { version, drops, rows, files, bytes, .. } = commit;
             self.commits.push(Committed { version, drops, rows, files, bytes });
             let waited = commit.arrivals.iter().map(|arrival| now.microseconds_since(*arrival) / 1_000);
             self.event_to_commit_milliseconds.extend(waited);
         }
+        self.state = match (unfinished, self.commits.is_empty()) {
+            (true, _) => State::Unfinished,
+            (false, true) => State::NothingDue,
+            (false, false) => State::Committed,
+        };
     }
 
     pub(super) fn busy(&mut self) {

@@ -1,4 +1,4 @@
-//! One invocation of the compactor function: pipeline by pipeline, what is due is committed, then the tables are kept up.
+//! One invocation of the compactor function: what is due is committed, by the pipelines in turn, and their tables are kept up.
 //!
 //! One pipeline's failure does not stop the others; the invocation fails at its end, naming all that failed. An invocation that finds
 //! nothing to do asks the ledger once for each pipeline, and once for their names.
@@ -9,7 +9,7 @@ pub mod aws;
 mod event;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,7 +50,18 @@ pub struct Job {
     pub opened: Opened,
 }
 
+/// What a pipeline does in its turn.
+enum Turn {
+    /// One commit.
+    Commit,
+    /// Upkeep, as far as it is due.
+    Upkeep,
+}
+
 /// Does what was asked for, as far as the time goes.
+///
+/// Pipelines commit in turn, one commit each: one that always has more to commit than there is time for would leave none to those behind it.
+/// Who begins is drawn, as a first commit may take all the time.
 pub async fn invoke(
     jobs: &[Job],
     request: &Request,
@@ -59,18 +70,37 @@ pub async fn invoke(
     metrics: &mut Metrics,
 ) -> Answer {
     let mut answer = Answer::default();
-    let mut kept_up = BTreeSet::new();
-    for job in jobs.iter().filter(|job| request.names(&job.pipeline)) {
-        let mut told = PipelineAnswer::new(&job.pipeline);
-        if let Err(error) = job.run(request, until, clock, &mut kept_up, &mut told).await {
-            let error = words::told(&error);
-            tracing::error!(pipeline = job.pipeline, error, "the pipeline was not compacted");
-            told.fail(error);
+    let asked: Vec<&Job> = jobs.iter().filter(|job| request.names(&job.pipeline)).collect();
+    answer.pipelines = asked.iter().map(|job| PipelineAnswer::new(&job.pipeline)).collect();
+    let (mut due, mut others) = (VecDeque::new(), VecDeque::new());
+    for (at, (job, told)) in asked.iter().zip(&mut answer.pipelines).enumerate() {
+        match job.look(request, clock, told).await {
+            Ok(true) => due.push_back((at, Turn::Commit)),
+            Ok(false) => others.push_back((at, Turn::Upkeep)),
+            Err(error) => job.failed(&error, told),
         }
+    }
+    if let Some((first, _)) = due.front().filter(|_| due.len() > 1) {
+        let first = asked[*first].compactor.draw(due.len());
+        due.rotate_left(first);
+    }
+    let (mut turns, mut kept_up) = (due, BTreeSet::new());
+    turns.append(&mut others);
+    while let Some((at, turn)) = turns.pop_front() {
+        let (job, told) = (asked[at], &mut answer.pipelines[at]);
+        let next = match turn {
+            Turn::Commit => job.commit(until, clock, told).await.map(Some),
+            Turn::Upkeep => job.keep_up(request, until, &mut kept_up, told).await.map(|()| None),
+        };
+        match next {
+            Ok(next) => turns.extend(next.map(|next| (at, next))),
+            Err(error) => job.failed(&error, told),
+        }
+    }
+    for (job, told) in asked.iter().zip(&mut answer.pipelines) {
         told.warnings = job.compactor.take_warnings();
         told.log();
         told.measure(metrics);
-        answer.pipelines.push(told);
     }
     tell_removed(jobs, request, clock, metrics, &mut answer).await;
     answer
@@ -101,39 +131,33 @@ async fn tell_removed(jobs: &[Job], request: &Request, clock: &dyn Clock, metric
 }
 
 impl Job {
-    async fn run(
+    fn failed(&self, error: &CompactError, told: &mut PipelineAnswer) {
+        let error = words::told(error);
+        tracing::error!(pipeline = self.pipeline, error, "the pipeline was not compacted");
+        told.fail(error);
+    }
+
+    /// Looks at what waits; opens the pipeline where that is asked for, or was not done yet. Gives whether something is to be committed.
+    async fn look(
         &self,
         request: &Request,
-        until: &Until,
         clock: &dyn Clock,
-        kept_up: &mut BTreeSet<String>,
         told: &mut PipelineAnswer,
-    ) -> Result<(), CompactError> {
+    ) -> Result<bool, CompactError> {
         if request.open || !self.is_fixed().await? {
             self.open().await?;
         }
         let waiting = self.compactor.waiting().await?;
         told.waiting(&waiting, clock.now());
         // Who only opens waits for no commit, and does not fail for a cause of one.
-        if !request.open && self.compactor.is_due(&waiting, Trigger::WhenDue) {
-            self.compact(until, clock, told).await?;
-        }
-        let upkeep = self.upkeep_that_is_due(request, told);
-        if let Some(upkeep) = upkeep.filter(|_| !told.is_busy()) {
-            // What several pipelines of a table have for themselves is their staging.
-            let is_first = kept_up.insert(self.table.clone());
-            if is_first || upkeep == Upkeep::Full {
-                self.open_once().await?;
-                self.keep_up(upkeep, is_first, until, told).await?;
-            }
-        }
-        Ok(())
+        Ok(!request.open && self.compactor.is_due(&waiting, Trigger::WhenDue))
     }
 
-    /// Commits what is due. The pipeline is opened before, once in a process: ledger and table must belong together.
-    async fn compact(&self, until: &Until, clock: &dyn Clock, told: &mut PipelineAnswer) -> Result<(), CompactError> {
+    /// Makes one commit of what is due, and says what the pipeline does next. It is opened before, once in a process: ledger and table must
+    /// belong together.
+    async fn commit(&self, until: &Until, clock: &dyn Clock, told: &mut PipelineAnswer) -> Result<Turn, CompactError> {
         self.open_once().await?;
-        match self.compactor.compact_until(Trigger::WhenDue, until).await? {
+        match self.compactor.compact_once(Trigger::WhenDue, until).await? {
             Outcome::Busy { holder } => {
                 tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");
                 told.busy();
@@ -143,7 +167,37 @@ impl Job {
                 if let Some(schema) = schema {
                     self.compactor.adopt(&schema).await?;
                 }
+                // What committed nothing has no time for it.
+                if unfinished && !commits.is_empty() && !until.is_over() {
+                    return Ok(Turn::Commit);
+                }
                 told.waiting(&self.compactor.waiting().await?, clock.now());
+            }
+        }
+        Ok(Turn::Upkeep)
+    }
+
+    /// Keeps the table up, where that is due or asked for.
+    async fn keep_up(
+        &self,
+        request: &Request,
+        until: &Until,
+        kept_up: &mut BTreeSet<String>,
+        told: &mut PipelineAnswer,
+    ) -> Result<(), CompactError> {
+        let upkeep = self.upkeep_that_is_due(request, told).filter(|_| !told.is_busy());
+        let Some(upkeep) = upkeep else { return Ok(()) };
+        // What several pipelines of a table have for themselves is their staging.
+        let is_first = kept_up.insert(self.table.clone());
+        if !is_first && upkeep != Upkeep::Full {
+            return Ok(());
+        }
+        self.open_once().await?;
+        let done = if is_first { self.compactor.upkeep(upkeep, until).await? } else { self.compactor.sweep().await? };
+        match done {
+            UpkeepOutcome::Done(report) => told.kept_up(report),
+            UpkeepOutcome::Busy { holder } => {
+                tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");
             }
         }
         Ok(())
@@ -155,24 +209,6 @@ impl Job {
         }
         let (first, last) = (told.commits.first()?.version, told.commits.last()?.version);
         self.compactor.upkeep_is_due(first, last).then_some(Upkeep::Merge)
-    }
-
-    async fn keep_up(
-        &self,
-        upkeep: Upkeep,
-        is_first: bool,
-        until: &Until,
-        told: &mut PipelineAnswer,
-    ) -> Result<(), CompactError> {
-        let kept_up =
-            if is_first { self.compactor.upkeep(upkeep, until).await? } else { self.compactor.sweep().await? };
-        match kept_up {
-            UpkeepOutcome::Done(report) => told.kept_up(report),
-            UpkeepOutcome::Busy { holder } => {
-                tracing::info!(pipeline = self.pipeline, holder, "another invocation compacts this table");
-            }
-        }
-        Ok(())
     }
 
     async fn open_once(&self) -> Result<(), CompactError> {
