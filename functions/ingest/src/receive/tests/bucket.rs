@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use drops::{DropId, DroppedObject, Timestamp};
 use runtime::Clock;
-use store::{OpenObject, ReadError, Source};
+use store::{OpenObject, ReadAhead, ReadError, Source};
 
 use super::super::*;
 
@@ -70,6 +70,66 @@ pub(super) struct Bucket {
     pub(super) denies_heads: AtomicBool,
     /// Whether nobody is answered who asks what an object is whose key says `hangs`.
     pub(super) hangs_heads: AtomicBool,
+    /// How far ahead of their turn objects are opened, and what is open.
+    pub(super) in_flight: Arc<InFlight>,
+}
+
+/// What is open at once, from when it is asked for until its reader drops it.
+#[derive(Default)]
+pub(super) struct InFlight {
+    pub(super) limit: Mutex<ReadAhead>,
+    /// How many must be open, or all that are left, before one is answered. 0 as soon as one waited in vain for that.
+    pub(super) awaited: AtomicUsize,
+    /// How many are to be read yet.
+    pub(super) left: AtomicUsize,
+    now: Mutex<(usize, u64)>,
+    /// The most objects that were open at once, and the most bytes that several of them held.
+    pub(super) most: Mutex<(usize, u64)>,
+}
+
+/// An object that is open.
+struct Held(Arc<InFlight>, u64);
+
+impl Held {
+    async fn begin(flight: &Arc<InFlight>, size: u64) -> Self {
+        let limit = *flight.limit.lock().unwrap();
+        let held = size.min(limit.bytes_per_object);
+        {
+            let (mut now, mut most) = (flight.now.lock().unwrap(), flight.most.lock().unwrap());
+            *now = (now.0 + 1, now.1 + held);
+            most.0 = most.0.max(now.0);
+            most.1 = if now.0 > 1 { most.1.max(now.1) } else { most.1 };
+        }
+        let (this, mut turns) = (Self(flight.clone(), held), 0);
+        // What is larger than the bound is alone.
+        while held <= limit.bytes && flight.is_missing() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            turns += 1;
+            if turns > 500 {
+                flight.awaited.store(0, Ordering::Relaxed);
+            }
+        }
+        if turns > 0 {
+            // One that is one too many comes now.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        this
+    }
+}
+
+impl InFlight {
+    fn is_missing(&self) -> bool {
+        let awaited = self.awaited.load(Ordering::Relaxed).min(self.left.load(Ordering::Relaxed));
+        self.now.lock().unwrap().0 < awaited
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut now = self.0.now.lock().unwrap();
+        *now = (now.0 - 1, now.1 - self.1);
+        let _ = self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+    }
 }
 
 impl Bucket {
@@ -109,6 +169,7 @@ struct Opened {
     deadly: bool,
     slow: Option<Arc<SetClock>>,
     heavy: Option<Arc<SetClock>>,
+    _held: Held,
 }
 
 impl Read for Opened {
@@ -146,6 +207,7 @@ impl OpenObject for Opened {
 impl Source for Bucket {
     async fn open(&self, object: &DroppedObject) -> Result<Box<dyn OpenObject>, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let held = Held::begin(&self.in_flight, object.size).await;
         let hangs = || self.objects.lock().unwrap().get(&object.id.key).is_some_and(|object| object.hangs);
         while hangs() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -162,7 +224,7 @@ impl Source for Bucket {
         if let Some(before) = found.before.as_ref().filter(|_| object.read_at.as_deref() == Some("null")) {
             let is_asked = etag(before) == object.etag;
             let content = io::Cursor::new(before.clone());
-            let opened = Opened { content, deadly: false, slow: None, heavy: None };
+            let opened = Opened { content, deadly: false, slow: None, heavy: None, _held: held };
             return if is_asked { Ok(Box::new(opened)) } else { Err(ReadError::Changed) };
         }
         let version = self.version(found);
@@ -178,7 +240,12 @@ impl Source for Bucket {
         let slow = found.slow.then(|| self.clock.clone());
         found.slow = false;
         let heavy = found.heavy.then(|| self.clock.clone());
-        Ok(Box::new(Opened { content: io::Cursor::new(found.content.clone()), deadly: found.deadly, slow, heavy }))
+        let content = io::Cursor::new(found.content.clone());
+        Ok(Box::new(Opened { content, deadly: found.deadly, slow, heavy, _held: held }))
+    }
+
+    fn read_ahead(&self) -> ReadAhead {
+        *self.in_flight.limit.lock().unwrap()
     }
 }
 

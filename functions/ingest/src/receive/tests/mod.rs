@@ -1,5 +1,6 @@
 //! The flow over an embedded ledger, a folder for state, and a bucket, queues and a clock in memory.
 
+mod ahead;
 mod bucket;
 mod deaths;
 mod envelopes;
