@@ -343,7 +343,8 @@ impl Compactor {
             };
             let (files, rows) = (merged.adds.len(), merged.rows);
             let (pipeline, fence) = (&self.settings.pipeline, lease.token);
-            tracing::info!(%pipeline, fence, intent = intent.number, version, files, rows, "committed");
+            let (batches, drops) = (chosen.len(), merged.drops);
+            tracing::info!(%pipeline, fence, intent = intent.number, version, batches, drops, files, rows, "committed");
             let report = merged.report(version);
             if let Err(error) = self.settle(&intent, version).await {
                 self.landed.lock().unwrap_or_else(PoisonError::into_inner).push(report);

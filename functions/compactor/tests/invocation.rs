@@ -4,6 +4,7 @@
 
 mod place;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use place::Place;
 use place::dying::{DyingLedger, Fuse, living};
 use place::rows::expected;
 use runtime::SystemClock;
-use runtime::telemetry::Metrics;
-use serde_json::json;
+use runtime::telemetry::{self, Metrics};
+use serde_json::{Value, json};
 use store::Store;
 
 /// A pipeline as the function has it, with a delay after which its batches are due.
@@ -218,4 +219,73 @@ async fn opening_commits_nothing() {
     assert_eq!((told.state, told.commits.len(), told.waiting.drops), (State::NothingDue, 0, 3));
     let (answer, _) = invoked(&jobs, json!({})).await;
     assert_eq!((answer.pipelines[0].state, answer.pipelines[0].waiting.drops), (State::Committed, 0));
+}
+
+/// Set in the process that logs.
+const INSIDE: &str = "LITHIFY_TEST_LOG_FIELDS";
+
+/// A commit of two batches, and one that is refused, logged as a function is that nobody asked for more.
+#[tokio::test(flavor = "multi_thread")]
+async fn inside() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    println!();
+    telemetry::log(None);
+    let (place, opened) = (Place::new(), Opened::default());
+    let jobs = || [job(&place, &opened, Duration::ZERO)];
+    assert_eq!(invoked(&jobs(), json!({"open": true})).await.0.failure(), None);
+    for n in 0..2 {
+        place.drop_files(n..n + 1).await;
+        place.ingest().await;
+    }
+    let (answer, _) = invoked(&jobs(), json!({})).await;
+    assert_eq!(answer.pipelines[0].commits.len(), 1);
+    println!("the version is {}", answer.pipelines[0].commits[0].version);
+    place.drop_files(2..3).await;
+    place.ingest().await;
+    place.lake.fault(place::lakes::Fault::Refuse, 1);
+    assert!(invoked(&jobs(), json!({})).await.0.failure().is_some());
+}
+
+#[test]
+fn lines_name_fence_intent_and_version() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "inside", "--nocapture"])
+        .env(INSIDE, "1")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{told}");
+    let version =
+        told.lines().find_map(|line| line.strip_prefix("the version is ")).unwrap_or_else(|| panic!("{told}"));
+    let version: u64 = version.parse().unwrap();
+    let lines: Vec<Value> = told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said =
+        |message: &str| -> Vec<Value> { lines.iter().filter(|line| line["message"] == message).cloned().collect() };
+    let one = |message: &str| {
+        let found = said(message);
+        let [one] = found.as_slice() else { panic!("{message}: {told}") };
+        one.clone()
+    };
+    let holds = |line: Value, fields: Value| {
+        for (name, wanted) in fields.as_object().unwrap() {
+            assert_eq!(&line[name], wanted, "{name} of {line}");
+        }
+    };
+    holds(one("open"), json!({ "level": "INFO", "pipeline": "p", "table": "table", "version": 0 }));
+    let counts = json!({ "batches": 2, "drops": 2, "rows": 20, "files": 1 });
+    let committed = one("committed");
+    assert!(committed["fence"].as_u64().is_some_and(|token| token > 0), "{committed}");
+    holds(committed.clone(), json!({ "level": "INFO", "pipeline": "p", "intent": 1, "version": version }));
+    holds(committed, counts);
+    let done = said("done");
+    assert_eq!(done.len(), 2, "{told}");
+    let of_first = json!({ "level": "INFO", "pipeline": "p", "commits": 1, "version": version, "waiting": 0 });
+    holds(done[0].clone(), of_first);
+    holds(done[1].clone(), json!({ "pipeline": "p", "state": "Failed", "commits": 0, "waiting": 1 }));
+    let failed = one("the pipeline was not compacted");
+    assert!(!failed["error"].as_str().unwrap().is_empty(), "{failed}");
+    holds(failed, json!({ "level": "ERROR", "pipeline": "p" }));
 }

@@ -67,7 +67,7 @@ impl Shift<'_> {
         );
         for entry in &outcome.quarantined {
             let row = entry.record.as_ref().map(|record| record.row);
-            tracing::warn!(%pipeline, drop = %entry.source_file, row, reason = %entry.reason, "quarantined");
+            tracing::warn!(%pipeline, batch, drop = %entry.source_file, row, reason = %entry.reason, "quarantined");
         }
         self.tally.drops += sealed.drops;
         self.tally.rows += sealed.rows;

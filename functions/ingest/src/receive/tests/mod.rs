@@ -8,6 +8,7 @@ mod fates;
 mod flow;
 mod identity;
 mod keys;
+mod logs;
 mod patience;
 mod runs;
 mod secrets;
