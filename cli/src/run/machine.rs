@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use compactor::{APP_PREFIX, CREATED_BY, NotOpened, not_an_audit_table};
+use compactor::{APP_PREFIX, CREATED_BY, LOCAL_LEASE, NotOpened, not_an_audit_table};
 use lake::{DeltaLake, Lake};
 use ledger::{EmbeddedLedger, Holder, Ledger, Liveness, ProcessLocks};
 use runtime::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -38,6 +39,7 @@ pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) liveness: Arc<dyn Liveness>,
+    pub(crate) leases: Leases,
     pub(crate) holder: Arc<dyn Holder>,
     pub(crate) lake: Arc<dyn Lake>,
     pub(crate) audit: Arc<dyn Lake>,
@@ -46,6 +48,24 @@ pub(crate) struct Table {
     pub(crate) audit_store: Arc<dyn Store>,
     /// The state that this process has made for it; none if it was there, or is elsewhere.
     pub(crate) made: Option<MadeState>,
+}
+
+/// How a table's lease is taken.
+#[derive(Clone)]
+pub(crate) struct Leases {
+    /// Which holders are dead.
+    pub(crate) liveness: Arc<dyn Liveness>,
+    /// How long it is asked for.
+    pub(crate) time: Duration,
+    /// What one commit takes at most, about: the lease is renewed between two.
+    pub(crate) commit_bytes: u64,
+}
+
+impl Leases {
+    /// Where the death of a holder is seen at once.
+    fn by_sight(liveness: Arc<dyn Liveness>) -> Self {
+        Self { liveness, time: LOCAL_LEASE, commit_bytes: u64::MAX }
+    }
 }
 
 /// Where a table's state lies.
@@ -105,13 +125,15 @@ impl Table {
         if let Err(e) = locks.sweep_dead(&[], now) {
             tracing::warn!(error = %e, "locks of dead processes were not swept");
         }
+        let liveness: Arc<dyn Liveness> = Arc::new(locks);
         let [state_store, table_store, audit_store] = stores.map(|store| -> Arc<dyn Store> { Arc::new(store) });
         Ok(Self {
             address: folder.display().to_string(),
             state_address: state.display().to_string(),
             name: "table".to_owned(),
             ledger: Arc::new(ledger),
-            liveness: Arc::new(locks),
+            leases: Leases::by_sight(liveness.clone()),
+            liveness,
             holder: Arc::new(lock),
             lake,
             audit,

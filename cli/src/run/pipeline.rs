@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use compactor::{
-    Coming, Compactor, CompactorSettings, LOCAL_LEASE, LOCAL_LEFTOVER_AGE, Opened, Outcome, Trigger, Until, Upkeep,
-    UpkeepOutcome, UpkeepSettings, first_columns,
+    Coming, Compactor, CompactorSettings, LOCAL_LEFTOVER_AGE, Opened, Outcome, Trigger, Until, Upkeep, UpkeepOutcome,
+    UpkeepSettings, first_columns,
 };
 use drops::{DroppedObject, Timestamp};
 use ingest::{BatchOutcome, Candidate, Ingest, IngestSettings, LeftOut, Schemas};
@@ -119,7 +119,7 @@ impl PipelineRun {
         let compactor = Compactor::new(
             compactor::Parts {
                 ledger: table.ledger.clone(),
-                liveness: table.liveness.clone(),
+                liveness: table.leases.liveness.clone(),
                 lake: table.lake.clone(),
                 audit: table.audit.clone(),
                 state: table.state.clone(),
@@ -143,8 +143,8 @@ impl PipelineRun {
                 append_existing: settings.append_existing,
                 identity_holds_version: settings.overwrites == Overwrites::Ingest,
                 coming: Coming::Hinted(first_columns(&settings.schema_hints, &[])),
-                commit_bytes: u64::MAX,
-                lease: LOCAL_LEASE,
+                commit_bytes: table.leases.commit_bytes.max(settings.target_file_size),
+                lease: table.leases.time,
                 leftover_age: LOCAL_LEFTOVER_AGE,
                 upkeep: UpkeepSettings::default(),
             },
@@ -389,7 +389,7 @@ impl PipelineRun {
                 self.tally().commits(&self.compactor.take_landed());
             }
             match outcome? {
-                Outcome::Done { commits, schema, .. } => {
+                Outcome::Done { commits, schema, unfinished } => {
                     self.tally().commits(&commits);
                     let (first, last) = (commits.first().map(|c| c.version), commits.last().map(|c| c.version));
                     if let (Some(first), Some(last)) = (first, last) {
@@ -400,7 +400,10 @@ impl PipelineRun {
                     if let Some(schema) = schema {
                         self.schemas.adopt(&data_schema(&schema)).await?;
                     }
-                    return Ok(());
+                    // Another process took the lease meanwhile: what it does not commit is still to be.
+                    if trigger == Trigger::WhenDue || !unfinished {
+                        return Ok(());
+                    }
                 }
                 Outcome::Busy { .. } if trigger == Trigger::WhenDue => return Ok(()),
                 Outcome::Busy { holder } => {

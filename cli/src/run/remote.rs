@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client as S3Client;
+use compactor::{CLOCK_DIFFERENCE, COMMIT_BYTES, LEASE_BY_AGE};
 use drops::{DropId, DroppedObject, PipelineName, is_folder_marker, is_hidden_or_temporary};
 use lake::{DeltaLake, Lake, S3Config, S3Credentials, S3Key};
 use ledger::{ClaimAge, DynamoLedger, Holder, Invocation, LedgerError};
@@ -18,7 +19,7 @@ use tokio::runtime::Handle;
 
 use super::RunError;
 use super::absent::no_table;
-use super::machine::{Machine, Table};
+use super::machine::{Leases, Machine, Table};
 use super::pipeline::lock;
 use super::place::Look;
 use crate::gone::Trail;
@@ -75,6 +76,7 @@ impl Remote {
             name: address.to_owned(),
             ledger: Arc::new(DynamoLedger::new(clients.dynamodb.clone(), ledger)),
             liveness: Arc::new(ClaimAge::new(CLAIM_TIME)),
+            leases: leases(),
             holder,
             lake: Arc::new(parts.lake?),
             audit: Arc::new(parts.audit?),
@@ -93,6 +95,13 @@ impl Remote {
         let (pipeline, holds_version) = (pipeline.name.clone(), pipeline.overwrites == Overwrites::Ingest);
         Ok(Bucket { client, address, pipeline, holds_version, reader, handle: Handle::current() })
     }
+}
+
+/// Nobody sees a run on another machine die, nor an invocation. As short as the compactor function's; that it has expired says enough, as
+/// the lease only saves work.
+fn leases() -> Leases {
+    let liveness = Arc::new(ClaimAge::new(CLOCK_DIFFERENCE));
+    Leases { liveness, time: LEASE_BY_AGE, commit_bytes: COMMIT_BYTES }
 }
 
 /// What a table on S3 is made of.

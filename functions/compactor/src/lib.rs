@@ -32,6 +32,7 @@ use ledger::{Intent, Lease, LeaseOutcome, Ledger, LedgerError, Liveness, StagedT
 use runs::{RescuedColumn, WriteSettings};
 use runtime::{Clock, Entropy};
 use store::{Store, StoreError};
+use tokio::runtime::Handle;
 use warnings::Warnings;
 
 pub use audit::audit_schema;
@@ -132,7 +133,7 @@ pub struct CompactorSettings {
     pub coming: Coming,
     /// Bytes of runs that one commit takes, about, however many wait: what is lost if it cannot be finished.
     pub commit_bytes: u64,
-    /// How long the lease is asked for; it is renewed at every step. Where death cannot be seen, as long as the process may live.
+    /// How long the lease is asked for; it is renewed at every step, and while merging.
     pub lease: Duration,
     /// A batch that began longer ago than this and has no record never gets one: longer than any process works on a batch.
     pub leftover_age: Duration,
@@ -149,6 +150,16 @@ pub enum Coming {
     Hinted(TableSchema),
 }
 
+/// The most that a lease is asked for where nobody sees its owner die: the longest that a table waits for one that did. One that is overtaken in
+/// a long merge loses its work, and no row.
+pub const LEASE_BY_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// How far clocks may differ: where nobody sees its owner die, a lease is dead so long after it has expired.
+pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(10);
+
+/// What one commit takes at most, about, where the lease is short: a merge of it is done in a few minutes on one core.
+pub const COMMIT_BYTES: u64 = 2 << 30;
+
 /// How long a lease is asked for where the death of its owner is seen at once.
 pub const LOCAL_LEASE: Duration = Duration::from_secs(15 * 60);
 
@@ -160,7 +171,7 @@ pub const LOCAL_LEFTOVER_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Parts {
     /// The record of drops and batches.
     pub ledger: Arc<dyn Ledger>,
-    /// Who is dead.
+    /// Which holders of a lease are dead, judged by when it expires.
     pub liveness: Arc<dyn Liveness>,
     /// The table's log.
     pub lake: Arc<dyn Lake>,
@@ -318,6 +329,7 @@ impl Compactor {
         until: &Until,
     ) -> Result<Outcome, CompactError> {
         let fixed = self.still_fixed().await?;
+        let until = &until.keeping(self.keeping(lease));
         let mut commits = Vec::new();
         loop {
             let head = self.recover().await?;
@@ -384,6 +396,26 @@ impl Compactor {
     async fn renew(&self, lease: &Lease) -> Result<bool, CompactError> {
         let expires = after(self.parts.clock.now(), self.settings.lease);
         Ok(self.parts.ledger.renew_lease(&self.settings.table, lease, expires).await?)
+    }
+
+    /// Renews the lease while a merge is under way, whenever a third of its time has passed. False if it is another's now. Where the ledger does
+    /// not answer the merge goes on: the lease saves work, and that would be lost.
+    fn keeping(&self, lease: &Lease) -> impl Fn() -> bool + Send + Sync + use<> {
+        let (ledger, clock, runtime) = (self.parts.ledger.clone(), self.parts.clock.clone(), Handle::current());
+        let (table, lease, time) = (self.settings.table.clone(), lease.clone(), self.settings.lease);
+        let renewed = Mutex::new(clock.monotonic());
+        move || {
+            let now = clock.monotonic();
+            let mut renewed = renewed.lock().unwrap_or_else(PoisonError::into_inner);
+            if now.saturating_sub(*renewed) < time / 3 {
+                return true;
+            }
+            *renewed = now;
+            runtime.block_on(ledger.renew_lease(&table, &lease, after(clock.now(), time))).unwrap_or_else(|error| {
+                tracing::warn!(table, %error, "it is not known whether the lease was renewed");
+                true
+            })
+        }
     }
 
     /// A checkpoint every so many commits, outside the commit: the commit stands whether or not this works.

@@ -11,6 +11,8 @@ use runtime::Clock;
 #[derive(Clone, Default)]
 pub struct Until {
     end: Option<(Arc<dyn Clock>, Duration)>,
+    /// Keeps the lease while a merge is under way; false if it is another's.
+    keep: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl Until {
@@ -21,7 +23,12 @@ impl Until {
 
     /// Until the clock's monotonic time is `end`. Choose it before the process's own end: a commit and its settling are not given up.
     pub fn at(clock: Arc<dyn Clock>, end: Duration) -> Self {
-        Self { end: Some((clock, end)) }
+        Self { end: Some((clock, end)), keep: None }
+    }
+
+    /// The same for merges that keep a lease.
+    pub(crate) fn keeping(&self, keep: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { keep: Some(Arc::new(keep)), ..self.clone() }
     }
 
     /// The time that is left; `None` if there is no end.
@@ -32,6 +39,11 @@ impl Until {
     /// Whether no time is left.
     pub fn is_over(&self) -> bool {
         self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether a merge is to be given up. For the thread that merges: it may wait for the ledger.
+    pub(crate) fn stops_merge(&self) -> bool {
+        self.is_over() || self.keep.as_ref().is_some_and(|keep| !keep())
     }
 
     /// How many bytes of runs can be merged in the time that is left.

@@ -13,7 +13,10 @@ use store::{S3Store, Store, StoreError};
 use tokio::runtime::Handle;
 
 use super::{Job, Opened};
-use crate::{Coming, Compactor, CompactorSettings, Parts, UpkeepSettings, first_columns, write_settings};
+use crate::{
+    CLOCK_DIFFERENCE, COMMIT_BYTES, Coming, Compactor, CompactorSettings, LEASE_BY_AGE, Parts, UpkeepSettings,
+    first_columns, write_settings,
+};
 
 /// Why the function cannot work at all. It is tried again with the next invocation.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +53,6 @@ pub enum ContextError {
 
 /// How often a checkpoint is made.
 const CHECKPOINT_INTERVAL: u64 = 10;
-
-/// What one commit takes at most, about: a merge of it is done in a few minutes on one core.
-const COMMIT_BYTES: u64 = 2 << 30;
-
-/// How far clocks may differ: a lease is dead so long after it has expired.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(10);
 
 /// When a batch without a record is given up: far beyond any function's time-out, and beyond what a queue's messages live for.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
@@ -152,9 +149,7 @@ impl Context {
             identity_holds_version: pipeline.overwrites == Overwrites::Ingest,
             coming: Coming::Any,
             commit_bytes: COMMIT_BYTES.max(pipeline.target_file_size),
-            // Nobody sees an invocation die: a table would stay closed for as long as its lease lasts. One that is overtaken in a long merge
-            // loses its work, and no row.
-            lease: left.min(LEASE_MAX),
+            lease: left.min(LEASE_BY_AGE),
             leftover_age: LEFTOVER_AGE,
             upkeep: UpkeepSettings::default(),
         };
@@ -168,9 +163,6 @@ impl Context {
         })
     }
 }
-
-/// The longest that a table waits for an invocation that died. The lease is renewed before each merge.
-const LEASE_MAX: Duration = Duration::from_secs(5 * 60);
 
 impl Table {
     async fn new(clients: &Clients, table: &str) -> Result<Self, ContextError> {

@@ -147,6 +147,7 @@ impl Compactor {
 
     async fn upkeep_with(&self, lease: &Lease, upkeep: Upkeep, until: &Until) -> Result<UpkeepReport, CompactError> {
         let fixed = self.still_fixed().await?;
+        let until = &until.keeping(self.keeping(lease));
         if let Some(head) = self.parts.lake.head(&[]).await? {
             self.check_table_id(&head.table_id, &fixed)?;
         }

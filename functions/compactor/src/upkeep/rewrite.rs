@@ -178,7 +178,7 @@ impl Compactor {
             };
             let mut go_on = |rows| {
                 merged(rows);
-                if until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if until.stops_merge() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             runs::merge(inputs, &stores, &target, &mut go_on).map(|merged| merged.files)
         });
