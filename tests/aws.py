@@ -7,232 +7,32 @@
 One LocalStack serves all tests, which go on side by side in time: what they wait for (claims that get old, schedules) is the same wait.
 """
 
-import contextlib
+import datetime
 import gzip
 import hashlib
 import json
-import os
 import pathlib
 import random
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
-import urllib.parse
 
-import boto3
-from botocore.config import Config
-
+from localstack_world import POISON, ROWS, World, lines, ulid, wait_until
 from scripts import LocalStackScripts  # noqa: F401  (its tests run with these)
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROWS = 5
-POISON = "this is no notification"
 # Upkeep merges where a partition has so many small files.
 SMALL_FILES = 50
 
-# Both functions time out after 30 s, so that a claim is old after 90 s.
-VARIABLES = {
-    "name": "e2e",
-    "ingest": {"timeout": 30, "batch_window": 1, "batch_size": 1000, "memory": 512},
-    "ingest_large": {"timeout": 30, "memory": 512, "drop_size": "8MiB"},
-    "compactor": {"timeout": 120},
-    "receive_count_max": 30,
-    "log_filter": "info,ingest=debug,compactor=debug",
-    "pipelines": {
-        name: {"source": f"s3://vendor-drops/{name}/", "table": f"s3://lake/tables/{name}", "longest_delay": "1s"}
-        for name in ("orders", "killed", "deadly", "steady", "small", "replaced")
-    },
-}
-VARIABLES["pipelines"]["replaced"]["overwrites"] = "ingest"
 
-
-def wait_until(what, seconds, check, every=0.5):
-    """Waits until `check` gives something true, which is returned."""
-    end = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(every)
-
-
-def lines(pipeline, drop, **more):
-    """A drop's content: its rows say which drop and row they are."""
-    return "".join(json.dumps({"pipeline": pipeline, "drop": drop, "row": row, **more}) + "\n" for row in range(ROWS)).encode()
-
-
-class World:
-    """LocalStack with the module applied."""
-
-    def __init__(self):
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="lithify-aws-"))
-        variables = self.home / "variables.tfvars.json"
-        variables.write_text(json.dumps(VARIABLES))
-        described = self.home / "localstack.json"
-        self.environment = {
-            **os.environ,
-            "LITHIFY_LOCALSTACK_HOME": str(self.home / "localstack"),
-            "LITHIFY_LOCALSTACK_VARS": str(variables),
-            "LITHIFY_LOCALSTACK_DOCKER": "0",
-        }
-        subprocess.run([ROOT / "localstack" / "up", "--json", described], env=self.environment, check=True)
-        made = self.made = json.loads(described.read_text())
-        keys = {
-            "endpoint_url": made["endpoint"],
-            "region_name": made["region"],
-            "aws_access_key_id": made["access_key_id"],
-            "aws_secret_access_key": made["secret_access_key"],
-        }
-        config = Config(s3={"addressing_style": "path"}, max_pool_connections=32, read_timeout=180, retries={"total_max_attempts": 3})
-        self.s3, self.sqs, self.dynamodb, self.functions = (
-            boto3.client(service, config=config, **keys) for service in ("s3", "sqs", "dynamodb", "lambda")
-        )
-        self.aws = {
-            "AWS_ENDPOINT_URL": made["endpoint"],
-            "AWS_REGION": made["region"],
-            "AWS_ACCESS_KEY_ID": made["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": made["secret_access_key"],
-        }
-        # So that a message whose invocation died comes back soon; what is too young to be taken over says by itself when to come again.
-        for queue in ("queue", "large_queue"):
-            self.sqs.set_queue_attributes(QueueUrl=made["queues"][queue], Attributes={"VisibilityTimeout": "35"})
-
-    def down(self):
-        subprocess.run([ROOT / "localstack" / "down"], env=self.environment, check=True)
-
-    def put(self, pipeline, name, body):
-        return self.s3.put_object(Bucket="vendor-drops", Key=f"{pipeline}/{name}", Body=body)["ETag"].strip('"')
-
-    def notify_again(self, pipeline, named):
-        """Sends a notification of each object once more, as S3 may."""
-        records = [
-            {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "eventTime": "2026-11-22T00:00:00.000Z",
-                "eventName": "ObjectCreated:Put",
-                "s3": {
-                    "bucket": {"name": "vendor-drops"},
-                    "object": {"key": urllib.parse.quote_plus(f"{pipeline}/{name}", safe="/"), "size": size, "eTag": etag},
-                },
-            }
-            for name, (etag, size) in named.items()
-        ]
-        for at in range(0, len(records), 10):
-            entries = [{"Id": str(n), "MessageBody": json.dumps({"Records": [r]})} for n, r in enumerate(records[at : at + 10])]
-            answer = self.sqs.send_message_batch(QueueUrl=self.made["queues"]["queue"], Entries=entries)
-            assert not answer.get("Failed"), answer
-
-    def compact(self, *pipelines, **more):
-        """Invokes the compactor by hand."""
-        answer = self.functions.invoke(
-            FunctionName=self.made["functions"]["compactor"],
-            Payload=json.dumps({"pipelines": list(pipelines), **more}),
-        )
-        body = answer["Payload"].read().decode()
-        assert "FunctionError" not in answer, body
-        return json.loads(body)
-
-    def kill_reader(self, pipeline, name):
-        """SIGKILLs the process that reads the drop: "killed", or the state of its batch if that has one, or None if nobody reads it.
-
-        The process stands still while the ledger is asked, so that what was seen holds when it dies."""
-        claim = self.claim(pipeline, name)
-        if not claim:
-            return None
-        batch = claim["batch"]["S"]
-        if state := self.state(batch):
-            return state
-        for file in (pathlib.Path(self.made["home"]) / "functions" / self.made["functions"]["ingest"]).glob("*"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if batch not in file.read_text(errors="replace"):
-                    continue
-                os.kill(int(file.name), signal.SIGSTOP)
-                # What it has sent arrives.
-                time.sleep(0.1)
-                state = self.state(batch)
-                os.kill(int(file.name), signal.SIGCONT if state else signal.SIGKILL)
-                return state or "killed"
-        return None
-
-    def item(self, pk, sk):
-        found = self.dynamodb.get_item(TableName=self.made["ledger"], Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True)
-        return found.get("Item")
-
-    def claim(self, pipeline, name):
-        return self.item(f"drop#{pipeline}#vendor-drops/{pipeline}/{name}", "drop")
-
-    def state(self, batch):
-        """The state of a batch that is sealed, committed or void."""
-        record = self.item(f"batch#{batch}", "record")
-        return record and record["state"]["S"]
-
-    def waiting(self, queue):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
-        told = self.sqs.get_queue_attributes(QueueUrl=self.made["queues"][queue], AttributeNames=names)["Attributes"]
-        return sum(int(told[name]) for name in names)
-
-    def poison(self):
-        """When the poison among the dead letters was sent there, in seconds; of each that lies there now."""
-        found = {}
-        for _ in range(3):
-            answer = self.sqs.receive_message(
-                QueueUrl=self.made["queues"]["dead_letter_queue"], MaxNumberOfMessages=10, VisibilityTimeout=0, AttributeNames=["SentTimestamp"]
-            )
-            for message in answer.get("Messages", []):
-                if message["Body"] == POISON:
-                    found[message["MessageId"]] = int(message["Attributes"]["SentTimestamp"]) / 1000
-        return list(found.values())
-
-    def log(self, pipeline):
-        """The actions of each commit in a table's Delta log, oldest first."""
-        prefix = f"tables/{pipeline}/_delta_log/"
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=prefix)
-        keys = sorted(found["Key"] for page in pages for found in page.get("Contents", []) if found["Key"].endswith(".json"))
-        bodies = (self.s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys)
-        return [[json.loads(line) for line in body.splitlines() if line.strip()] for body in bodies]
-
-    def ask(self, pipeline, query, audit=False):
-        """Rows of a query over a pipeline's table, by the `deltalake` wheel through S3; nothing if there is no table."""
-        table = f"s3://lake/tables/{pipeline}" + ("_drops" if audit else "")
-        options = {"AWS_ALLOW_HTTP": "true", "AWS_ENDPOINT_URL": self.made["endpoint"], **self.aws}
-        request = {"engine": "delta", "tables": {"rows": table}, "queries": {"asked": query}, "storage_options": options}
-        asked = subprocess.run(
-            [os.environ["LITHIFY_PYTHON"], ROOT / "tests" / "reader.py"], input=json.dumps(request), capture_output=True, text=True, check=False
-        )
-        if asked.returncode != 0:
-            raise AssertionError(f"the reader failed on {table}:\n{asked.stderr}")
-        return json.loads(asked.stdout)["results"]["asked"]
-
-    def count(self, pipeline):
-        return self.ask(pipeline, "SELECT count(*) FROM rows")[0][0]
-
-    def lithify(self, *words):
-        command = [os.environ["LITHIFY_BIN"], *words, "--ledger", f"dynamodb://{self.made['ledger']}"]
-        return subprocess.run(command, env={**os.environ, **self.aws}, capture_output=True, text=True, check=False)
-
-    def reconcile(self, pipeline):
-        done = self.lithify("reconcile", f"s3://lake/tables/{pipeline}", "--json")
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        verdict = json.loads(done.stdout)
-        assert verdict["holds"], verdict
-        return verdict
-
-
-def each_exactly_once(test, world, pipeline, drops, others={}):
+def each_exactly_once(test, world, pipeline, drops, others={}, bucket="vendor-drops"):
     """Every row of these drops is in the table once, nothing else is, and the auditor agrees.
 
     Of `others` it is told how many rows they have, how many of these differ by their place in the file, and the sum of `row`."""
     rows = world.ask(pipeline, "SELECT _source_file, count(*), count(DISTINCT _source_row), sum(row) FROM rows GROUP BY _source_file")
     found = {file: (number, distinct, int(total)) for file, number, distinct, total in rows}
-    wanted = {f"s3://vendor-drops/{pipeline}/{drop}": (ROWS, ROWS, sum(range(ROWS))) for drop in drops}
-    wanted |= {f"s3://vendor-drops/{pipeline}/{drop}": counts for drop, counts in others.items()}
+    wanted = {f"s3://{bucket}/{pipeline}/{drop}": (ROWS, ROWS, sum(range(ROWS))) for drop in drops}
+    wanted |= {f"s3://{bucket}/{pipeline}/{drop}": counts for drop, counts in others.items()}
     differ = {file: (found.get(file), wanted.get(file)) for file in found.keys() | wanted.keys() if found.get(file) != wanted.get(file)}
     test.assertEqual(dict(list(differ.items())[:5]), {}, f"{len(differ)} files differ: (found, wanted)")
     return world.reconcile(pipeline)
@@ -322,10 +122,8 @@ class OnLocalStack(unittest.TestCase):
         record = {"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T00:00:00.000Z", "eventSource": "aws:s3"}
         record["s3"] = {"bucket": {"name": "vendor-drops"}, "object": {"key": "steady/redriven.json", "size": len(body), "eTag": etag}}
         world.sqs.send_message(QueueUrl=queues["dead_letter_queue"], MessageBody=json.dumps({"Records": [record]}))
-        arn = world.sqs.get_queue_attributes(QueueUrl=queues["dead_letter_queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        target = world.sqs.get_queue_attributes(QueueUrl=queues["queue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         redrive = time.time()
-        world.sqs.start_message_move_task(SourceArn=arn, DestinationArn=target)
+        world.sqs.start_message_move_task(SourceArn=world.arn("dead_letter_queue"), DestinationArn=world.arn("queue"))
         files = "SELECT count(*) FROM rows WHERE _source_file = 's3://vendor-drops/steady/redriven.json'"
         wait_until("the redriven drop", 240, lambda: world.ask("steady", files)[0][0] == ROWS, every=3)
         # What lies there was sent there anew: it had left, and came back.
@@ -433,6 +231,60 @@ class OnLocalStack(unittest.TestCase):
         known = json.loads(world.lithify(*run, "--overwrites", "ingest").stdout)["pipelines"][0]["tally"]
         self.assertEqual((known["drops_known"], known["drops_ingested"]), (len(names), 0), "of each key one version is current")
         world.reconcile("replaced")
+
+    def test_a_what_is_left_out_comes_again_long_before_its_visibility_ends(self):
+        world, body, left = self.world, lines("steady", "left.json"), []
+        # As an invocation leaves it that died a minute ago: its claim is young for half a minute more.
+        at = time.time() - 60
+        held = {"batch": ulid(at), "holder": "dead", "at": int(at * 1_000_000), "etag": hashlib.md5(body).hexdigest()}
+        world.plant("drop#steady#vendor-drops/steady/left.json", "drop", **held, aborted=0, aborted_alone=0)
+        world.put("steady", "left.json", body)
+
+        def left_out():
+            found = [line for line in world.said("ingest", "left out, to come again") if line["drop"].endswith("/left.json")]
+            left[:] = [datetime.datetime.fromisoformat(line["timestamp"]).timestamp() for line in found]
+            return len(left) >= 3
+
+        # Left to the queue it would come after 35 seconds each time, and be taken over then.
+        wait_until("it was left out three times", 60, left_out)
+        waits = [after - before for before, after in zip(left, left[1:])]
+        for wait, asked in zip(waits, (5, 10)):
+            self.assertTrue(asked - 1 < wait < asked + 15, f"{waits} and not 5, 10")
+        query = "SELECT count(*) FROM rows WHERE _source_file LIKE '%/left.json'"
+        # The schedule would commit them as well, up to a minute later.
+        wait_until("its rows", 120, lambda: world.compact("steady") and world.ask("steady", query)[0][0] == ROWS, every=3)
+        self.assertEqual(world.state(held["batch"]), "aborted")
+        world.reconcile("steady")
+
+    def test_b_what_eventbridge_and_topics_tell_of_is_in_the_table(self):
+        world, names = self.world, [f"a b+c%d=é-{n}.json" for n in range(3)] + ["plain.json"]
+        for pipeline, way in (("events", "EventBridgeConfiguration"), ("topics", "TopicConfigurations")):
+            self.assertEqual(world.ways(f"vendor-{pipeline}"), {way})
+            for name in names:
+                world.put(pipeline, name, lines(pipeline, name), bucket=f"vendor-{pipeline}")
+        for pipeline in ("events", "topics"):
+            every = len(names) * ROWS
+            wait_until(f"every row of {pipeline}", 120, lambda pipeline=pipeline: world.compact(pipeline) and world.count(pipeline) >= every, every=2)
+            each_exactly_once(self, world, pipeline, names, bucket=f"vendor-{pipeline}")
+        self.assertEqual(world.waiting("dead_letter_queue"), len(world.poison()), "one of them was not understood")
+
+    def test_c_a_run_takes_a_lease_that_expired_and_asks_for_none_that_outlives_it_long(self):
+        world, table = self.world, "table#s3://lake/tables/late"
+        before = world.item(table, "lease")
+        token = int(before["token"]["N"]) + 1 if before else 1
+        # Its holder died, and nobody saw it.
+        world.plant(table, "lease", owner="lithify-dead", token=token, expires=int((time.time() - 30) * 1_000_000), held=True)
+        for n in range(3):
+            world.put("late", f"late-{n}.json", lines("late", n))
+        began = time.time()
+        done = world.lithify("run", "s3://vendor-drops/late/", "s3://lake/tables/late", "--name", "late", timeout=120)
+        self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
+        each_exactly_once(self, world, "late", [f"late-{n}.json" for n in range(3)])
+        lease = world.item(table, "lease")
+        self.assertNotEqual(lease["owner"]["S"], "lithify-dead")
+        self.assertGreater(int(lease["token"]["N"]), token)
+        asked = int(lease["expires"]["N"]) / 1_000_000 - began
+        self.assertLess(asked, 5 * 60 + 120, "whoever comes after a run that died waits for as long")
 
 
 class Trickle(threading.Thread):
