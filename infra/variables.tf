@@ -211,10 +211,20 @@ variable "log_filter" {
   type        = string
   default     = "info"
   nullable    = false
+
+  validation {
+    condition     = alltrue([for part in split(",", var.log_filter) : can(regex("^\\s*([A-Za-z0-9_:]+=)?(?i:off|error|warn|info|debug|trace)\\s*$", part))])
+    error_message = "log_filter is a level (off, error, warn, info, debug, trace), or PART=LEVEL such as ingest=debug, with commas between; '${var.log_filter}' is not."
+  }
 }
 
 variable "alarm_topic_arn" {
   description = "The SNS topic that alarms go to. Left away: they only show in CloudWatch."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null ? true : can(regex("^arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}([.]fifo)?$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn is a topic's, arn:aws:sns:REGION:ACCOUNT:NAME; '${coalesce(var.alarm_topic_arn, "null")}' is not."
+  }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use runtime::settings::{Origin, SettingError};
+use runtime::telemetry::check_levels;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -16,8 +17,6 @@ const VARIABLE: &str = "LITHIFY_LOG";
 
 /// What is told unless it is set.
 const DEFAULT: &str = "off,ingest=warn,compactor=warn,runs=warn,lake=warn,ledger=warn";
-
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What is logged.
 ///
@@ -33,17 +32,10 @@ pub fn filter() -> Result<EnvFilter, SettingError> {
 }
 
 fn parse(text: &str) -> Result<EnvFilter, String> {
-    let how = format!("write one of {}, or PART=LEVEL such as ingest=debug, with commas between", LEVELS.join(", "));
-    // Spans in brackets, and what they hold, are the filter's own language.
-    for part in text.split(',').map(str::trim).filter(|part| !part.contains(['[', ']', '{', '}'])) {
-        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
-            return Err(format!("'{part}' says no level: {how}"));
-        }
-    }
+    check_levels(text)?;
     // The filter takes a blank for a part of the name.
     let text = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
-    EnvFilter::try_new(&text).map_err(|e| format!("'{text}' cannot be read ({e}): {how}"))
+    EnvFilter::try_new(&text).map_err(|e| format!("'{text}' cannot be read ({e})"))
 }
 
 /// Events as lines that look like the command's own: `warning: ...`. Control characters in them are shown as escapes.

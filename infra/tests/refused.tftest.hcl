@@ -458,3 +458,26 @@ run "an_encoded_prefix_by_eventbridge" {
     }
   }
 }
+
+run "a_level_that_is_none" {
+  command = plan
+  variables {
+    log_filter = "info,ingest=verbose"
+  }
+  expect_failures = [var.log_filter]
+}
+
+run "levels_of_parts" {
+  command = plan
+  variables {
+    log_filter = "WARN, ingest=debug"
+  }
+}
+
+run "a_topic_without_an_address" {
+  command = plan
+  variables {
+    alarm_topic_arn = "pager"
+  }
+  expect_failures = [var.alarm_topic_arn]
+}
