@@ -33,6 +33,11 @@ pub fn of(error: &str) -> Option<&'static str> {
             "look at the bucket's name, and make it first if it is to be new; `aws sts get-caller-identity` tells whose credentials these are",
         );
     }
+    if says(&["no credentials"]) {
+        return Some(
+            "name a profile with AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and run again; `aws sts get-caller-identity` tells whether there are any",
+        );
+    }
     of_dynamodb(error)
 }
 
@@ -119,6 +124,7 @@ mod tests {
                 "the ledger could not open: DynamoDB table 'nope': there is no such table in this account and region (x)",
                 "--ledger dynamodb://NAME",
             ),
+            ("the Delta log of s3://l/t could not be read: no credentials of AWS: none", "AWS_PROFILE"),
             ("ListObjectsV2 s3://drops/: S3 answered NoSuchBucket (404): The bucket does not exist", "bucket's name"),
             ("the ledger could not open: DynamoDB table 'l': AWS refused the request (X: y)", "credentials"),
         ] {

@@ -226,10 +226,10 @@ pub(crate) fn of_ledger(error: LedgerError) -> Failure {
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn of_lake(error: LakeError) -> Failure {
-    Failure::new(
-        error.to_string(),
-        "see whether the folder is a Delta table that this user may read; nothing was changed",
-    )
+    let error = error.to_string();
+    let help = crate::advice::of(&error);
+    let help = help.unwrap_or("see whether the folder is a Delta table that this user may read; nothing was changed");
+    Failure::new(error, help)
 }
 
 #[cfg(test)]
