@@ -3,6 +3,7 @@
 What each way does is told by its function's first line; the end-to-end tests ask for the invariant that it breaks.
 """
 
+import json
 import pathlib
 import re
 import shutil
@@ -116,6 +117,21 @@ def lose_a_quarantined_record(table):
     """One of the records that were kept in the quarantine is there no more."""
     kept = min(pathlib.Path(table, "_lithify", "quarantine").rglob("*.jsonl"))
     kept.write_text("".join(kept.read_text().splitlines(keepends=True)[1:]))
+
+
+def exchange_a_quarantined_record(table):
+    """The quarantine keeps a record that is a row in the place of one that is none."""
+    for kept in sorted(pathlib.Path(table, "_lithify", "quarantine").rglob("*.jsonl")):
+        entries = [json.loads(line) for line in kept.read_text().splitlines()]
+        bad = {(entry["source_file"], entry["row"]) for entry in entries if "row" in entry}
+        for entry in entries:
+            rows = ask(table, {}, f"_source_file = '{entry['source_file']}'").column("_source_row")
+            if "row" in entry and len(rows) > 0:
+                entry["row"] = rows[0].as_py()
+                assert (entry["source_file"], entry["row"]) not in bad, entry
+                kept.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+                return
+    raise AssertionError("no drop has rows and quarantined records")
 
 
 def exchange_the_table(table):

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::exit;
 
 /// How a table is damaged (a function of `tamper.py`), and the invariant that this breaks.
-const DAMAGES: [(&str, &str); 16] = [
+const DAMAGES: [(&str, &str); 17] = [
     ("delete_a_row", "I-1"),
     ("double_a_file", "I-1"),
     ("invent_a_file", "I-1"),
@@ -27,6 +27,7 @@ const DAMAGES: [(&str, &str); 16] = [
     ("damage_a_commit_below_a_checkpoint", "I-3"),
     ("miscount_a_file", "I-1"),
     ("lose_a_quarantined_record", "I-6"),
+    ("exchange_a_quarantined_record", "I-6"),
     ("exchange_the_table", "I-3"),
     ("forget_a_pipeline", "I-3"),
 ];

@@ -121,7 +121,7 @@ mod tests {
     fn batch(n: u64, version: Option<u64>) -> (BatchId, SealedBatch) {
         let id = BatchId::from_parts(n, 1);
         let manifest = Manifest::new(id, "p".parse().unwrap(), 1, Vec::new(), Vec::new(), None).unwrap();
-        (id, SealedBatch { manifest, version })
+        (id, SealedBatch { manifest, version, quarantined: Default::default() })
     }
 
     /// What is found where intent 1 names batch 1, which is marked at this version, and the log has these versions' numbers.

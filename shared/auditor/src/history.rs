@@ -6,7 +6,8 @@ use drops::{BatchId, PipelineName};
 use ledger::{BatchRecord, Intent};
 use runs::{IntentList, Manifest};
 
-use crate::{AuditError, Invariant, Subject, Verdict, pipelines, quarantine};
+use crate::quarantine::{self, ByContent};
+use crate::{AuditError, Invariant, Subject, Verdict, pipelines};
 
 /// What the application ids of our commits begin with.
 pub(crate) const APP_PREFIX: &str = "lithify/";
@@ -20,6 +21,8 @@ pub(crate) struct SealedBatch {
     pub manifest: Manifest,
     /// The version of the table that carries it; `None` while it is staged.
     pub version: Option<u64>,
+    /// The ordinals of its records that the quarantine keeps.
+    pub quarantined: ByContent<Vec<u64>>,
 }
 
 /// An intent whose number is in the log, or below one that is.
@@ -52,8 +55,8 @@ impl History {
             // say more than the earlier, never less.
             let settled = subject.ledger.head(&name).await?;
             let landed = landed(subject, &name, settled, verdict).await?;
-            let batches = batches(subject, &name, verdict).await?;
-            quarantine::check(subject, &name, &batches, verdict).await?;
+            let mut batches = batches(subject, &name, verdict).await?;
+            quarantine::check(subject, &name, &mut batches, verdict).await?;
             let is_staged = |id: &BatchId, batch: &SealedBatch| {
                 batch.version.is_none() && !landed.iter().any(|one: &Landed| one.batches.contains(id))
             };
@@ -92,7 +95,7 @@ async fn batches(
             match manifest {
                 Ok(manifest) => {
                     balance(&manifest, sealed, verdict);
-                    found.insert(id, SealedBatch { manifest, version });
+                    found.insert(id, SealedBatch { manifest, version, quarantined: ByContent::new() });
                 }
                 Err(reason) => verdict.find(
                     Invariant::Balance,

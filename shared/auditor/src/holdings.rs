@@ -18,6 +18,8 @@ pub(crate) struct Expected {
     pub records: u64,
     /// How often each ordinal may stand.
     pub copies: usize,
+    /// The ordinals of its records that the quarantine keeps: no rows have these.
+    pub quarantined: Vec<u64>,
     /// A batch that holds it, and which of [`Holdings::pipelines`] that is of: for messages.
     pub holder: Option<(usize, BatchId)>,
     /// Whether a holder is still staged: its rows are not there yet.
@@ -66,6 +68,8 @@ impl Holdings {
                         expected.rows += held.rows;
                         expected.records = expected.records.max(held.records);
                         expected.copies += 1;
+                        let content = (held.source_file(), held.source_version().to_owned());
+                        expected.quarantined.extend(batch.quarantined.get(&content).into_iter().flatten());
                     }
                 }
             }
@@ -116,8 +120,14 @@ mod tests {
 
     fn sealed(id: BatchId, held: Vec<HeldDrop>, version: Option<u64>) -> (BatchId, SealedBatch) {
         let pipeline = "p".parse().unwrap();
+        // The last of each drop's records.
+        let bad = held.iter().map(|held| {
+            let content = (held.source_file(), held.source_version().to_owned());
+            (content, (held.rows..held.records).collect::<Vec<_>>())
+        });
+        let quarantined = bad.collect();
         let manifest = Manifest { batch: id, pipeline, schema_version: 1, held, runs: Vec::new(), quarantine: None };
-        (id, SealedBatch { manifest, version })
+        (id, SealedBatch { manifest, version, quarantined })
     }
 
     #[test]
@@ -141,6 +151,8 @@ mod tests {
         };
         assert_eq!((of("marked"), of("landed")), ((3, 5, 1, false), (4, 4, 1, false)));
         assert_eq!((of("bad"), of("staged")), ((0, 0, 0, false), (0, 0, 0, true)));
+        let quarantined = |key: &str| holdings.files[&format!("s3://b/{key}")]["e"].quarantined.clone();
+        assert_eq!((quarantined("marked"), quarantined("landed")), (vec![3, 4], vec![]));
         let found: Vec<_> = verdict.findings.iter().map(|one| (one.invariant, one.object.clone())).collect();
         assert_eq!(found, [(Invariant::AcknowledgedIsFinal, lost.to_string())]);
     }

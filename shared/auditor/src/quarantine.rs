@@ -1,6 +1,7 @@
-//! I-6, the quarantine: what batches quarantined is kept, drop by drop as many records as their manifests say, and each whole drop once.
+//! I-6, the quarantine: what batches quarantined is kept, drop by drop as many records as their manifests say, each of another ordinal, and each
+//! whole drop once. That no row has one of these ordinals is seen with the rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drops::{BatchId, PipelineName};
 use runs::{Fate, Manifest};
@@ -19,41 +20,49 @@ struct Entry {
     row: Option<u64>,
 }
 
-/// How many entries there are of one content of one file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// By `source_file` and `source_version`.
+pub(crate) type ByContent<T> = BTreeMap<(String, String), T>;
+
+/// What is kept of one content of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Kept {
-    records: u64,
+    /// The ordinals of its records.
+    records: Vec<u64>,
+    /// How many entries mean all of it.
     whole: u64,
 }
 
-/// By `source_file` and `source_version`.
-type Entries = BTreeMap<(String, String), Kept>;
+/// What must be kept of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Must {
+    records: u64,
+    whole: u64,
+    /// How many records were read of it: every ordinal is below.
+    read: u64,
+}
 
 pub(crate) async fn check(
     subject: &Subject,
     name: &PipelineName,
-    batches: &BTreeMap<BatchId, SealedBatch>,
+    batches: &mut BTreeMap<BatchId, SealedBatch>,
     verdict: &mut Verdict,
 ) -> Result<(), AuditError> {
-    let kept = |batch: &SealedBatch| batch.manifest.quarantine.clone();
-    let wanted: Vec<(&BatchId, &SealedBatch, Option<String>)> =
-        batches.iter().map(|(id, batch)| (id, batch, kept(batch))).collect();
     let mut found = Vec::new();
-    if wanted.iter().any(|(_, _, prefix)| prefix.is_some()) {
+    if batches.values().any(|batch| batch.manifest.quarantine.is_some()) {
         let listed = subject.state.list(&format!("quarantine/{name}/")).await?;
         found.extend(listed.into_iter().map(|(address, _)| address));
     }
     // Sorted by name: those below a prefix stand together.
     found.sort_unstable();
-    for (id, batch, prefix) in wanted {
-        let mut entries = Entries::new();
-        if let Some(prefix) = prefix {
-            let from = found.partition_point(|address| *address < prefix);
-            let own = found.iter().skip(from).take_while(|address| address.starts_with(&prefix));
+    for (id, batch) in batches {
+        let mut entries = ByContent::new();
+        if let Some(prefix) = &batch.manifest.quarantine {
+            let from = found.partition_point(|address| address < prefix);
+            let own = found.iter().skip(from).take_while(|address| address.starts_with(prefix));
             for address in own {
                 read(subject, address, &mut entries, verdict).await?;
             }
-            if found.get(from).is_none_or(|address| !address.starts_with(&prefix)) {
+            if found.get(from).is_none_or(|address| !address.starts_with(prefix)) {
                 let what = format!("what it quarantined was kept in {prefix}*, and nothing is there any more");
                 verdict.find(Invariant::Balance, format!("batch {id}"), what);
                 continue;
@@ -62,6 +71,7 @@ pub(crate) async fn check(
         for (file, what) in differences(&expected(&batch.manifest), &entries) {
             verdict.find(Invariant::Balance, file, format!("{what} (batch {id})"));
         }
+        batch.quarantined = entries.into_iter().map(|(content, kept)| (content, kept.records)).collect();
     }
     Ok(())
 }
@@ -69,7 +79,7 @@ pub(crate) async fn check(
 async fn read(
     subject: &Subject,
     address: &str,
-    entries: &mut Entries,
+    entries: &mut ByContent<Kept>,
     verdict: &mut Verdict,
 ) -> Result<(), AuditError> {
     let content = match subject.state.get(address).await {
@@ -85,14 +95,14 @@ async fn read(
 }
 
 /// Counts the entries of a file, up to one that cannot be read.
-fn count(content: &[u8], entries: &mut Entries) -> Result<(), String> {
+fn count(content: &[u8], entries: &mut ByContent<Kept>) -> Result<(), String> {
     let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     for (line, number) in lines.zip(1_u64..) {
         let Entry { source_file, source_version, row } = serde_json::from_slice(line)
             .map_err(|error| format!("entry {number} of this file of the quarantine cannot be read: {error}"))?;
         let kept = entries.entry((source_file, source_version)).or_default();
         match row {
-            Some(_) => kept.records += 1,
+            Some(ordinal) => kept.records.push(ordinal),
             None => kept.whole += 1,
         }
     }
@@ -100,35 +110,53 @@ fn count(content: &[u8], entries: &mut Entries) -> Result<(), String> {
 }
 
 /// What must be kept of a batch.
-fn expected(manifest: &Manifest) -> Entries {
-    let mut expected = Entries::new();
+fn expected(manifest: &Manifest) -> ByContent<Must> {
+    let mut expected = ByContent::<Must>::new();
     for drop in &manifest.held {
         let whole = u64::from(matches!(drop.fate, Fate::Quarantined { .. }));
         if whole + drop.quarantined_records > 0 {
-            let kept = expected.entry((drop.source_file(), drop.source_version().to_owned())).or_default();
-            kept.whole += whole;
-            kept.records += drop.quarantined_records;
+            let must = expected.entry((drop.source_file(), drop.source_version().to_owned())).or_default();
+            must.whole += whole;
+            must.records += drop.quarantined_records;
+            must.read = must.read.max(drop.records);
         }
     }
     expected
 }
 
 /// The files of which not that is kept which must be, and what is wrong.
-fn differences(expected: &Entries, found: &Entries) -> Vec<(String, String)> {
-    let mut all: Entries = expected.clone();
-    for key in found.keys() {
-        all.entry(key.clone()).or_default();
-    }
-    let wrong = all.into_iter().filter_map(|(key, must)| {
-        let is = found.get(&key).copied().unwrap_or_default();
-        let what = if must.whole != is.whole {
-            format!("it must be in the quarantine as a whole {} times, and is there {} times", must.whole, is.whole)
-        } else {
-            format!("of its records {} must be in the quarantine, and {} are there", must.records, is.records)
-        };
-        (must != is).then_some((key.0, what))
+fn differences(expected: &ByContent<Must>, found: &ByContent<Kept>) -> Vec<(String, String)> {
+    let (nothing, none) = (Must::default(), Kept::default());
+    let others = found.keys().filter(|content| !expected.contains_key(*content));
+    let all = expected.keys().chain(others);
+    let wrong = all.filter_map(|content| {
+        let (must, is) = (expected.get(content).unwrap_or(&nothing), found.get(content).unwrap_or(&none));
+        Some((content.0.clone(), must.differs_from(is)?))
     });
     wrong.collect()
+}
+
+impl Must {
+    /// Why what is kept is not what must be, if so.
+    fn differs_from(&self, is: &Kept) -> Option<String> {
+        let Self { records, whole, read } = self;
+        if *whole != is.whole {
+            return Some(format!(
+                "it must be in the quarantine as a whole {whole} times, and is there {} times",
+                is.whole
+            ));
+        }
+        if *records != is.records.len() as u64 {
+            let kept = is.records.len();
+            return Some(format!("of its records {records} must be in the quarantine, and {kept} are there"));
+        }
+        if let Some(ordinal) = is.records.iter().find(|ordinal| *ordinal >= read) {
+            return Some(format!("the quarantine has its record {ordinal}, and {read} records were read of it"));
+        }
+        let mut seen = BTreeSet::new();
+        let twice = is.records.iter().find(|ordinal| !seen.insert(**ordinal))?;
+        Some(format!("the quarantine has its record {twice} more than once"))
+    }
 }
 
 #[cfg(test)]
@@ -138,44 +166,52 @@ mod tests {
     const RECORD: &str = r#"{"source_file":"f","source_version":"v","row":3,"line":4,"reason":"r"}"#;
     const WHOLE: &str = r#"{"source_file":"f","source_version":"v","reason":"r"}"#;
 
-    fn entries(records: u64, whole: u64) -> Entries {
+    fn kept(records: &[u64], whole: u64) -> ByContent<Kept> {
         match (records, whole) {
-            (0, 0) => Entries::new(),
-            _ => [(("f".to_owned(), "v".to_owned()), Kept { records, whole })].into(),
+            ([], 0) => ByContent::new(),
+            _ => [(("f".to_owned(), "v".to_owned()), Kept { records: records.to_vec(), whole })].into(),
         }
     }
 
-    fn counted(text: &str) -> Result<Entries, String> {
-        let mut entries = Entries::new();
+    fn counted(text: &str) -> Result<ByContent<Kept>, String> {
+        let mut entries = ByContent::new();
         count(text.as_bytes(), &mut entries).map(|()| entries)
     }
 
     #[test]
     fn records_and_whole_drops_are_counted_apart() {
-        assert_eq!(counted(""), Ok(entries(0, 0)));
-        assert_eq!(counted(&format!("{RECORD}\n{RECORD}\n{WHOLE}\n")), Ok(entries(2, 1)));
+        assert_eq!(counted(""), Ok(kept(&[], 0)));
+        assert_eq!(counted(&format!("{RECORD}\n{RECORD}\n{WHOLE}\n")), Ok(kept(&[3, 3], 1)));
         let cut = counted(&format!("{RECORD}\n{}", &WHOLE[..20])).unwrap_err();
         assert!(cut.starts_with("entry 2 of this file"), "{cut}");
     }
 
+    /// What is found where of five records that were read so many must be kept, and these are.
+    fn found(records: u64, whole: u64, is: &[u64], is_whole: u64) -> Vec<String> {
+        let must = Must { records, whole, read: 5 };
+        let expected =
+            if records + whole > 0 { [(("f".to_owned(), "v".to_owned()), must)].into() } else { ByContent::new() };
+        let wrong = differences(&expected, &kept(is, is_whole));
+        wrong.into_iter().map(|(file, what)| format!("{file}: {what}")).collect()
+    }
+
     #[test]
     fn more_or_less_than_must_be_kept_is_found() {
-        let found = |must: (u64, u64), is: (u64, u64)| {
-            let wrong = differences(&entries(must.0, must.1), &entries(is.0, is.1));
-            wrong.into_iter().map(|(file, what)| format!("{file}: {what}")).collect::<Vec<_>>()
-        };
-        for kept in [(0, 0), (2, 0), (0, 1)] {
-            assert_eq!(found(kept, kept), [""; 0]);
+        assert_eq!([found(0, 0, &[], 0), found(2, 0, &[4, 0], 0), found(0, 1, &[], 1)].concat(), [""; 0]);
+        for is in [&[][..], &[1], &[1, 2, 3]] {
+            let what = format!("f: of its records 2 must be in the quarantine, and {} are there", is.len());
+            assert_eq!(found(2, 0, is, 0), [what]);
         }
-        for is in [(0, 0), (1, 0), (3, 0)] {
-            assert_eq!(
-                found((2, 0), is),
-                [format!("f: of its records 2 must be in the quarantine, and {} are there", is.0)]
-            );
+        for (must, records, is) in [(0, 1, 0), (1, 0, 0), (1, 0, 2), (0, 0, 1), (0, 1, 1)] {
+            let wrong = found(records, must, &(0..records).collect::<Vec<_>>(), is);
+            let what = format!("f: it must be in the quarantine as a whole {must} times, and is there {is} times");
+            assert_eq!(wrong, if must == is { Vec::new() } else { vec![what] });
         }
-        for (must, is) in [((0, 1), (0, 0)), ((0, 1), (0, 2)), ((0, 0), (0, 1)), ((1, 0), (1, 1))] {
-            let what = format!("it must be in the quarantine as a whole {} times, and is there {} times", must.1, is.1);
-            assert_eq!(found(must, is), [format!("f: {what}")]);
-        }
+    }
+
+    #[test]
+    fn a_record_that_is_kept_in_the_place_of_another_is_found() {
+        assert_eq!(found(2, 0, &[3, 3], 0), ["f: the quarantine has its record 3 more than once"]);
+        assert_eq!(found(2, 0, &[3, 5], 0), ["f: the quarantine has its record 5, and 5 records were read of it"]);
     }
 }

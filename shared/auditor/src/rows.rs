@@ -1,4 +1,4 @@
-//! I-1: every live row of the table against what the manifests say that must be there.
+//! I-1: every live row of the table against what the manifests say that must be there. I-6, the ordinals: none is a row's and a quarantined record's.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use crate::holdings::{Expected, Holdings};
 use crate::{AuditError, Invariant, Subject, Verdict};
 
 pub(crate) async fn check(subject: &Subject, holdings: &Holdings, verdict: &mut Verdict) -> Result<(), AuditError> {
-    let mut seen = Seen::default();
+    let mut seen = Seen::of(holdings);
     for file in subject.lake.live_files().await? {
         verdict.counts.files += 1;
         let object = subject.table_store.open(&file.path).await?;
@@ -68,6 +68,19 @@ struct Seen {
 }
 
 impl Seen {
+    /// Nothing of the table yet, of which the quarantine keeps what it keeps.
+    fn of(holdings: &Holdings) -> Self {
+        let mut seen = Self::default();
+        let contents = holdings.files.iter().flat_map(|(file, contents)| contents.iter().map(move |of| (file, of)));
+        for (file, (version, expected)) in contents {
+            for ordinal in &expected.quarantined {
+                // One that cannot be is found where the quarantine is looked at.
+                let _found_there = seen.file(file, version).note(*ordinal, expected);
+            }
+        }
+        seen
+    }
+
     fn take(&mut self, batch: &RecordBatch, holdings: &Holdings, path: &str, verdict: &mut Verdict) {
         verdict.counts.rows += batch.num_rows() as u64;
         let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
@@ -86,12 +99,16 @@ impl Seen {
             let seen = self.file(file, version);
             seen.rows += 1;
             let Some(expected) = expected.filter(|expected| expected.copies > 0) else { continue };
-            if let Err(what) = seen.note(ordinals.value(row), expected) {
-                verdict.find(
-                    Invariant::RowsOnce,
-                    format!("{file} row {}", ordinals.value(row)),
-                    format!("{what} (in {path}; {})", holdings.holder_of(expected)),
-                );
+            let ordinal = u64::try_from(ordinals.value(row)).unwrap_or(u64::MAX);
+            if let Err(what) = seen.note(ordinal, expected) {
+                let is_kept = expected.quarantined.contains(&ordinal);
+                let (invariant, what) = if is_kept {
+                    (Invariant::Balance, "it is in the table and in the quarantine")
+                } else {
+                    (Invariant::RowsOnce, what.as_str())
+                };
+                let row = format!("{file} row {}", ordinals.value(row));
+                verdict.find(invariant, row, format!("{what} (in {path}; {})", holdings.holder_of(expected)));
             }
         }
     }
@@ -135,9 +152,10 @@ fn rows(count: u64) -> String {
 
 impl SeenFile {
     /// Marks an ordinal. The error says why it cannot be right.
-    fn note(&mut self, ordinal: i64, expected: &Expected) -> Result<(), String> {
-        let at = u64::try_from(ordinal).ok().filter(|at| *at < expected.records);
-        let at = at.ok_or_else(|| format!("its file has {} records", expected.records))?;
+    fn note(&mut self, at: u64, expected: &Expected) -> Result<(), String> {
+        if at >= expected.records {
+            return Err(format!("its file has {} records", expected.records));
+        }
         let (word, bit) = (usize::try_from(at / 64).unwrap_or(usize::MAX), 1_u64 << (at % 64));
         let words = usize::try_from(expected.records.div_ceil(64)).unwrap_or(usize::MAX);
         self.ordinals.resize_with(expected.copies, Vec::new);
@@ -180,7 +198,7 @@ mod tests {
     }
 
     fn judged(holdings: &Holdings, batch: &RecordBatch) -> Verdict {
-        let (mut seen, mut verdict) = (Seen::default(), Verdict::default());
+        let (mut seen, mut verdict) = (Seen::of(holdings), Verdict::default());
         seen.take(batch, holdings, "part", &mut verdict);
         seen.compare(holdings, &mut verdict);
         verdict
@@ -205,6 +223,22 @@ mod tests {
                 format!("it is in the table more than once (in part; pipeline p, batch {})", BatchId::from_parts(1, 1));
             assert_eq!(found(&verdict), [(object.as_str(), what.as_str())]);
         }
+    }
+
+    #[test]
+    fn a_row_that_is_quarantined_as_well_is_found() {
+        let mut holdings = holding("f", 2);
+        let expected = holdings.files.get_mut("f").unwrap().get_mut("v").unwrap();
+        (expected.records, expected.quarantined) = (3, vec![1]);
+        let rows = |ordinals: [i64; 2]| batch_of(&ordinals.map(|n| (Some("f"), Some("v"), Some(n))));
+        assert_eq!(found(&judged(&holdings, &rows([2, 0]))), []);
+        let verdict = judged(&holdings, &rows([2, 1]));
+        let what = format!(
+            "it is in the table and in the quarantine (in part; pipeline p, batch {})",
+            BatchId::from_parts(1, 1)
+        );
+        assert_eq!(found(&verdict), [("f row 1", what.as_str())]);
+        assert_eq!(verdict.findings[0].invariant, Invariant::Balance);
     }
 
     /// What is found, and what cannot be checked, of a file of three rows of which the log tells so many, so many of them ours.
