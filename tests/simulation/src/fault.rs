@@ -27,6 +27,8 @@ pub enum Kind {
     Delay(Duration),
     /// The answer is an error, and the effect comes after so many more steps of the world; `None`: never.
     Late(Option<u64>),
+    /// What is read comes so many bytes far: the read that would go beyond fails. Of what is read here and there only that one read does.
+    BreaksOff(u64),
     /// The client sends the request twice; the second answer is the one that is told.
     Duplicate,
     /// The process ends.
@@ -105,11 +107,16 @@ impl fmt::Display for Fault {
 pub enum Nature {
     /// It changes nothing.
     Read,
+    /// The same, and the bytes of a file come after its answer.
+    Opening,
     /// It changes the world.
     Write,
     /// A write whose effect may come after its answer was given up.
     LateWrite,
 }
+
+/// Of a file that breaks off by chance fewer bytes than this come.
+const BYTES_MAX: u64 = 4_000;
 
 /// Faults that come by chance.
 #[derive(Clone, Debug)]
@@ -185,12 +192,13 @@ impl Chance {
         let side = if self.random.chance(500) { Side::Before } else { Side::After };
         let kind = match (self.random.below(12), nature) {
             (0 | 1, _) if self.crashes => Kind::Crash,
-            (0..=3, Nature::Read) | (2, _) => Kind::Error,
+            (0..=3, Nature::Read | Nature::Opening) | (2, _) => Kind::Error,
             (3, _) => Kind::Throttle,
             (4, _) => Kind::Delay(Duration::from_secs(1)),
             (5, _) => Kind::Delay(Duration::from_secs(self.random.between(60, 300))),
             (6, _) => Kind::Delay(Duration::from_secs(self.random.between(500, 1_500))),
             (7, Nature::Write | Nature::LateWrite) => Kind::Duplicate,
+            (7..=9, Nature::Opening) => Kind::BreaksOff(self.random.below(BYTES_MAX)),
             (8 | 9, Nature::LateWrite) => {
                 Kind::Late(if self.random.chance(250) { None } else { Some(self.random.between(1, 60)) })
             }

@@ -18,6 +18,9 @@ const FOR_DEAD: Duration = Duration::from_secs(1_000);
 /// After how many steps an effect comes that comes soon.
 const SOON: u64 = 4;
 
+/// How many bytes come of what breaks off in its footer, or in the middle of a list or a drop.
+const MIDWAY: u64 = 50;
+
 /// What goes wrong at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
@@ -29,6 +32,10 @@ pub enum Wrong {
     Error,
     /// The effect is there, the answer is lost.
     LostReply,
+    /// What is read breaks off before its first byte.
+    BreaksOffAtOnce,
+    /// It breaks off after some of its bytes.
+    BreaksOffMidway,
     /// The client sends the request twice.
     Twice,
     /// The answer is lost, and the effect comes a few steps later.
@@ -43,11 +50,13 @@ pub enum Wrong {
 
 impl Wrong {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::Error,
         Self::LostReply,
+        Self::BreaksOffAtOnce,
+        Self::BreaksOffMidway,
         Self::Twice,
         Self::LateSoon,
         Self::LateAfterwards,
@@ -62,6 +71,8 @@ impl Wrong {
             Self::CrashAfter => "crash-after",
             Self::Error => "error",
             Self::LostReply => "lost-reply",
+            Self::BreaksOffAtOnce => "breaks-off-at-once",
+            Self::BreaksOffMidway => "breaks-off-midway",
             Self::Twice => "twice",
             Self::LateSoon => "late-soon",
             Self::LateAfterwards => "late-afterwards",
@@ -81,6 +92,8 @@ impl Wrong {
             Self::CrashAfter => (Side::After, Kind::Crash),
             Self::Error => (Side::Before, Kind::Error),
             Self::LostReply => (Side::After, Kind::LostReply),
+            Self::BreaksOffAtOnce => (Side::After, Kind::BreaksOff(0)),
+            Self::BreaksOffMidway => (Side::After, Kind::BreaksOff(MIDWAY)),
             Self::Twice => (Side::Before, Kind::Duplicate),
             Self::LateSoon => (Side::Before, Kind::Late(Some(SOON))),
             Self::LateAfterwards => (Side::Before, Kind::Late(Some(u64::from(u32::MAX)))),
@@ -90,11 +103,13 @@ impl Wrong {
         Fault::of("", side, kind).by(VICTIM).after(n)
     }
 
-    /// Whether it does anything at a call of this nature: only some effects come late, and to send a read twice changes nothing.
+    /// Whether it does anything at a call of this nature: only some effects come late, to send a read twice changes nothing, and only what is
+    /// opened breaks off.
     pub fn can_meet(self, nature: Nature) -> bool {
         match self {
             Self::LateSoon | Self::LateAfterwards => nature == Nature::LateWrite,
-            Self::Twice => nature != Nature::Read,
+            Self::BreaksOffAtOnce | Self::BreaksOffMidway => nature == Nature::Opening,
+            Self::Twice => matches!(nature, Nature::Write | Nature::LateWrite),
             _ => true,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::doubles::BROKE_OFF;
 use crate::fault::{Kind, Nature, Side};
 use crate::random::Random;
 use crate::world::{End, World};
@@ -30,6 +31,11 @@ impl<'a> Call<'a> {
     /// A call that changes nothing.
     pub fn read(operation: &'static str, key: &'a str) -> Self {
         Self { operation, key, nature: Nature::Read }
+    }
+
+    /// A call that changes nothing, and opens what is read afterwards.
+    pub fn opening(operation: &'static str, key: &'a str) -> Self {
+        Self { operation, key, nature: Nature::Opening }
     }
 
     /// A call that changes the world.
@@ -151,12 +157,12 @@ impl Port {
         world.note(&name, operation, key, &format!("{kind:?} in mid-stream"));
         match kind {
             Kind::Crash => self.crash(),
-            Kind::Error | Kind::Throttle | Kind::LostReply => Err("the connection broke off".to_owned()),
+            Kind::Error | Kind::Throttle | Kind::LostReply => Err(BROKE_OFF.to_owned()),
             Kind::Delay(time) => {
                 self.sleep(time);
                 Ok(())
             }
-            Kind::Late(_) | Kind::Duplicate => Ok(()),
+            Kind::Late(_) | Kind::Duplicate | Kind::BreaksOff(_) => Ok(()),
         }
     }
 
@@ -170,6 +176,17 @@ impl Port {
         show: fn(&T) -> String,
         fail: impl FnOnce(String) -> T,
     ) -> T {
+        self.open(call, effect, show, fail).0
+    }
+
+    /// The same of a call that opens what is read afterwards; and after how many bytes that breaks off, if it does.
+    pub fn open<T: 'static>(
+        &self,
+        call: Call<'_>,
+        effect: impl Fn() -> T + Send + 'static,
+        show: fn(&T) -> String,
+        fail: impl FnOnce(String) -> T,
+    ) -> (T, Option<u64>) {
         let Call { operation, key, nature } = call;
         self.stay_dead();
         let (world, name) = (&self.world, self.name());
@@ -187,7 +204,7 @@ impl Port {
             Some((_, kind @ (Kind::Error | Kind::Throttle))) => {
                 note(format!("{kind:?}, no effect"));
                 let reason = if *kind == Kind::Error { "an error of the service" } else { "too many requests" };
-                return fail(reason.to_owned());
+                return (fail(reason.to_owned()), None);
             }
             Some((_, Kind::Late(when))) if nature == Nature::LateWrite => {
                 note(format!("timed out, the effect comes late: {when:?}"));
@@ -201,7 +218,7 @@ impl Port {
                     };
                     world.keep_late(*after, Box::new(effect));
                 }
-                return fail("there was no answer in time".to_owned());
+                return (fail("there was no answer in time".to_owned()), None);
             }
             Some((Side::Before, Kind::Delay(time))) => {
                 note(format!("stands still for {time:?} before the effect"));
@@ -223,14 +240,18 @@ impl Port {
             }
             Some((_, Kind::LostReply)) => {
                 note("the answer is lost".to_owned());
-                fail("the answer was lost".to_owned())
+                (fail("the answer was lost".to_owned()), None)
+            }
+            Some((_, Kind::BreaksOff(after))) => {
+                note(format!("breaks off after {after} bytes"));
+                (outcome, Some(after))
             }
             Some((Side::After, Kind::Delay(time))) => {
                 note(format!("stands still for {time:?} after the effect"));
                 self.sleep(time);
-                outcome
+                (outcome, None)
             }
-            _ => outcome,
+            _ => (outcome, None),
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Race {
     Recoveries,
     /// Two that keep the table up.
     Upkeeps,
+    /// One that commits what is staged, and one that keeps the table up.
+    CommitAndUpkeep,
     /// Two ingests whose drops bring different columns.
     Schemas,
     /// Two ingests that were handed the same messages, each taking the other for dead at once: a living one is taken over from.
@@ -41,12 +43,13 @@ pub enum Race {
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ingests,
         Self::TakeOvers,
         Self::Compactors,
         Self::Recoveries,
         Self::Upkeeps,
+        Self::CommitAndUpkeep,
         Self::Schemas,
         Self::LiveTakeOvers,
     ];
@@ -59,6 +62,7 @@ impl Race {
             Self::Compactors => "compactors",
             Self::Recoveries => "recoveries",
             Self::Upkeeps => "upkeeps",
+            Self::CommitAndUpkeep => "commit-and-upkeep",
             Self::Schemas => "schemas",
             Self::LiveTakeOvers => "live-take-overs",
         }
@@ -95,10 +99,22 @@ impl Race {
             Self::Compactors => before_of("compact", world),
             Self::Recoveries => before_of("compact-recover", world),
             Self::Upkeeps => before_of("upkeep", world),
+            Self::CommitAndUpkeep => {
+                before_of("upkeep", world);
+                supply(world, "3.json", content(3, &mut Random::branch(world.seed, 9)));
+                world.alone(|strand| poll(world, strand, "later", QUEUE));
+                world.scheduler.pass(20_000_000);
+            }
         }
     }
 
     fn strands<'a>(self, world: &'a Arc<World>) -> Vec<Strand<'a>> {
+        let invoke = |name: &'static str, upkeep: bool| -> Strand<'a> {
+            let request = Request { pipelines: None, upkeep, open: false };
+            Box::new(move |strand| {
+                let _answer = CompactorSandbox::new(world).invoke(strand, name, &request);
+            })
+        };
         let one = |name: &'static str| -> Strand<'a> {
             match self {
                 Self::Ingests | Self::TakeOvers | Self::LiveTakeOvers => {
@@ -106,13 +122,9 @@ impl Race {
                 }
                 // Each gets some of the messages.
                 Self::Schemas => Box::new(move |strand| deliver(world, strand, name, 0)),
-                Self::Compactors | Self::Recoveries => Box::new(move |strand| {
-                    let _answer = CompactorSandbox::new(world).invoke(strand, name, &Request::default());
-                }),
-                Self::Upkeeps => Box::new(move |strand| {
-                    let request = Request { pipelines: None, upkeep: true, open: false };
-                    let _answer = CompactorSandbox::new(world).invoke(strand, name, &request);
-                }),
+                Self::Compactors | Self::Recoveries => invoke(name, false),
+                Self::Upkeeps => invoke(name, true),
+                Self::CommitAndUpkeep => invoke(name, name == "second"),
             }
         };
         vec![one("first"), one("second")]
@@ -149,7 +161,8 @@ pub fn history(race: Race, preempted: &[u64]) -> Report {
         Err(why) => return Report::broken("interleaving", replay, why),
     };
     race.before(&world);
-    world.set_leases_for_all(matches!(race, Race::Compactors | Race::Recoveries | Race::Upkeeps));
+    let is_of_compactors = [Race::Compactors, Race::Recoveries, Race::Upkeeps, Race::CommitAndUpkeep].contains(&race);
+    world.set_leases_for_all(is_of_compactors);
     if race == Race::LiveTakeOvers {
         world.set_claim_time(AT_ONCE);
     }

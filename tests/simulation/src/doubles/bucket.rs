@@ -11,7 +11,7 @@ use drops::{DropId, DroppedObject, Timestamp};
 use ingest::receive::Heads;
 use store::{Begun, OpenObject, ReadAhead, ReadError, Source};
 
-use super::told;
+use super::{BROKE_OFF, told};
 use crate::port::{Call, Port};
 
 /// The bucket's name.
@@ -266,13 +266,15 @@ pub struct SimSource {
 }
 
 /// An object that is being read. Its content is that of the moment when it was opened, and half of it comes in a second piece, which may
-/// not come.
+/// not come; nor need what follows a byte.
 struct Opened {
     port: Arc<Port>,
     key: String,
     rest: Bytes,
     /// How many bytes come in the first piece; `None`: the second is there.
     first: Option<usize>,
+    /// How many bytes come before it breaks off, if it does.
+    left: Option<u64>,
     deadly: bool,
     broken: Option<String>,
     modified: Timestamp,
@@ -295,7 +297,13 @@ impl Read for Opened {
             }
         }
         let length = buffer.len().min(self.first.unwrap_or(self.rest.len()));
+        let length = length.min(self.left.map_or(length, |left| usize::try_from(left).unwrap_or(usize::MAX)));
+        if self.left == Some(0) && !self.rest.is_empty() {
+            self.broken = Some(BROKE_OFF.to_owned());
+            return Err(io::Error::other(BROKE_OFF));
+        }
         self.first = self.first.map(|first| first - length);
+        self.left = self.left.map(|left| left - length as u64);
         self.rest.copy_to_slice(&mut buffer[..length]);
         Ok(length)
     }
@@ -316,15 +324,15 @@ impl SimSource {
         let (bucket, wanted) = (self.bucket.clone(), object.clone());
         let show = |answer: &Result<Version, ReadError>| told(answer, |v| format!("{} bytes", v.content.bytes.len()));
         let key = object.id.to_string();
-        let read = self.port.call(
-            Call::read("source.open", &key),
+        let (read, left) = self.port.open(
+            Call::opening("source.open", &key),
             move || bucket.read(&wanted),
             show,
             |reason| Err(ReadError::Passing(reason)),
         );
         let Version { content: Content { bytes, deadly, .. }, at, .. } = read?;
         let (port, first) = (self.port.clone(), Some(bytes.len() / 2));
-        Ok(Box::new(Opened { port, key, rest: bytes, first, deadly, broken: None, modified: Timestamp(at) }))
+        Ok(Box::new(Opened { port, key, rest: bytes, first, left, deadly, broken: None, modified: Timestamp(at) }))
     }
 }
 

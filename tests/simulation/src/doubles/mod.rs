@@ -20,6 +20,9 @@ use std::fmt::Debug;
 
 use futures::FutureExt;
 
+/// Why a read that breaks off fails.
+pub(crate) const BROKE_OFF: &str = "the connection broke off";
+
 /// The answer of a double in memory, which never waits.
 pub(crate) fn now<T>(call: impl Future<Output = T>) -> T {
     match call.now_or_never() {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use store::{ObjectWriter, RandomRead, Store, StoreError};
 
-use super::told;
+use super::{BROKE_OFF, told};
 use crate::port::{Call, Port};
 
 /// Files by their addresses. Clones are the same place.
@@ -47,17 +47,40 @@ impl MemoryStore {
 }
 
 /// What is read of a file that was opened: what it was then.
-struct Opened(Bytes);
+struct Opened {
+    content: Bytes,
+    /// How many bytes come before a read breaks off, if one does.
+    left: Mutex<Option<u64>>,
+}
+
+impl Opened {
+    fn new(content: Bytes, left: Option<u64>) -> Arc<Self> {
+        Arc::new(Self { content, left: Mutex::new(left) })
+    }
+
+    /// So many bytes are read; only the read that would go beyond what comes fails.
+    fn take(&self, length: usize) -> io::Result<()> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = *left {
+            *left = before.checked_sub(length as u64);
+            if left.is_none() {
+                return Err(io::Error::other(BROKE_OFF));
+            }
+        }
+        Ok(())
+    }
+}
 
 impl RandomRead for Opened {
     fn size(&self) -> u64 {
-        self.0.len() as u64
+        self.content.len() as u64
     }
 
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        self.take(length)?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         match start.checked_add(length) {
-            Some(end) if end <= self.0.len() => Ok(self.0.slice(start..end)),
+            Some(end) if end <= self.content.len() => Ok(self.content.slice(start..end)),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -75,7 +98,7 @@ impl Store for MemoryStore {
     }
 
     async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
-        Ok(Arc::new(Opened(self.found(address)?)))
+        Ok(Opened::new(self.found(address)?, None))
     }
 
     fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
@@ -155,25 +178,31 @@ impl Store for SimStore {
     async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
         let (inner, from, failed) = (self.inner.clone(), address.to_owned(), io_error("read", address));
         let show = |answer: &Result<Bytes, StoreError>| told(answer, |content| format!("{} bytes", content.len()));
-        self.port.call(
-            Call::read(self.place.operation(What::Get), address),
-            move || inner.found(&from),
-            show,
-            |reason| Err(failed(reason)),
-        )
-    }
-
-    /// One call; what is read of it afterwards is no other, as nothing that is read so ever changes.
-    async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
-        let (inner, from, failed) = (self.inner.clone(), address.to_owned(), io_error("open", address));
-        let show = |answer: &Result<Bytes, StoreError>| told(answer, |content| format!("{} bytes", content.len()));
-        let content = self.port.call(
-            Call::read(self.place.operation(What::Open), address),
+        let (content, left) = self.port.open(
+            Call::opening(self.place.operation(What::Get), address),
             move || inner.found(&from),
             show,
             |reason| Err(failed(reason)),
         );
-        Ok(Arc::new(Opened(content?)))
+        match (content, left) {
+            (Ok(content), Some(left)) if left < content.len() as u64 => {
+                Err(io_error("read", address)(BROKE_OFF.to_owned()))
+            }
+            (content, _) => content,
+        }
+    }
+
+    /// One call; what is read of it afterwards is no other, as nothing that is read so ever changes. It may break off.
+    async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
+        let (inner, from, failed) = (self.inner.clone(), address.to_owned(), io_error("open", address));
+        let show = |answer: &Result<Bytes, StoreError>| told(answer, |content| format!("{} bytes", content.len()));
+        let (content, left) = self.port.open(
+            Call::opening(self.place.operation(What::Open), address),
+            move || inner.found(&from),
+            show,
+            |reason| Err(failed(reason)),
+        );
+        Ok(Opened::new(content?, left))
     }
 
     fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {

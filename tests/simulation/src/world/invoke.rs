@@ -17,7 +17,9 @@ use runtime::telemetry::Metrics;
 use tokio::runtime::Builder;
 
 use super::{End, World, lock};
-use crate::doubles::{Place, SimClock, SimEntropy, SimLake, SimLedger, SimLoader, SimQueues, SimStore, checked};
+use crate::doubles::{
+    BROKE_OFF, Place, SimClock, SimEntropy, SimLake, SimLedger, SimLoader, SimQueues, SimStore, checked,
+};
 use crate::port::{Crashed, Port};
 
 /// After what time a claim is old, as a rule.
@@ -91,7 +93,21 @@ impl CompactorSandbox {
             Ok(jobs) => jobs,
             Err(why) => return Some(Err(why)),
         };
-        run(&self.port, async { Ok(invoke(&jobs, request, &until, clock.as_ref(), &mut Metrics::default()).await) })
+        let answer = run(&self.port, async {
+            Ok(invoke(&jobs, request, &until, clock.as_ref(), &mut Metrics::default()).await)
+        });
+        if let Some(Ok(answer)) = &answer {
+            self.judge(name, answer);
+        }
+        answer
+    }
+
+    /// Where a read broke off, the file is as it was: nobody may be told to restore it, nor may it be left alone for that.
+    fn judge(&self, name: &str, answer: &Answer) {
+        let failed = answer.failure().filter(|failed| failed.contains(BROKE_OFF) && failed.contains("restore"));
+        if let Some(failed) = failed {
+            self.port.world.violation("what passes is no damage", format!("{name}: {failed}"));
+        }
     }
 
     fn jobs(&self, name: &str, clock: &Arc<dyn Clock>) -> Result<Vec<Job>, String> {
