@@ -230,6 +230,10 @@ pub async fn bad_commits_write_nothing(place: &impl Place) {
     let with_y = |path: &str| AddFile { partition_values: [("y".to_owned(), None)].into(), ..file(path, 1) };
     refused(1, commit("a", 2, None, vec![with_y("twice"), with_y("twice")])).await;
     refused(1, commit("a", 2, None, vec![with_y("/absolute")])).await;
+    for others in [&["z"][..], &["y", "z"]] {
+        let partition_values = others.iter().map(|name| ((*name).to_owned(), None)).collect();
+        refused(1, commit("a", 2, None, vec![AddFile { partition_values, ..file("values of others", 1) }])).await;
+    }
     refused(1, commit("a", 2, Some(metadata(&["x", "y"], &[])), vec![])).await;
     refused(
         1,

@@ -12,6 +12,8 @@ struct Remote {
     files: LocalLog,
     asked: Arc<Mutex<Vec<String>>>,
     before_put: Mutex<Option<Meanwhile>>,
+    /// What is read as what.
+    bends: Option<(&'static str, &'static str)>,
 }
 
 /// What others do meanwhile.
@@ -51,7 +53,9 @@ impl LogFiles for Remote {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         self.ask(format!("read {name}"));
-        self.files.read(name)
+        let body = self.files.read(name)?;
+        let Some((what, other)) = self.bends else { return Ok(body) };
+        Ok(String::from_utf8_lossy(&body).replace(what, other).into_bytes())
     }
 
     fn flush(&self, names: &[String]) -> io::Result<()> {
@@ -98,8 +102,12 @@ fn remote(folder: &Folder) -> (DeltaLake, Asked) {
 fn remote_with(folder: &Folder, before_put: Option<Meanwhile>) -> (DeltaLake, Asked) {
     let asked = Asked::default();
     let (files, before_put) = (LocalLog::new(folder.table()), Mutex::new(before_put));
-    let files = Box::new(Remote { files, asked: asked.clone(), before_put });
-    (DeltaLake { log: Arc::new(Log { table: "remote".to_owned(), files, known: Mutex::new(None) }) }, asked)
+    (lake_of(Remote { files, asked: asked.clone(), before_put, bends: None }), asked)
+}
+
+fn lake_of(files: Remote) -> DeltaLake {
+    let files = Box::new(files);
+    DeltaLake { log: Arc::new(Log { table: "remote".to_owned(), files, known: Mutex::new(None) }) }
 }
 
 fn take(asked: &Asked) -> Vec<String> {
@@ -121,6 +129,22 @@ impl Place for RemoteFolder {
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_where_listings_are_partial() {
     conformance::all(|| RemoteFolder(Folder::new())).await;
+}
+
+/// Readers take a checkpoint in the place of the commits: who makes it and who reads these must have seen the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_says_what_the_commits_do_not_is_not_written() {
+    let (folder, local) = table(3).await;
+    let bends = Some((r#""appId":"lithify/p","version":2"#, r#""appId":"lithify/p","version":7"#));
+    let files = LocalLog::new(folder.table());
+    let lake = lake_of(Remote { files, asked: Asked::default(), before_put: Mutex::default(), bends });
+    let txns = lake.head(&["lithify/p"]).await.expect("head").expect("a table").txns;
+    assert_eq!(txns["lithify/p"], 7, "the text that is bent is there");
+    let told = lake.checkpoint(2).await.expect_err("it is refused").to_string();
+    assert!(told.contains("would not say what the commits say"), "{told}");
+    assert!(!folder.log(&checkpoint_name(2)).exists());
+    local.checkpoint(2).await.expect("a checkpoint");
+    assert!(folder.log(&checkpoint_name(2)).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
