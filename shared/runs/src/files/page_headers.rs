@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 
-use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
@@ -20,6 +19,9 @@ pub(super) const PAGE_BYTES_MAX: u64 = 64 << 20;
 /// How much of a header is read at first, and at most: it may hold the least and the greatest value.
 const HEADER_BYTES: u64 = 1 << 10;
 const HEADER_BYTES_MAX: u64 = 1 << 20;
+
+/// How much of a stream is decompressed at once.
+const BROTLI_BUFFER_BYTES: usize = 4 << 10;
 
 /// What a page's header says, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +90,9 @@ fn contradiction(
         {
             return Ok(Some(format!("its page index does not know of the page at byte {at}")));
         }
-        if matches!(chunk.compression(), Compression::GZIP(_)) {
+        if matches!(chunk.compression(), Compression::GZIP(_) | Compression::BROTLI(_)) {
             let page = chunks.read_at(at + header.own, header.encoded as usize).map_err(chunks.failed())?;
-            if becomes_more(&page, header.plain) {
+            if becomes_more(&page, chunk.compression(), header.plain) {
                 return Ok(Some(format!("the page at byte {at} becomes more than the {} bytes it says", header.plain)));
             }
         }
@@ -215,11 +217,14 @@ fn read(
     }
 }
 
-/// Whether a gzip stream gives more than so many bytes, which nothing bounds but this: whoever decompresses it takes all that comes. What is damaged its
-/// reader tells.
-fn becomes_more(stream: &Bytes, bytes: u64) -> bool {
-    let mut limited = MultiGzDecoder::new(stream.as_ref()).take(bytes + 1);
-    io::copy(&mut limited, &mut io::sink()).is_ok_and(|given| given > bytes)
+/// Whether a compressed stream gives more than so many bytes, which nothing bounds but this: whoever decompresses it takes all that comes. What is
+/// damaged its reader tells.
+fn becomes_more(stream: &[u8], compression: Compression, bytes: u64) -> bool {
+    let reader: Box<dyn Read> = match compression {
+        Compression::BROTLI(_) => Box::new(brotli::Decompressor::new(stream, BROTLI_BUFFER_BYTES)),
+        _ => Box::new(MultiGzDecoder::new(stream)),
+    };
+    io::copy(&mut reader.take(bytes + 1), &mut io::sink()).is_ok_and(|given| given > bytes)
 }
 
 #[cfg(test)]
@@ -227,6 +232,7 @@ mod tests {
     use std::io::Write;
 
     use flate2::write::GzEncoder;
+    use parquet::basic::{BrotliLevel, GzipLevel};
 
     use super::*;
 
@@ -257,15 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_stream_is_followed_no_further_than_it_says() {
-        let mut stream = GzEncoder::new(Vec::new(), flate2::Compression::best());
-        stream.write_all(&vec![0; 10 << 20]).expect("compressed");
-        let stream = Bytes::from(stream.finish().expect("compressed"));
-        assert!(becomes_more(&stream, 1_000) && becomes_more(&stream, (10 << 20) - 1));
-        assert!(!becomes_more(&stream, 10 << 20));
+    fn a_stream_is_followed_no_further_than_it_says() {
+        let content = vec![0; 10 << 20];
+        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(&content).expect("compressed");
+        let gzip = gzip.finish().expect("compressed");
+        let mut brotli = Vec::new();
+        brotli::CompressorWriter::new(&mut brotli, 4 << 10, 5, 20).write_all(&content).expect("compressed");
+        for (stream, compression) in
+            [(&gzip, Compression::GZIP(GzipLevel::default())), (&brotli, Compression::BROTLI(BrotliLevel::default()))]
+        {
+            let becomes_more = |stream: &[u8], bytes| super::becomes_more(stream, compression, bytes);
+            assert!(stream.len() < 100 << 10, "{compression}: {} bytes", stream.len());
+            assert!(becomes_more(stream, 1_000) && becomes_more(stream, (10 << 20) - 1), "{compression}");
+            assert!(!becomes_more(stream, 10 << 20), "{compression}");
+            assert!(!becomes_more(&stream[..stream.len() / 2], 10 << 20), "{compression}");
+        }
         // A second stream behind it counts as well.
-        let twice = Bytes::from([&stream[..], &stream[..]].concat());
-        assert!(becomes_more(&twice, 10 << 20) && !becomes_more(&twice, 20 << 20));
-        assert!(!becomes_more(&stream.slice(..stream.len() / 2), 10 << 20));
+        let twice = [&gzip[..], &gzip[..]].concat();
+        let more = |bytes| becomes_more(&twice, Compression::GZIP(GzipLevel::default()), bytes);
+        assert!(more(10 << 20) && !more(20 << 20));
     }
 }
