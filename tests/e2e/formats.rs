@@ -1,5 +1,7 @@
 //! Formats and types as a user meets them: what a file holds, and what readers find.
 
+use std::process::Command;
+
 use end_to_end::drops::{gzip, put};
 use end_to_end::place::Place;
 use end_to_end::reader::{self, Engine};
@@ -263,4 +265,22 @@ fn a_wide_record_after_many_narrow_ones_is_a_row() {
     // Every row in memory would take on every new column.
     let told = place.run(&["--workers", "1"]).expect(&[exit::FINAL]).json();
     assert_eq!((&told["total"]["rows"], &told["total"]["quarantined_records"]), (&40_002.into(), &0.into()), "{told}");
+}
+
+#[test]
+fn small_files_that_others_wrote_in_all_ways_become_one() {
+    let place = Place::new("foreign-files");
+    put(&place.source(), "a.json", b"{\"id\":-1}\n");
+    let script = end_to_end::checkout().join("tests/foreign_files.py");
+    let made = Command::new(end_to_end::place::python()).arg(script).arg(place.table()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let files: usize = String::from_utf8_lossy(&made.stdout).trim().parse().unwrap();
+    // Of everything in a row, whatever order its columns and rows have.
+    let sql = "SELECT count(*), CAST(sum(hash(id, name, text, x, flag, day, tags, place.city, place.n)) AS VARCHAR) \
+               FROM rows WHERE id >= 0";
+    let before = rows(&place, sql);
+    let ended = place.run(&["--append-existing"]).expect(&[exit::FINAL]);
+    assert_eq!(ended.json()["total"]["files_merged"], files + 1, "{}", ended.stderr);
+    assert_eq!(rows(&place, sql), before);
+    assert_eq!(reader::describe(&place.table()).unwrap().files.len(), 1);
 }
