@@ -323,3 +323,20 @@ async fn leftovers_of_the_dead_are_swept_and_their_batches_aborted_first() {
     let _ = place.zombie().compact(Trigger::Now).await.unwrap();
     assert_eq!(place.rows().await, expected(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_not_made_beside_the_audit_table_of_a_pipeline_that_its_ledger_does_not_know() {
+    let (ours, mut other) = (Place::new(), Place::new());
+    other.name = "other".parse().unwrap();
+    other.drop_files(0..2).await;
+    other.ingest().await;
+    let _ = other.compactor().compact(Trigger::Now).await.unwrap();
+    let mixed = ours.compactor_with(|parts| parts.audit = other.audit.clone());
+    let refused = mixed.ensure_open(&TableSchema::default()).await.unwrap_err();
+    let of = match &refused {
+        CompactError::Apart(NotOpened::AuditOfAnother { pipeline, audit, .. }) => Some((pipeline.as_str(), *audit)),
+        _ => None,
+    };
+    assert_eq!(of, Some(("other", Some(1))), "{refused}");
+    assert!(ours.lake.head(&[]).await.unwrap().is_none(), "a table was made");
+}

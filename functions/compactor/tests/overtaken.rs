@@ -6,15 +6,19 @@
 mod place;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use compactor::{CompactError, NotOpened, Outcome, Trigger, UPKEEP_APP_ID, Until, Upkeep, UpkeepOutcome};
-use drops::BatchId;
-use lake::{Foreign, Lake};
+use drops::{BatchId, Timestamp};
+use lake::{AddFile, Foreign, Lake};
 use ledger::{Intent, Ledger};
 use place::Place;
 use place::dying::before_seal_of;
 use place::lakes::Fault;
 use place::rows::expected;
+use runs::{WriteSettings, write_run};
+use store::Store;
 
 /// A place with two batches, and which they are: of a rival, and of the process that sleeps. Neither has seen the other's.
 async fn two_batches() -> (Place, Vec<BatchId>, Vec<BatchId>) {
@@ -140,4 +144,30 @@ async fn a_rewrite_whose_files_are_live_has_landed_whatever_stands_above_it() {
     assert_eq!(report.files_merged, 3);
     assert_eq!(place.rows().await, expected(3));
     place.audit_of(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_wrote_and_what_waits_is_counted_apart() {
+    let place = Place::new();
+    place.commit_from(0, 1).await;
+    // Others commit twice: nothing, and a file of which the log says too much. It is theirs, and no finding.
+    place.foreign_next(Foreign::default());
+    place.commit_from(1, 1).await;
+    let theirs = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef)]).unwrap();
+    let content = write_run(&[theirs], &WriteSettings::default()).unwrap().bytes;
+    let stats = "{\"numRecords\":7}".to_owned();
+    let (path, size) = ("zzz-theirs.parquet".to_owned(), content.len() as u64);
+    place.table().put(&path, content).await.unwrap();
+    let file = AddFile { path, partition_values: BTreeMap::new(), size, modified: Timestamp(0), stats };
+    place.foreign_next(Foreign { adds: vec![file], ..Foreign::default() });
+    place.commit_from(2, 1).await;
+    for n in 3..5 {
+        place.drop_files(n..n + 1).await;
+        place.ingest().await;
+    }
+    let verdict = auditor::audit(&place.subject(), &[]).await.unwrap();
+    assert!(verdict.holds(), "{verdict:#?}");
+    let counts = &verdict.counts;
+    assert_eq!((counts.pipelines, counts.batches, counts.staged, counts.unsettled), (1, 5, 2, 0));
+    assert_eq!((counts.commits, counts.foreign_commits, counts.rows, counts.foreign_rows), (3, 1, 33, 3));
 }
