@@ -838,3 +838,29 @@ run "schedules_by_the_clock" {
     compactor = { schedule = "cron(0/5 * * * ? *)", upkeep_schedule = "rate(7 days)" }
   }
 }
+
+run "no_source" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = null, table = "s3://lake/orders" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}
+
+run "no_table" {
+  command = plan
+  module {
+    source = "./modules/inputs"
+  }
+  variables {
+    pipelines = {
+      orders = { source = "s3://drops/orders/" }
+    }
+  }
+  expect_failures = [var.pipelines]
+}

@@ -8,8 +8,8 @@ variable "pipelines" {
   nullable    = false
 
   type = map(object({
-    source            = string
-    table             = string
+    source            = optional(string, "") # absent and null are told alike, below
+    table             = optional(string, "")
     format            = optional(string)
     compression       = optional(string)
     schema_hints      = optional(string)
@@ -39,7 +39,7 @@ variable "pipelines" {
   validation {
     condition = alltrue([for pipeline in values(var.pipelines) :
     can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_.'()@=+,: -][A-Za-z0-9!_.'()@=+,: /-]*/)?$", pipeline.source))])
-    error_message = "A source is s3://bucket/prefix/ with a '/' at its end ('orders' alone would take 'orders-old/' as well), and none of * ? $ % & in it; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.source})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_.'()@=+,: -][A-Za-z0-9!_.'()@=+,: /-]*/)?$", pipeline.source))])}."
+    error_message = "A source is s3://bucket/prefix/ with a '/' at its end ('orders' alone would take 'orders-old/' as well), and none of * ? $ % & in it; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.source == "" ? "none is given" : pipeline.source})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_.'()@=+,: -][A-Za-z0-9!_.'()@=+,: /-]*/)?$", pipeline.source))])}."
   }
   validation {
     condition = var.event_delivery == "eventbridge" || alltrue([for pipeline in values(var.pipelines) :
@@ -49,7 +49,7 @@ variable "pipelines" {
   validation {
     condition = alltrue([for pipeline in values(var.pipelines) :
     can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/?$", pipeline.table))])
-    error_message = "A table is s3://bucket/path/to/table, of letters, digits and ! _ . ' ( ) = -; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.table})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/?$", pipeline.table))])}."
+    error_message = "A table is s3://bucket/path/to/table, of letters, digits and ! _ . ' ( ) = -; not so: ${join(", ", [for name, pipeline in var.pipelines : "${name} (${pipeline.table == "" ? "none is given" : pipeline.table})" if !can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/?$", pipeline.table))])}."
   }
   validation {
     condition = alltrue([for pipeline in values(var.pipelines) :
