@@ -192,4 +192,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_try_that_is_under_way_counts_as_one_more_alone() {
+        let right = |aborted, aborted_alone| Right { aborted, aborted_alone, ..Right::fresh(Expected::Absent) };
+        assert!(right(1, 0).is_deadly_after_this(1) && right(3, 2).is_deadly_after_this(3));
+        assert!(!right(0, 0).is_deadly_after_this(1), "its first try");
+        assert!(!right(3, 1).is_deadly_after_this(3), "too seldom alone");
+    }
 }

@@ -156,4 +156,31 @@ mod tests {
         assert_eq!(outlasts(10, 1, 10_000, 6_000), None, "its runs were written slowly");
         assert_eq!(outlasts(10, 300, 10_000, 4_000), None, "both together");
     }
+
+    /// What was replaced while it was read.
+    struct Replaced;
+
+    impl Read for Replaced {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+
+    impl OpenObject for Replaced {
+        fn verify(&mut self) -> Result<(), ReadError> {
+            Err(ReadError::Changed)
+        }
+
+        fn modified(&self) -> Option<Timestamp> {
+            Some(Timestamp(7))
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_object_comes_through() {
+        let clock = SetClock::default();
+        let mut paced = Paced::new(Box::new(Replaced), &clock);
+        assert!(matches!(paced.verify(), Err(ReadError::Changed)));
+        assert_eq!(paced.modified(), Some(Timestamp(7)));
+    }
 }
