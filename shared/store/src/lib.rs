@@ -2,6 +2,8 @@
 
 mod local_source;
 mod local_store;
+#[cfg(feature = "memory")]
+mod memory;
 #[cfg(feature = "s3")]
 mod s3;
 mod source;
@@ -9,6 +11,8 @@ mod store;
 
 pub use local_source::{Listed, Listing, LocalSource, Skipped};
 pub use local_store::{LocalStore, create_folder, sync_folder};
+#[cfg(feature = "memory")]
+pub use memory::{MemoryObject, MemoryStore};
 #[cfg(feature = "s3")]
 pub use s3::{ListedObject, S3Listing, S3Source, S3Store};
 pub use source::{Begun, ListError, OpenObject, ReadAhead, ReadError, Source};

@@ -16,7 +16,6 @@
 pub mod cells;
 pub mod json;
 pub mod law;
-pub mod memory;
 pub mod mutate;
 pub mod number;
 pub mod packing;

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_no_damage() {
-        let store = crate::testing::MemoryStore::default();
+        let store = store::MemoryStore::default();
         store.insert("staging/a", "content".into());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let source = runtime.block_on(store::Store::open(&store, "staging/a")).expect("open");

@@ -176,10 +176,9 @@ mod tests {
     use parquet::basic::{Compression, ZstdLevel};
     use parquet::file::metadata::PageIndexPolicy;
     use parquet::file::properties::{WriterProperties, WriterVersion};
-    use store::Store;
+    use store::{MemoryStore, Store};
 
     use super::*;
-    use crate::testing::MemoryStore;
 
     const ROWS: i64 = 5_000;
 

@@ -5,12 +5,12 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructA
 use arrow_schema::{DataType, Field, Fields};
 use parquet::basic::Compression;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-use store::Store;
+use store::{MemoryStore, Store};
 
 use super::*;
 use crate::order::Order;
 use crate::row_columns::{SOURCE_FILE, SOURCE_ROW};
-use crate::testing::{MemoryStore, json_rows, read_parquet};
+use crate::testing::{json_rows, read_parquet};
 
 /// Rows with a nested column and texts of this length, all different.
 fn rows(start: i64, count: i64, text_bytes: usize) -> RecordBatch {
@@ -103,8 +103,8 @@ fn a_table_file_knows_its_size_and_is_there_when_it_is_finished() {
     assert!(sizes.windows(2).all(|pair| pair[0] < pair[1] + 200_000) && sizes[30] > 250_000, "{sizes:?}");
     assert!(store.addresses().is_empty());
     let written = file.finish().unwrap();
-    assert_eq!((written.rows, written.size), (30_000, store.read("t").len() as u64));
-    assert_eq!(read_parquet(&store.read("t")).iter().map(RecordBatch::num_rows).sum::<usize>(), 30_000);
+    assert_eq!((written.rows, written.size), (30_000, store.found("t").unwrap().len() as u64));
+    assert_eq!(read_parquet(&store.found("t").unwrap()).iter().map(RecordBatch::num_rows).sum::<usize>(), 30_000);
 
     let mut dropped = begin().unwrap();
     dropped.write(&batch).unwrap();
@@ -140,11 +140,11 @@ fn copied_row_groups_keep_values_statistics_and_page_index() {
     file.write(&rows(60_000, 1, 0)).unwrap();
     assert_eq!(file.finish().unwrap().rows, 60_001);
 
-    let read: Vec<_> = read_parquet(&store.read("t")).iter().flat_map(json_rows).collect();
+    let read: Vec<_> = read_parquet(&store.found("t").unwrap()).iter().flat_map(json_rows).collect();
     let expected: Vec<_> = batches.iter().chain([&rows(60_000, 1, 0)]).flat_map(json_rows).collect();
     assert_eq!(read, expected);
 
-    let (copied, origin) = (metadata(&store.read("t")), metadata(&store.read("a")));
+    let (copied, origin) = (metadata(&store.found("t").unwrap()), metadata(&store.found("a").unwrap()));
     let (groups, columns) = (origin.num_row_groups(), origin.row_group(0).num_columns());
     assert!(groups > 1);
     for (group, column) in (0..groups).flat_map(|group| (0..columns).map(move |column| (group, column))) {
@@ -157,7 +157,10 @@ fn copied_row_groups_keep_values_statistics_and_page_index() {
         let pages = |metadata: &parquet::file::metadata::ParquetMetaData, name: &str| -> Vec<bytes::Bytes> {
             let locations = metadata.offset_index().unwrap()[group][column].page_locations().clone();
             let at = |l: &parquet::file::page_index::offset_index::PageLocation| {
-                store.read(name).slice(l.offset as usize..(l.offset + i64::from(l.compressed_page_size)) as usize)
+                store
+                    .found(name)
+                    .unwrap()
+                    .slice(l.offset as usize..(l.offset + i64::from(l.compressed_page_size)) as usize)
             };
             locations.iter().map(at).collect()
         };

@@ -19,11 +19,11 @@ use runs::{
     MergeStores, MergeTarget, Order, RunInput, RunsError, SOURCE_FILE, SOURCE_ROW, TableRun, WriteSettings, merge,
     table_run, table_schema, write_run,
 };
+use store::{MemoryObject, MemoryStore};
 use tokio::runtime::{Builder, Runtime};
 
 use super::table::let_readers_break_off;
 use crate::fingerprint;
-use crate::memory::{Memory, Object};
 
 /// The two files.
 const OURS: &str = "part-00000-ours.parquet";
@@ -84,21 +84,22 @@ pub(super) fn check(bytes: &[u8]) -> bool {
     }
     let (our_bytes, our_rows) = &*OUR_FILE;
     let ours = run_of(OURS, our_bytes.clone()).expect("a file of ours is a run");
-    let files = Memory::default();
-    files.objects().extend([(OURS.to_owned(), our_bytes.clone()), (FOREIGN.to_owned(), foreign.clone())]);
+    let files = MemoryStore::default();
+    files.insert(OURS, our_bytes.clone());
+    files.insert(FOREIGN, foreign.clone());
     // Alone a file is copied where it may be.
     let is_alone = drawn & 1 == 0;
     let runs = if is_alone { vec![foreign_run] } else { vec![ours, foreign_run] };
     let (made, merged) = merged(&files, runs, drawn);
     if let Err(error) = merged {
         assert!(error.to_string().contains(FOREIGN), "{error}");
-        assert_eq!(made.objects().keys().collect::<Vec<_>>(), [""; 0], "{error}");
+        assert_eq!(made.addresses(), [""; 0], "{error}");
         return false;
     }
     let theirs = rows_of(&foreign);
     let mut rows = Rows::new();
-    for made in made.objects().values() {
-        match rows_of(made) {
+    for path in made.addresses() {
+        match rows_of(&made.found(&path).expect("it is there")) {
             Some(more) => add(&mut rows, &more),
             None => assert!(theirs.is_none(), "what was read can be read where it was written"),
         }
@@ -123,7 +124,7 @@ fn add(rows: &mut Rows, more: &Rows) {
 /// A file as upkeep looks at it; `None` where it leaves it alone.
 fn run_of(path: &str, file: Bytes) -> Option<RunInput> {
     let order = Order::default();
-    match table_run(path, Arc::new(Object(file)), &COLUMNS, &order, &[order.id()]) {
+    match table_run(path, Arc::new(MemoryObject(file)), &COLUMNS, &order, &[order.id()]) {
         Ok(TableRun::Run(run)) => Some(*run),
         Ok(TableRun::Unfit(reason)) => {
             assert!(!reason.is_empty(), "it is left alone for a reason");
@@ -137,8 +138,8 @@ fn run_of(path: &str, file: Bytes) -> Option<RunInput> {
 }
 
 /// What a merge makes, and how it ends.
-fn merged(files: &Memory, runs: Vec<RunInput>, drawn: u64) -> (Memory, Result<(), RunsError>) {
-    let made = Memory::default();
+fn merged(files: &MemoryStore, runs: Vec<RunInput>, drawn: u64) -> (MemoryStore, Result<(), RunsError>) {
+    let made = MemoryStore::default();
     let stores = MergeStores {
         inputs: Arc::new(files.clone()),
         staging: Arc::new(made.clone()),

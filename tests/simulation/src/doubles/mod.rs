@@ -14,7 +14,7 @@ pub use lake::SimLake;
 pub use ledger::SimLedger;
 pub use queues::{DEAD_QUEUE, Delivered, LARGE_QUEUE, QUEUE, RECEIVES_MAX, SimQueues, Sqs, VISIBILITY, event};
 pub use settings::{SimLoader, checked};
-pub use store::{MemoryStore, Place, SimStore};
+pub use store::{Place, SimStore};
 
 use std::fmt::Debug;
 

@@ -1,63 +1,23 @@
-//! Files in memory behind [`Store`].
+//! Stores as a process sees them, through its door.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use store::{ObjectWriter, RandomRead, Store, StoreError};
+use store::{MemoryObject, MemoryStore, ObjectWriter, RandomRead, Store, StoreError};
 
 use super::{BROKE_OFF, told};
 use crate::port::{Call, Port};
 
-/// Files by their addresses. Clones are the same place.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<BTreeMap<String, Bytes>>>);
-
-impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn found(&self, address: &str) -> Result<Bytes, StoreError> {
-        self.lock().get(address).cloned().ok_or_else(|| StoreError::Missing(address.to_owned()))
-    }
-
-    /// Whether there is something at an address.
-    pub fn holds(&self, address: &str) -> bool {
-        self.lock().contains_key(address)
-    }
-
-    /// Writes a file.
-    pub fn write(&self, address: &str, content: Bytes) {
-        self.lock().insert(address.to_owned(), content);
-    }
-
-    /// The addresses that begin so.
-    pub fn below(&self, prefix: &str) -> Vec<String> {
-        self.lock().keys().filter(|address| address.starts_with(prefix)).cloned().collect()
-    }
-
-    fn listed(&self, prefix: &str) -> Vec<(String, u64)> {
-        let files = self.lock();
-        let below = files.iter().filter(|(address, _)| address.starts_with(prefix));
-        below.map(|(address, content)| (address.clone(), content.len() as u64)).collect()
-    }
-}
-
 /// What is read of a file that was opened: what it was then.
 struct Opened {
-    content: Bytes,
+    content: MemoryObject,
     /// How many bytes come before a read breaks off, if one does.
     left: Mutex<Option<u64>>,
 }
 
 impl Opened {
-    fn new(content: Bytes, left: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { content, left: Mutex::new(left) })
-    }
-
     /// So many bytes are read; only the read that would go beyond what comes fails.
     fn take(&self, length: usize) -> io::Result<()> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,45 +33,12 @@ impl Opened {
 
 impl RandomRead for Opened {
     fn size(&self) -> u64 {
-        self.content.len() as u64
+        self.content.size()
     }
 
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         self.take(length)?;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        match start.checked_add(length) {
-            Some(end) if end <= self.content.len() => Ok(self.content.slice(start..end)),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for MemoryStore {
-    async fn put(&self, address: &str, content: Bytes) -> Result<(), StoreError> {
-        self.write(address, content);
-        Ok(())
-    }
-
-    async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
-        self.found(address)
-    }
-
-    async fn open(&self, address: &str) -> Result<Arc<dyn RandomRead>, StoreError> {
-        Ok(Opened::new(self.found(address)?, None))
-    }
-
-    fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
-        Ok(Box::new(Writing { store: self.clone(), address: address.to_owned(), content: Vec::new(), via: None }))
-    }
-
-    async fn delete(&self, address: &str) -> Result<(), StoreError> {
-        self.lock().remove(address);
-        Ok(())
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
-        Ok(self.listed(prefix))
+        self.content.read_at(offset, length)
     }
 }
 
@@ -166,7 +93,7 @@ impl Store for SimStore {
     async fn put(&self, address: &str, content: Bytes) -> Result<(), StoreError> {
         let (inner, to, failed) = (self.inner.clone(), address.to_owned(), io_error("write", address));
         let effect = move || {
-            inner.write(&to, content.clone());
+            inner.insert(&to, content.clone());
             Ok(())
         };
         let show = |answer: &Result<(), StoreError>| told(answer, |()| "written".to_owned());
@@ -202,19 +129,18 @@ impl Store for SimStore {
             show,
             |reason| Err(failed(reason)),
         );
-        Ok(Opened::new(content?, left))
+        Ok(Arc::new(Opened { content: MemoryObject(content?), left: Mutex::new(left) }))
     }
 
     fn writer(&self, address: &str) -> Result<Box<dyn ObjectWriter>, StoreError> {
-        let via = Some((self.port.clone(), self.place));
-        let store = self.inner.clone();
-        Ok(Box::new(Writing { store, address: address.to_owned(), content: Vec::new(), via }))
+        let (port, store) = (self.port.clone(), self.inner.clone());
+        Ok(Box::new(Writing { port, place: self.place, store, address: address.to_owned(), content: Vec::new() }))
     }
 
     async fn delete(&self, address: &str) -> Result<(), StoreError> {
         let (inner, from, failed) = (self.inner.clone(), address.to_owned(), io_error("delete", address));
         let effect = move || {
-            inner.lock().remove(&from);
+            inner.remove(&from);
             Ok(())
         };
         let show = |answer: &Result<(), StoreError>| told(answer, |()| "deleted".to_owned());
@@ -237,10 +163,11 @@ impl Store for SimStore {
 
 /// A file that is being written: there when it is finished, and nothing of it before.
 struct Writing {
+    port: Arc<Port>,
+    place: Place,
     store: MemoryStore,
     address: String,
     content: Vec<u8>,
-    via: Option<(Arc<Port>, Place)>,
 }
 
 impl Write for Writing {
@@ -256,15 +183,11 @@ impl Write for Writing {
 
 impl ObjectWriter for Writing {
     fn finish(self: Box<Self>) -> Result<u64, StoreError> {
-        let Self { store, address, content, via } = *self;
+        let Self { port, place, store, address, content } = *self;
         let (size, content) = (content.len() as u64, Bytes::from(content));
-        let Some((port, place)) = via else {
-            store.write(&address, content);
-            return Ok(size);
-        };
         let (to, failed) = (address.clone(), io_error("write", &address));
         let effect = move || {
-            store.write(&to, content.clone());
+            store.insert(&to, content.clone());
             Ok(size)
         };
         let show = |answer: &Result<u64, StoreError>| told(answer, |size| format!("{size} bytes written"));

@@ -121,9 +121,8 @@ impl CompactorSandbox {
         let lake = |is_audit, inner: &lake::MemoryLake| {
             Arc::new(SimLake { port: port.clone(), is_audit, inner: inner.clone() })
         };
-        let store = |place, inner: &crate::doubles::MemoryStore| {
-            Arc::new(SimStore { port: port.clone(), place, inner: inner.clone() })
-        };
+        let store =
+            |place, inner: &store::MemoryStore| Arc::new(SimStore { port: port.clone(), place, inner: inner.clone() });
         let parts = Parts {
             ledger: Arc::new(SimLedger { port: port.clone(), inner: world.ledger.clone() }),
             liveness: Arc::new(ClaimAge::new(Duration::from_secs(10))),

@@ -26,8 +26,9 @@ use std::time::Duration;
 use drops::{DropId, PipelineName};
 use lake::MemoryLake;
 use ledger::MemoryLedger;
+use store::MemoryStore;
 
-use crate::doubles::{BUCKET, Bucket, DEAD_QUEUE, LARGE_QUEUE, MemoryStore, Notified, QUEUE, Sqs};
+use crate::doubles::{BUCKET, Bucket, DEAD_QUEUE, LARGE_QUEUE, Notified, QUEUE, Sqs};
 use crate::fault::{Fault, Kind, Nature, Plan, Side};
 use crate::random::Random;
 use crate::scheduler::{Choice, Scheduler};

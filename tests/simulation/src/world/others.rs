@@ -122,7 +122,7 @@ impl World {
 
     fn their_file(&self, path: String, content: Bytes, rows: u64) -> AddFile {
         let size = content.len() as u64;
-        self.files.write(&path, content);
+        self.files.insert(&path, content);
         let modified = Timestamp(self.scheduler.now());
         AddFile { path, partition_values: BTreeMap::new(), size, modified, stats: format!("{{\"numRecords\":{rows}}}") }
     }

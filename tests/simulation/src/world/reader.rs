@@ -243,7 +243,7 @@ mod tests {
         let content = now(store::Store::get(&world.files, &file.path)).expect("a file");
         let rows: Vec<RecordBatch> = files::batches(content).expect("rows").into_iter().map(change).collect();
         let (content, _) = files::write(&rows.first().expect("rows").schema(), &rows).expect("a file");
-        world.files.write(&file.path, content);
+        world.files.insert(&file.path, content);
         world.after_effect("files.put", &file.path);
     }
 

@@ -13,7 +13,7 @@ use crate::RunsError;
 use crate::files::{WriteSettings, write_run};
 use crate::merge::{TableRun, table_run};
 use crate::order::Order;
-use crate::testing::{MemoryStore, json_rows, read_parquet};
+use crate::testing::{WatchedStore, json_rows, read_parquet};
 
 /// The files of the world's table as inputs of a world without partitions, whose table begins empty.
 fn again(world: &World, order: &Order) -> World {
@@ -50,8 +50,8 @@ proptest! {
         let mut world = World::new(order.clone());
         world.memory_bytes = memory;
         let mut partitions: BTreeMap<Vec<Option<String>>, Vec<String>> = BTreeMap::new();
-        let tables: Vec<MemoryStore> = batches.iter().enumerate().map(|(i, rows)| {
-            world.table = MemoryStore::default();
+        let tables: Vec<WatchedStore> = batches.iter().enumerate().map(|(i, rows)| {
+            world.table = WatchedStore::default();
             let input = world.stage(&format!("run-{i}"), batch(rows, &schema()));
             for file in world.merge(vec![input]).0 {
                 let values = order.partition_columns.iter().map(|name| file.partition_values[name].clone()).collect();
@@ -59,9 +59,9 @@ proptest! {
             }
             world.table.clone()
         }).collect();
-        world.table = MemoryStore::default();
+        world.table = WatchedStore::default();
         for (i, table) in tables.iter().enumerate() {
-            table.addresses().iter().for_each(|path| world.table.insert(&format!("{i}/{path}"), table.read(path)));
+            table.addresses().iter().for_each(|path| world.table.insert(&format!("{i}/{path}"), table.found(path).unwrap()));
         }
         // Where the id is not known, the files are taken for unsorted and put in order again.
         let sorted_as = if known { vec![order.id()] } else { Vec::new() };
@@ -70,12 +70,12 @@ proptest! {
             let inputs: Vec<_> = paths.iter().map(|path| run(&next, path, &sorted_as)).collect();
             prop_assert!(inputs.iter().all(|input| (input.order == next.order.id()) == known));
             for input in inputs.iter().filter(|_| known) {
-                let rows = read_parquet(&next.inputs.read(&input.address));
+                let rows = read_parquet(&next.inputs.found(&input.address).unwrap());
                 let keys: Vec<_> = rows.iter().map(|rows| next.order.keys(rows)).collect();
                 prop_assert_eq!(keys.first().unwrap().get(0), input.first_key.as_slice());
                 prop_assert_eq!(keys.last().unwrap().get(keys.last().unwrap().len() - 1), input.last_key.as_slice());
             }
-            let expected = paths.iter().flat_map(|path| read_parquet(&world.table.read(path)));
+            let expected = paths.iter().flat_map(|path| read_parquet(&world.table.found(path).unwrap()));
             let expected: Vec<_> = expected.flat_map(|rows| json_rows(&rows)).collect();
             // The model's merge sees that rows come out in order.
             let (files, merged) = next.merge(inputs);
@@ -119,7 +119,7 @@ fn what_would_be_bent_is_left_alone_and_says_why() {
         }
     }
     let world = file_of(&rows);
-    let whole = world.staging.read("file");
+    let whole = world.staging.found("file").unwrap();
     world.staging.insert("file", whole.slice(..whole.len() - 9));
     assert!(matches!(looked_at(&world, "file", &[]), Err(RunsError::Damaged { .. })));
 }

@@ -35,7 +35,7 @@ fn leaves_nothing(world: &mut World, inputs: Vec<crate::RunInput>, stop_after: u
 #[test]
 fn a_missing_run_fails_the_merge() {
     let (mut world, inputs) = world();
-    world.staging.objects.lock().unwrap().remove("c");
+    world.staging.remove("c");
     assert!(matches!(leaves_nothing(&mut world, inputs, u64::MAX), RunsError::Store(_)));
 }
 
@@ -44,7 +44,7 @@ fn a_damaged_run_is_named() {
     for (cut, memory) in [(40, 64 << 20), (2, 64 << 20), (40, 0)] {
         let (mut world, inputs) = world();
         world.memory_bytes = memory;
-        let bytes = world.staging.read("b");
+        let bytes = world.staging.found("b").unwrap();
         world.staging.insert("b", bytes.slice(..bytes.len() - cut));
         let error = leaves_nothing(&mut world, inputs, u64::MAX);
         assert!(matches!(&error, RunsError::Damaged { address, .. } if address == "b"), "{error}");

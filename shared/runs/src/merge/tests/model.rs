@@ -15,7 +15,7 @@ use crate::files::{FinishedRun, WriteSettings, write_run};
 use crate::merge::{FinishedFile, MergeStores, MergeTarget, RescuedColumn, RunInput, merge};
 use crate::order::Order;
 use crate::row_columns::{RESCUED_DATA, SOURCE_FILE, SOURCE_ROW, table_schema};
-use crate::testing::{MemoryStore, json_rows, read_parquet};
+use crate::testing::{WatchedStore, json_rows, read_parquet};
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -89,10 +89,10 @@ pub(super) fn batch(rows: &[Row], schema: &SchemaRef) -> RecordBatch {
 /// A merge's surroundings.
 pub(super) struct World {
     pub(super) runtime: Runtime,
-    pub(super) staging: MemoryStore,
+    pub(super) staging: WatchedStore,
     /// Where inputs are: the staging store, unless table files are merged again.
-    pub(super) inputs: MemoryStore,
-    pub(super) table: MemoryStore,
+    pub(super) inputs: WatchedStore,
+    pub(super) table: WatchedStore,
     pub(super) order: Order,
     pub(super) schema: SchemaRef,
     pub(super) file_bytes: u64,
@@ -108,12 +108,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(order: Order) -> Self {
-        let staging = MemoryStore::default();
+        let staging = WatchedStore::default();
         Self {
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap(),
             inputs: staging.clone(),
             staging,
-            table: MemoryStore::default(),
+            table: WatchedStore::default(),
             order,
             schema: schema(),
             file_bytes: 1 << 30,
@@ -198,7 +198,7 @@ impl World {
         let mut all = Vec::new();
         let mut last: Vec<u8> = Vec::new();
         for file in &files {
-            let bytes = self.table.read(&file.path);
+            let bytes = self.table.found(&file.path).unwrap();
             assert_eq!(bytes.len() as u64, file.size);
             let batches = read_parquet(&bytes);
             assert_eq!(batches.iter().map(|b| b.num_rows() as u64).sum::<u64>(), file.rows);

@@ -104,7 +104,7 @@ proptest! {
         let groups: usize = inputs.iter().map(|input| input.row_groups.len()).sum();
         let (copied_files, copied) = world.merge(inputs);
         prop_assert_eq!(copied_files.len(), 1);
-        let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&world.table.read(&copied_files[0].path)).unwrap();
+        let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&world.table.found(&copied_files[0].path).unwrap()).unwrap();
         prop_assert_eq!(metadata.num_row_groups(), groups, "row groups are taken as they are");
 
         let inputs = stage(&world, false);
@@ -112,7 +112,7 @@ proptest! {
         prop_assert_eq!(copied, merged);
         let stats = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         prop_assert_eq!(stats(&copied_files[0].stats_json), stats(&merged_files[0].stats_json));
-        let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&world.table.read(&merged_files[0].path)).unwrap();
+        let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&world.table.found(&merged_files[0].path).unwrap()).unwrap();
         prop_assert_eq!(metadata.num_row_groups(), 1, "small ones share row groups");
     }
 }
