@@ -215,6 +215,21 @@ async fn a_key_of_eventbridge_is_taken_as_its_etag_says() {
     }
     assert_eq!(world.deliver().await, 0);
     assert_eq!(world.held().await.0.len(), 14);
+    // One of them without its size, which must be asked for, and of the other nobody has told yet.
+    for (name, told) in [("three%20", true), ("three ", false), ("four%20", false), ("four ", true)] {
+        let key = format!("orders/{name}.json");
+        world.put(&key, format!("{{\"a\":8,\"{name}\":1}}"));
+        if told {
+            let mut message: serde_json::Value =
+                serde_json::from_str(&bridged(&world, &key, &key.replace(' ', "%20"))).unwrap();
+            message["detail"]["object"].as_object_mut().unwrap().remove("size");
+            world.message(&message.to_string());
+        }
+    }
+    assert_eq!(world.deliver().await, 0);
+    let held = world.held().await.0;
+    assert_eq!(held.len(), 16, "{held:?}");
+    assert!(held.contains_key("orders/three%20.json") && held.contains_key("orders/four .json"), "{held:?}");
 }
 
 #[tokio::test]
@@ -342,6 +357,27 @@ async fn a_replaced_object_whose_key_was_told_encoded_is_read_as_it_is_now() {
     world.put("orders/a b.json", "{\"a\":1}\n{\"a\":2}");
     assert_eq!(world.deliver().await, 0);
     assert_eq!((world.held().await.1, world.counted("MissingObjects")), (2, 0));
+}
+
+#[tokio::test]
+async fn a_replaced_object_whose_key_only_looks_encoded_is_read_as_it_is_now() {
+    for is_other_there in [false, true] {
+        let mut world = World::new().await;
+        if is_other_there {
+            world.put("orders/a b.json", "{\"b\":1}");
+        }
+        world.put("orders/a%20b.json", "{\"a\":1}");
+        let message = bridged(&world, "orders/a%20b.json", "orders/a%20b.json");
+        world.message(&message);
+        world.put("orders/a%20b.json", "{\"a\":1}\n{\"a\":2}");
+        assert_eq!(world.deliver().await, 0);
+        let (held, rows, _) = world.held().await;
+        assert_eq!(
+            (held.get("orders/a%20b.json"), rows, world.counted("MissingObjects")),
+            (Some(&1), 2, 0),
+            "{held:?}"
+        );
+    }
 }
 
 /// Told twice by one encoded key, of contents that are both replaced by now.
