@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub(super) struct Object {
     pub(super) deadly: bool,
     /// Whether the clock passes the deadline while it is read.
     pub(super) slow: bool,
-    /// Whether the clock passes the deadline while it is decoded, each time.
-    pub(super) heavy: bool,
+    /// By how much the clock goes on while it is decoded, each time.
+    pub(super) heavy: Duration,
     /// Whether nobody is answered who asks for it, as long as this is so.
     pub(super) hangs: bool,
     /// Whether it has no version though its bucket keeps them: it was put before that, or while that was suspended.
@@ -70,6 +70,8 @@ pub(super) struct Bucket {
     pub(super) denies_heads: AtomicBool,
     /// Whether nobody is answered who asks what an object is whose key says `hangs`.
     pub(super) hangs_heads: AtomicBool,
+    /// By how many seconds the clock goes on while S3 is asked, each time.
+    pub(super) heads_take: AtomicU64,
     /// How far ahead of their turn objects are opened, and what is open.
     pub(super) in_flight: Arc<InFlight>,
 }
@@ -168,7 +170,7 @@ struct Opened {
     content: io::Cursor<Vec<u8>>,
     deadly: bool,
     slow: Option<Arc<SetClock>>,
-    heavy: Option<Arc<SetClock>>,
+    heavy: Option<(Arc<SetClock>, Duration)>,
     _held: Held,
 }
 
@@ -181,8 +183,8 @@ impl Read for Opened {
         if let Some(clock) = self.slow.take() {
             clock.pass(Duration::from_secs(200));
         }
-        if let Some(clock) = self.heavy.take() {
-            clock.1.store(200_000_000, Ordering::Relaxed);
+        if let Some((clock, time)) = self.heavy.take() {
+            clock.1.store(time.as_micros() as i64, Ordering::Relaxed);
         }
         // Little at a time, so that there are several chunks.
         let most = buffer.len().min(1 << 16);
@@ -239,7 +241,7 @@ impl Source for Bucket {
         }
         let slow = found.slow.then(|| self.clock.clone());
         found.slow = false;
-        let heavy = found.heavy.then(|| self.clock.clone());
+        let heavy = (!found.heavy.is_zero()).then(|| (self.clock.clone(), found.heavy));
         let content = io::Cursor::new(found.content.clone());
         Ok(Box::new(Opened { content, deadly: found.deadly, slow, heavy, _held: held }))
     }
@@ -253,6 +255,7 @@ impl Source for Bucket {
 impl Heads for Bucket {
     async fn head(&self, id: &DropId) -> Result<Option<DroppedObject>, ReadError> {
         self.heads.fetch_add(1, Ordering::Relaxed);
+        self.clock.pass(Duration::from_secs(self.heads_take.load(Ordering::Relaxed)));
         if self.denies_heads.load(Ordering::Relaxed) {
             return Err(ReadError::Passing("AccessDenied".into()));
         }

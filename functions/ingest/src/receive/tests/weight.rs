@@ -1,5 +1,9 @@
 //! Drops that nobody has time enough for: they come to an end, and nobody else does for them.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use drops::notification::Notification;
 use ledger::{BatchRecord, Ledger};
 use runs::Fate;
 
@@ -13,7 +17,7 @@ async fn world() -> World {
     world.drop("orders/first.json", r#"{"a":1}"#);
     assert_eq!(world.deliver().await, 0);
     world.drop(HEAVY, "{\"a\":1}\n".repeat(9_000));
-    world.change(HEAVY, |object| object.heavy = true);
+    world.change(HEAVY, |object| object.heavy = Duration::from_secs(200));
     world
 }
 
@@ -82,11 +86,27 @@ async fn neighbours_of_a_drop_that_outlasts_are_ingested_and_only_its_own_batche
 async fn what_comes_slowly_is_passing_however_often() {
     let mut world = world().await;
     for _ in 0..6 {
-        world.change(HEAVY, |object| (object.heavy, object.slow) = (false, true));
+        world.change(HEAVY, |object| (object.heavy, object.slow) = (Duration::ZERO, true));
         assert_eq!(world.deliver_to_large().await, 1);
     }
     assert_eq!(void(&world).await, vec![BatchRecord::GivenUp; 6]);
     assert_eq!((world.deliver_to_large().await, world.counted("QuarantinedDrops")), (0, 0));
+}
+
+/// Of the 108 seconds that are there to read something goes before it is begun.
+#[tokio::test]
+async fn a_drop_that_is_begun_late_was_not_given_the_whole_time() {
+    for (seconds_before, record) in [(20, BatchRecord::Aborted), (50, BatchRecord::GivenUp)] {
+        let mut world = world().await;
+        world.change(HEAVY, |object| object.heavy = Duration::from_secs(110 - seconds_before));
+        let told = world.notification(HEAVY);
+        world.queue.clear();
+        // Its size must be asked for.
+        world.notify(&Notification { size: None, ..told });
+        world.bucket.heads_take.store(seconds_before, Ordering::Relaxed);
+        assert_eq!(world.deliver_to_large().await, 1);
+        assert_eq!(void(&world).await, [record], "{seconds_before} seconds before");
+    }
 }
 
 #[tokio::test]
