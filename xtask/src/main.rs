@@ -68,6 +68,11 @@ fn main() -> ExitCode {
             println!("{COMMANDS}");
             return ExitCode::SUCCESS;
         }
+        // The simulation tells its own words.
+        [command, rest @ ..] if *command != "sim" && rest.iter().any(|word| ["--help", "-h"].contains(word)) => {
+            println!("{COMMANDS}");
+            return ExitCode::SUCCESS;
+        }
         ["test"] => verify::run(),
         ["e2e"] => e2e::run(None),
         ["e2e", name] if !name.starts_with('-') => e2e::run(Some(name)),
