@@ -26,7 +26,7 @@ resource "aws_s3_bucket" "made" {
   lifecycle {
     precondition {
       condition     = contains(setunion(local.source_buckets, local.table_buckets, [local.settings_bucket]), each.value)
-      error_message = "No pipeline uses the bucket ${each.value} of make_buckets."
+      error_message = "No pipeline uses the bucket ${each.value} of make_buckets: take it out, or name it in a pipeline's source or table."
     }
   }
 }

@@ -127,7 +127,7 @@ variable "settings_address" {
 
   validation {
     condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()=/-]*[A-Za-z0-9!_.'()=-]$", coalesce(var.settings_address, "s3://bucket/key"))) && !can(regex("^s3://[^/]*[.][.]", coalesce(var.settings_address, "s3://bucket/key")))
-    error_message = "settings_address is s3://bucket/key, without '..' in the bucket's name."
+    error_message = "settings_address is s3://bucket/key, of letters, digits and ! _ . ' ( ) = - in the key, without '..' in the bucket's name; not so: ${coalesce(var.settings_address, "null")}."
   }
 }
 

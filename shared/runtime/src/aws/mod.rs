@@ -51,7 +51,7 @@ impl Clients {
     /// for each bucket.
     ///
     /// # Errors
-    /// An endpoint that is not spoken to by TLS and is not this machine's; no region.
+    /// An endpoint that is not spoken to by TLS and is not this machine's; no region, or what is none.
     pub async fn load() -> Result<Self, String> {
         check_endpoints(&|name| std::env::var(name).ok())?;
         let config = aws_config::defaults(BehaviorVersion::latest())
@@ -60,9 +60,7 @@ impl Clients {
             .timeout_config(timeouts(READ_TIMEOUT))
             .load()
             .await;
-        if config.region().is_none() {
-            return Err("no AWS region is known: set AWS_REGION, or region in the profile".to_owned());
-        }
+        check_region(config.region().map(AsRef::as_ref))?;
         // What a profile names is seen only now.
         endpoints::check(&config, std::env::var("LOCALSTACK_HOSTNAME").ok().as_deref())?;
         let path_style = endpoints::endpoint_of(&config, "S3").is_some();
@@ -103,4 +101,34 @@ fn https() -> SharedHttpClient {
 
 fn timeouts(read: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read).build()
+}
+
+/// A region is part of hosts' names: what cannot be one is told before the SDK tells it in words of its own.
+fn check_region(region: Option<&str>) -> Result<(), String> {
+    let known = region.filter(|region| !region.is_empty());
+    let known = known.ok_or("no AWS region is known: set AWS_REGION, or region in the profile")?;
+    if known.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(());
+    }
+    Err(format!("'{known}' is no AWS region: set AWS_REGION, or region in the profile, to one, as eu-central-1 is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_region;
+
+    #[test]
+    fn what_is_no_region_is_told_with_what_to_set() {
+        for (region, said) in [
+            (None, "no AWS region is known"),
+            (Some(""), "no AWS region is known"),
+            (Some("us east 1"), "'us east 1' is no"),
+        ] {
+            let problem = check_region(region).unwrap_err();
+            assert!(problem.contains(said) && problem.contains("set AWS_REGION"), "{region:?}: {problem}");
+        }
+        for region in ["eu-central-1", "us-gov-west-1", "cn-north-1", "x"] {
+            assert_eq!(check_region(Some(region)), Ok(()));
+        }
+    }
 }
