@@ -150,28 +150,27 @@ async fn a_rewrite_whose_files_are_live_has_landed_whatever_stands_above_it() {
 async fn what_others_wrote_and_what_waits_is_counted_apart() {
     let place = Place::new();
     place.commit_from(0, 1).await;
-    // Others commit twice: nothing, and files of which the log says too much. They are theirs, and no finding.
+    // Others commit three times: nothing, and twice a file of which the log says too much. They are theirs, and no finding.
     place.foreign_next(Foreign::default());
     place.commit_from(1, 1).await;
-    let mut adds = Vec::new();
-    for path in ["zz1-theirs.parquet", "zz2-theirs.parquet"] {
+    for (path, next) in [("zz1-theirs.parquet", 2), ("zz2-theirs.parquet", 3)] {
         let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
         let theirs = RecordBatch::try_from_iter([("id", ids)]).unwrap();
         let content = write_run(&[theirs], &WriteSettings::default()).unwrap().bytes;
         let (size, stats) = (content.len() as u64, "{\"numRecords\":7}".to_owned());
         place.table().put(path, content).await.unwrap();
         let (partition_values, modified) = (BTreeMap::new(), Timestamp(0));
-        adds.push(AddFile { path: path.to_owned(), partition_values, size, modified, stats });
+        let add = AddFile { path: path.to_owned(), partition_values, size, modified, stats };
+        place.foreign_next(Foreign { adds: vec![add], ..Foreign::default() });
+        place.commit_from(next, 1).await;
     }
-    place.foreign_next(Foreign { adds, ..Foreign::default() });
-    place.commit_from(2, 1).await;
-    for n in 3..5 {
+    for n in 4..6 {
         place.drop_files(n..n + 1).await;
         place.ingest().await;
     }
     let verdict = auditor::audit(&place.subject(), &[]).await.unwrap();
     assert!(verdict.holds(), "{verdict:#?}");
     let counts = &verdict.counts;
-    assert_eq!((counts.pipelines, counts.batches, counts.staged, counts.unsettled), (1, 5, 2, 0));
-    assert_eq!((counts.commits, counts.foreign_commits, counts.rows, counts.foreign_rows), (3, 1, 36, 6));
+    assert_eq!((counts.pipelines, counts.batches, counts.staged, counts.unsettled), (1, 6, 2, 0));
+    assert_eq!((counts.commits, counts.foreign_commits, counts.rows, counts.foreign_rows), (4, 2, 46, 6));
 }

@@ -530,7 +530,8 @@ async fn who_settles_while_the_auditor_looks_is_not_accused() {
     let subject = Subject { state: Arc::new(state), ..subject };
     let verdict = auditor::audit(&subject, &[]).await.unwrap();
     assert!(verdict.holds(), "{verdict:#?}");
-    assert_eq!((verdict.counts.commits, verdict.counts.unsettled), (1, 1), "as it was when it was asked");
+    let counts = &verdict.counts;
+    assert_eq!((counts.commits, counts.unsettled, counts.staged), (1, 1, 0), "as it was when it was asked");
     assert_eq!(place.ledger.head(&place.name).await.unwrap(), Some(1), "it was settled meanwhile");
     let verdict = auditor::audit(&subject, &[]).await.unwrap();
     assert!(verdict.holds() && verdict.counts.unsettled == 0, "{verdict:#?}");
