@@ -123,6 +123,7 @@ mod tests {
             ("ThrottlingException", 400),
             ("ProvisionedThroughputExceededException", 400),
             ("TransactionConflictException", 400),
+            ("ExpiredTokenException", 400),
             ("InternalServerError", 500),
             ("no code", 503),
         ] {

@@ -242,7 +242,7 @@ fn in_order(mut errors: Vec<SettingError>) -> Vec<SettingError> {
     errors.sort_by_key(|error| match &error.origin {
         Origin::Flag(_) => (0, String::new(), 0),
         Origin::Line { file, line } => (1, file.clone(), *line),
-        Origin::Object { file, pipeline } => (1, file.clone(), pipeline.map_or(0, |at| at + 1)),
+        Origin::Object { file, pipeline } => (1, file.clone(), pipeline.as_ref().map_or(0, |place| place.at + 1)),
         Origin::Absent => (2, String::new(), 0),
     });
     let mut once: Vec<SettingError> = Vec::with_capacity(errors.len());

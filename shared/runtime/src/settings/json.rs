@@ -14,7 +14,7 @@
 use serde_json::Value as Json;
 
 use super::read::{Entry, Language, Reader, Value};
-use super::{Origin, RawPipeline, RawSettings, SettingError};
+use super::{Origin, PipelinePlace, RawPipeline, RawSettings, SettingError};
 
 const JSON: Language = Language {
     top: &[
@@ -79,7 +79,8 @@ pub fn read(text: &str, name: &str) -> Result<RawSettings, Vec<SettingError>> {
 }
 
 fn pipeline(reader: &mut Reader<'_>, file: &str, at: usize, json: &Json) -> RawPipeline {
-    let origin = Origin::Object { file: file.to_owned(), pipeline: Some(at) };
+    let name = json.get("name").and_then(Json::as_str).map(str::to_owned);
+    let origin = Origin::Object { file: file.to_owned(), pipeline: Some(PipelinePlace { at, name }) };
     let mut raw = RawPipeline::new(origin.clone());
     match json {
         Json::Object(members) => {

@@ -87,21 +87,40 @@ pub enum Origin {
     Object {
         /// The object's address.
         file: String,
-        /// Which of its pipelines, from 0; absent outside of them.
-        pipeline: Option<usize>,
+        /// Which of its pipelines; absent outside of them.
+        pipeline: Option<PipelinePlace>,
     },
     /// Nothing the user wrote: a default, or an absence.
     Absent,
 }
 
+/// One of a settings object's pipelines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelinePlace {
+    /// Which of them, from 0.
+    pub at: usize,
+    /// Its name, if it has one: who wrote the object by Terraform knows no order.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for PipelinePlace {
+    /// `pipelines[orders]`, or `pipelines[2]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "pipelines[{name}]"),
+            None => write!(f, "pipelines[{}]", self.at),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
-    /// `--flag`, `file:line`, `object: pipelines[2]`, or nothing.
+    /// `--flag`, `file:line`, `object: pipelines[orders]`, or nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => f.write_str(flag),
             Self::Line { file, line } => write!(f, "{file}:{line}"),
             Self::Object { file, pipeline: None } => f.write_str(file),
-            Self::Object { file, pipeline: Some(at) } => write!(f, "{file}: pipelines[{at}]"),
+            Self::Object { file, pipeline: Some(place) } => write!(f, "{file}: {place}"),
             Self::Absent => Ok(()),
         }
     }

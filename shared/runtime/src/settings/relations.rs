@@ -280,7 +280,7 @@ fn origin<'a>(one: &'a Candidate, of: impl Fn(&'a RawPipeline) -> Option<&'a Ori
 fn at(origin: &Origin) -> String {
     match origin {
         Origin::Absent => String::new(),
-        Origin::Object { pipeline: Some(at), .. } => format!(" (pipelines[{at}])"),
+        Origin::Object { pipeline: Some(place), .. } => format!(" ({place})"),
         other => format!(" ({other})"),
     }
 }

@@ -69,14 +69,14 @@ fn reports_everything_at_once_with_its_path() {
         "s3://b/settings.json: queue: 'lithify' is no queue's address: write its URL, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
         "s3://b/settings.json: ledger: is missing: write dynamodb://NAME",
         "s3://b/settings.json: dead_letter_queue: is the large_queue as well: name another one",
-        "s3://b/settings.json: pipelines[0].format: 'jsn' is no format, did you mean 'json'? (known: json, csv)",
-        "s3://b/settings.json: pipelines[0].overwrites: 'keep' is nothing to do (known: ignore, ingest)",
-        "s3://b/settings.json: pipelines[0].source: /folder/ is not on S3: write s3://BUCKET/PREFIX/",
-        "s3://b/settings.json: pipelines[0].table: 'L' can be no bucket: 3 to 63 of a-z 0-9 . -, with a letter or digit at both ends",
-        "s3://b/settings.json: pipelines[1].append_existing: must be true or false, without quotes, but this is a text",
-        "s3://b/settings.json: pipelines[1].queue: is of all pipelines: write it beside \"pipelines\"",
-        "s3://b/settings.json: pipelines[1].shema_hints: there is no such setting, did you mean 'schema_hints'?",
-        "s3://b/settings.json: pipelines[1].table: s3://lake names no folder in the bucket: write s3://lake/NAME",
+        "s3://b/settings.json: pipelines[a].format: 'jsn' is no format, did you mean 'json'? (known: json, csv)",
+        "s3://b/settings.json: pipelines[a].overwrites: 'keep' is nothing to do (known: ignore, ingest)",
+        "s3://b/settings.json: pipelines[a].source: /folder/ is not on S3: write s3://BUCKET/PREFIX/",
+        "s3://b/settings.json: pipelines[a].table: 'L' can be no bucket: 3 to 63 of a-z 0-9 . -, with a letter or digit at both ends",
+        "s3://b/settings.json: pipelines[b].append_existing: must be true or false, without quotes, but this is a text",
+        "s3://b/settings.json: pipelines[b].queue: is of all pipelines: write it beside \"pipelines\"",
+        "s3://b/settings.json: pipelines[b].shema_hints: there is no such setting, did you mean 'schema_hints'?",
+        "s3://b/settings.json: pipelines[b].table: s3://lake names no folder in the bucket: write s3://lake/NAME",
         "s3://b/settings.json: pipelines[2].pipeline: must be an object, but this is a number",
         "s3://b/settings.json: pipelines[2].source: is missing: name the folder that drops arrive in",
         "s3://b/settings.json: pipelines[2].table: is missing: name the folder of the Delta table, which is made if it is not there",
@@ -104,7 +104,7 @@ fn places_on_s3_are_apart() {
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://vendor/o/deep/", "s3://lake/u"),
-            "pipelines[1].source: overlaps the source s3://vendor/o/ (pipelines[0])",
+            "pipelines[b].source: overlaps the source s3://vendor/o/ (pipelines[a])",
         ),
         (
             one("a", "s3://vendor/", "s3://lake/t"),
@@ -114,22 +114,22 @@ fn places_on_s3_are_apart() {
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://vendor/o/x", "s3://lake/t"),
-            "pipelines[1].source: shares files with the source s3://vendor/o/",
+            "pipelines[b].source: shares files with the source s3://vendor/o/",
         ),
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://lake/", "s3://other/u"),
-            "pipelines[0].table: s3://lake/t lies inside the source s3://lake/ (pipelines[1])",
+            "pipelines[a].table: s3://lake/t lies inside the source s3://lake/ (pipelines[b])",
         ),
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://lake/t_drops/x", "s3://other/u"),
-            "pipelines[0].table: s3://lake/t_drops holds the source s3://lake/t_drops/x/ (pipelines[1])",
+            "pipelines[a].table: s3://lake/t_drops holds the source s3://lake/t_drops/x/ (pipelines[b])",
         ),
         (
             one("a", "s3://vendor/o", "s3://lake/t"),
             one("b", "s3://vendor/p", "s3://lake/t/inner"),
-            "pipelines[1].table: overlaps the table s3://lake/t",
+            "pipelines[b].table: overlaps the table s3://lake/t",
         ),
     ];
     for (first, second, problem) in cases {
