@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::condition::Condition;
 use super::failure::Failure;
@@ -126,9 +127,7 @@ enum Refusal {
     Conflict(Failure),
 }
 
-fn refusal(
-    error: SdkError<PutItemError, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
-) -> Result<Refusal, Failure> {
+fn refusal(error: SdkError<PutItemError, HttpResponse>) -> Result<Refusal, Failure> {
     match error.as_service_error() {
         // DynamoDB tells the absence of an item by an absent or an empty map.
         Some(PutItemError::ConditionalCheckFailedException(refused)) => {
@@ -158,5 +157,24 @@ impl Waits {
     /// Begins anew after a try that got something done.
     pub(super) fn begin_anew(&mut self) {
         self.0 = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::error::{ConditionalCheckFailedException, TransactionConflictException};
+
+    use super::*;
+
+    #[test]
+    fn a_write_in_the_way_of_a_transaction_is_tried_again() {
+        let answer = || HttpResponse::new(400_u16.try_into().unwrap(), "".into());
+        let conflict = TransactionConflictException::builder().build();
+        let conflict = SdkError::service_error(PutItemError::TransactionConflictException(conflict), answer());
+        assert!(matches!(refusal(conflict), Ok(Refusal::Conflict(_))));
+        let stands = ConditionalCheckFailedException::builder().build();
+        let stands = SdkError::service_error(PutItemError::ConditionalCheckFailedException(stands), answer());
+        assert!(matches!(refusal(stands), Ok(Refusal::Stands(None))));
+        assert!(refusal(SdkError::timeout_error("late")).is_err());
     }
 }

@@ -115,6 +115,8 @@ impl From<serde_json::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
     use super::*;
 
     #[test]
@@ -129,6 +131,8 @@ mod tests {
         ] {
             assert!(Failure::of_service(code, status, "x").passing, "{code}");
         }
+        let late = Failure::from(SdkError::<PutItemError, HttpResponse>::timeout_error("late"));
+        assert!(late.passing && late.reason.contains("no answer"), "{late:?}");
         let signature = Failure::of_service("InvalidSignatureException", 400, "It is wrong.\n\nx-amz-security-token:t");
         assert!(signature.reason.contains("It is wrong.") && !signature.reason.contains("token:t"), "{signature:?}");
         for (code, say) in [

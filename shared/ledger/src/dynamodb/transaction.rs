@@ -112,3 +112,21 @@ fn cancelled(reasons: &[CancellationReason]) -> Result<Failure, Failure> {
         false => Err(Failure::lasting(text)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_in_the_way_is_worth_another_try() {
+        let reasons = |codes: &[&str]| -> Vec<CancellationReason> {
+            codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+        };
+        for codes in [&["None", "TransactionConflict", "None"][..], &["ThrottlingError"]] {
+            assert!(cancelled(&reasons(codes)).is_ok(), "{codes:?}");
+        }
+        for codes in [&["None", "ValidationError"][..], &["TransactionConflict", "ItemCollectionSizeLimitExceeded"]] {
+            assert!(cancelled(&reasons(codes)).is_err(), "{codes:?}");
+        }
+    }
+}
