@@ -92,6 +92,19 @@ def hold_twice(table):
     ledger(table, f"INSERT INTO batches {twin}")
 
 
+CLAIM = "drop_id = (SELECT min(drop_id) FROM claims)"
+
+
+def forget_a_claim(table):
+    """The ledger does not know a drop any more whose rows are in the table."""
+    ledger(table, f"DELETE FROM claims WHERE {CLAIM}")
+
+
+def misplace_a_claim(table):
+    """A drop is claimed by another batch than the one that holds its rows."""
+    ledger(table, f"UPDATE claims SET batch = (SELECT max(id) FROM batches) WHERE {CLAIM}")
+
+
 def forget_an_intent(table):
     """The log carries an intent that the ledger does not know."""
     ledger(table, "DELETE FROM intents WHERE number = (SELECT max(number) FROM intents)")
@@ -150,6 +163,11 @@ def forget_a_pipeline(table):
     ledger(table, "UPDATE pipelines SET settings = NULL")
     for folder in [table, table + "_drops"]:
         deltalake.DeltaTable(folder).delete()
+
+
+def exchange_the_ledger(table):
+    """The ledger is a copy that was restored elsewhere."""
+    ledger(table, "UPDATE about SET value = 'x' || value WHERE key = 'identity'")
 
 
 globals()[sys.argv[1]](sys.argv[2])

@@ -12,11 +12,13 @@ use serde_json::Value;
 use crate::exit;
 
 /// How a table is damaged (a function of `tamper.py`), and the invariant that this breaks.
-const DAMAGES: [(&str, &str); 17] = [
+const DAMAGES: [(&str, &str); 20] = [
     ("delete_a_row", "I-1"),
     ("double_a_file", "I-1"),
     ("invent_a_file", "I-1"),
     ("hold_twice", "I-2"),
+    ("forget_a_claim", "I-2"),
+    ("misplace_a_claim", "I-2"),
     ("misplace_a_batch", "I-3"),
     ("forget_an_intent", "I-3"),
     ("stage_again", "I-5"),
@@ -30,6 +32,7 @@ const DAMAGES: [(&str, &str); 17] = [
     ("exchange_a_quarantined_record", "I-6"),
     ("exchange_the_table", "I-3"),
     ("forget_a_pipeline", "I-3"),
+    ("exchange_the_ledger", "I-3"),
 ];
 
 /// A table of several commits, with quarantined records.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use drops::{BatchId, PipelineName};
+use drops::{BatchId, DropId, PipelineName};
 use ledger::{BatchRecord, Intent};
-use runs::{IntentList, Manifest};
+use runs::{HeldDrop, IntentList, Manifest};
 
 use crate::quarantine::{self, ByContent};
 use crate::{AuditError, Invariant, Subject, Verdict, pipelines};
@@ -44,6 +44,16 @@ pub(crate) struct PipelineHistory {
 /// Every pipeline of the table.
 pub(crate) struct History {
     pub pipelines: Vec<PipelineHistory>,
+}
+
+/// The drop that a manifest's entry is of.
+pub(crate) fn drop_of(pipeline: &PipelineName, held: &HeldDrop) -> DropId {
+    DropId {
+        pipeline: pipeline.clone(),
+        bucket: held.bucket.clone(),
+        key: held.key.clone(),
+        version: held.version.clone(),
+    }
 }
 
 impl History {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use drops::{BatchId, DropId, PipelineName};
 use runs::Fate;
 
-use crate::history::History;
+use crate::history::{History, drop_of};
 use crate::{Invariant, Verdict};
 
 /// What the table must hold of one content of one file: the sums over its holders, more than one only where two pipelines have files
@@ -51,12 +51,7 @@ impl Holdings {
                 pipeline.landed.iter().flat_map(|intent| &intent.batches).collect();
             for (id, batch) in &pipeline.batches {
                 for held in &batch.manifest.held {
-                    let drop = DropId {
-                        pipeline: pipeline.name.clone(),
-                        bucket: held.bucket.clone(),
-                        key: held.key.clone(),
-                        version: held.version.clone(),
-                    };
+                    let drop = drop_of(&pipeline.name, held);
                     let ingested = held.fate == Fate::Ingested;
                     holders.entry(drop).or_default().push((*id, ingested));
                     let contents = files.entry(held.source_file()).or_default();

@@ -1,12 +1,13 @@
 //! The one definition of correct: ledger, log, manifests and rows held against the invariants of ARCHITECTURE.md.
 //!
-//! [`audit`] is the flow: history (the table's pipelines, their batches, what these quarantined), holdings, commits, staged runs, rows, accounts. It reads everything and writes nothing. What it finds is a
+//! [`audit`] is the flow: history (the table's pipelines, their batches, what these quarantined), holdings, claims, commits, staged runs, rows, accounts. It reads everything and writes nothing. What it finds is a
 //! [`Finding`] each, named by its invariant; an empty list is the verdict that nothing was lost and nothing doubled. The simulation, the
 //! end-to-end tests and `lithify reconcile` all ask here.
 //!
 //! A table at rest is judged. Where a writer moved it meanwhile, it is looked at again, and if it moves on, [`AuditError::Moving`].
 
 mod accounts;
+mod claims;
 mod commits;
 mod history;
 mod holdings;
@@ -91,6 +92,7 @@ async fn look(subject: &Subject, acknowledged: &[DropId]) -> Result<Verdict, Aud
     let mut verdict = Verdict::default();
     let history = History::read(subject, &mut verdict).await?;
     let holdings = Holdings::of(&history, acknowledged, &mut verdict);
+    claims::check(subject, &history, &mut verdict).await?;
     commits::check(subject, &history, &mut verdict).await?;
     staged::check(subject, &history, &mut verdict).await?;
     rows::check(subject, &holdings, &mut verdict).await?;

@@ -30,17 +30,31 @@ pub(crate) async fn of_table(subject: &Subject, verdict: &mut Verdict) -> Result
         }
     }
     let app_ids = subject.lake.app_ids(APP_PREFIX).await?;
-    Ok(judge(table_id.as_deref(), fixed, &app_ids, verdict))
+    Ok(judge(table_id.as_deref(), &subject.ledger.identity().await?, fixed, &app_ids, verdict))
 }
 
-/// The same of what was read: the table's id, if there is a table, the pipelines that were opened, and of whom the log has commits.
-fn judge(table_id: Option<&str>, fixed: Vec<Fixed>, app_ids: &[String], verdict: &mut Verdict) -> Vec<PipelineName> {
+/// The same of what was read: the table's id, if there is a table, the ledger's identity, the pipelines that were opened, and of whom the log
+/// has commits.
+fn judge(
+    table_id: Option<&str>,
+    ledger: &str,
+    fixed: Vec<Fixed>,
+    app_ids: &[String],
+    verdict: &mut Verdict,
+) -> Vec<PipelineName> {
     let is_own = |(_, settings): &Fixed| table_id.is_none_or(|id| id == settings.table_id);
     let (own, others): (Vec<Fixed>, Vec<Fixed>) = fixed.into_iter().partition(is_own);
     if let Some(id) = table_id.filter(|_| own.is_empty() && !others.is_empty()) {
         verdict.find(Invariant::CommittedByIntent, "the table", exchanged(id, &others));
     }
     verdict.unchecked.extend(of_an_earlier_table(&own, &others));
+    for (name, settings) in own.iter().filter(|(_, settings)| settings.ledger != ledger) {
+        let what = format!(
+            "it was opened with the ledger {}, and this is {ledger}: it was restored elsewhere or exchanged, and nothing is committed with it",
+            settings.ledger
+        );
+        verdict.find(Invariant::CommittedByIntent, format!("pipeline {name}"), what);
+    }
     let own: Vec<PipelineName> = own.into_iter().map(|(name, _)| name).collect();
     let names = app_ids.iter().filter(|app_id| !app_id.starts_with(NO_PIPELINE));
     let names = names.filter_map(|app_id| app_id.strip_prefix(APP_PREFIX));
@@ -99,7 +113,7 @@ mod tests {
     fn told(id: Option<&str>, fixed: &[Fixed], app_ids: &[&str], own: &[&str]) -> (Vec<String>, Vec<String>) {
         let mut verdict = Verdict::default();
         let app_ids: Vec<String> = app_ids.iter().map(|id| (*id).to_owned()).collect();
-        let taken = judge(id, fixed.to_vec(), &app_ids, &mut verdict);
+        let taken = judge(id, "l", fixed.to_vec(), &app_ids, &mut verdict);
         assert_eq!(taken.iter().map(PipelineName::as_str).collect::<Vec<_>>(), own);
         assert!(verdict.findings.iter().all(|finding| finding.invariant == Invariant::CommittedByIntent));
         let found = verdict.findings.into_iter().map(|finding| format!("{}: {}", finding.object, finding.what));

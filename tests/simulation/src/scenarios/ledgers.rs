@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use compactor::function::Request;
+use drops::DropId;
 use lake::Lake;
-use ledger::Ledger;
+use ledger::{ClaimOutcome, Expected, Ledger};
 
 use super::suppliers::waits_for_long;
 use super::{demand, staged};
-use crate::doubles::{QUEUE, now};
+use crate::doubles::{BUCKET, QUEUE, now};
 use crate::fault::{Fault, Kind, Plan, Side};
 use crate::flows::{poll, supply};
 use crate::history::open;
@@ -132,6 +133,14 @@ pub(super) fn set_back_with_intents(world: &Arc<World>) {
     world.compact("first-compactor", false);
     super::staged_more(world);
     let more = now(world.ledger.staged(&world.pipeline)).unwrap_or_default();
+    let drop_of = |number| DropId {
+        pipeline: world.pipeline.clone(),
+        bucket: BUCKET.to_owned(),
+        key: format!("orders/{number}.json"),
+        version: None,
+    };
+    let drops = [40, 41].map(drop_of);
+    let claims = now(world.ledger.claims(&drops)).unwrap_or_default();
     world.compact("second-compactor", false);
     let intents = [1, 2].map(|number| now(world.ledger.intent(&world.pipeline, number)).ok().flatten());
     let schema = now(world.ledger.newest_schema(crate::world::TABLE)).ok().flatten();
@@ -140,6 +149,10 @@ pub(super) fn set_back_with_intents(world: &Arc<World>) {
         let reserved = now(world.ledger.reserve_intent(&world.pipeline, intent));
         demand(world, reserved.is_ok_and(|reserved| reserved), "the intent is put back");
     }
+    let wanted = drops.into_iter().zip(claims).filter_map(|(drop, claim)| Some((drop, Expected::Absent, claim?)));
+    let claimed = now(world.ledger.claim(&wanted.collect::<Vec<_>>()));
+    let granted = claimed.is_ok_and(|all| all.iter().filter(|one| **one == ClaimOutcome::Granted).count() == 2);
+    demand(world, granted, "the claims are put back");
     for (id, sealed) in more {
         demand(world, now(world.ledger.seal(id, &sealed)).is_ok(), "the batch is put back");
     }
