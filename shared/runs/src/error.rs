@@ -10,9 +10,9 @@ pub enum RunsError {
     /// The store said no: try again later.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A staged file is not what its manifest says. Its batch can be staged again only from the source.
+    /// A staged file is not what its manifest says, or a table file not what the log says.
     #[error(
-        "the staged file {address} cannot be read: {reason}; it was damaged after it was written, so restore it or replay the drops of its batch"
+        "the file {address} cannot be read: {reason}; it was damaged after it was written, so restore it, from a backup or its bucket's versions"
     )]
     Damaged {
         /// The file's address in its store.
