@@ -178,6 +178,35 @@ fn records_of_fifteen_megabytes_each_in_a_partition_of_its_own() {
     assert_eq!(counts(&place, sql), [rows, rows * (rows - 1) / 2, rows * 15 * 1_024_000]);
 }
 
+/// Each takes much in another way; together they are one table, and are merged into one file.
+#[test]
+fn large_texts_long_lists_and_many_columns_together() {
+    let place = Place::new("memory-mixed");
+    let write = |name: String, lines: &mut dyn Iterator<Item = String>| {
+        let mut out = BufWriter::new(File::create(place.source().join(name)).unwrap());
+        lines.for_each(|line| writeln!(out, "{line}").unwrap());
+        out.into_inner().unwrap();
+    };
+    let object = |of: &dyn Fn(usize) -> String, count| (0..count).map(of).collect::<Vec<_>>().join(",");
+    for file in 0..4 {
+        write(format!("text-{file}.json"), &mut (0..3).map(|n| format!("{{\"t\":\"{n}{}\"}}", "x".repeat(15_900_000))));
+    }
+    let members = format!("{{\"l\":[{{{}}}]}}", object(&|n| format!("\"m{n}\":\"a\""), 300));
+    let list = format!("{{\"l\":[{}]}}", object(&|_| "{}".to_owned(), 21_000));
+    for file in 0..3 {
+        write(format!("list-{file}.json"), &mut std::iter::once(&members).chain([&list; 3]).cloned());
+    }
+    let columns = format!("{{{}}}", object(&|n| format!("\"k{n}\":{n}"), 1_500));
+    for file in 0..2 {
+        let narrow = (0..6_000).map(|n| format!("{{\"id\":{n}}}"));
+        write(format!("wide-{file}.json"), &mut std::iter::once(columns.clone()).chain(narrow));
+    }
+    within(&place, 256, &[]).expect(&[exit::FINAL]);
+    let sql = "SELECT count(*), sum(length(t))::BIGINT, sum(len(l))::BIGINT, sum(id)::BIGINT FROM rows";
+    let narrow = 2 * (0..6_000).sum::<i64>();
+    assert_eq!(counts(&place, sql), [12 + 12 + 2 * 6_001, 12 * 15_900_001, 3 * (1 + 3 * 21_000), narrow]);
+}
+
 #[test]
 fn one_line_of_200_megabytes_is_quarantined() {
     let place = Place::new("memory-line");

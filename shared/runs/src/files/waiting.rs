@@ -42,7 +42,7 @@ impl Waiting {
         Self { columns: schema.fields().iter().map(Column::new).collect(), bytes: 0 }
     }
 
-    /// Keeps rows, in memory of their own: the batch that they are a part of need not live as long. Their columns are those of the schema.
+    /// Keeps rows: the batch that they are a part of need not live as long. Their columns are those of the schema.
     pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<(), RunsError> {
         let every = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
         for (own, column) in self.columns.iter_mut().zip(batch.columns()) {
@@ -103,7 +103,7 @@ impl Column {
                 Ok(members + rows.div_ceil(8))
             }
             (Self::Values(pieces), _) => {
-                let own = take(values, every, None).map_err(RunsError::encode("keep rows"))?;
+                let own = own_of(values, every)?;
                 let bytes = own.get_array_memory_size() + size_of::<Piece>();
                 pieces.push(Piece { rows, values: Some(own) });
                 Ok(bytes)
@@ -152,6 +152,16 @@ impl Column {
             (Self::Object(_), _) => Err(RunsError::encode("encode rows")("an object is none")),
         }
     }
+}
+
+/// The values in memory of their own. Where they are nearly all that their memory holds, they are as they are: very large records are not
+/// there twice.
+fn own_of(values: &ArrayRef, every: &UInt64Array) -> Result<ArrayRef, RunsError> {
+    let held = values.get_array_memory_size();
+    if values.to_data().get_slice_memory_size().is_ok_and(|needed| needed >= held - held / 4) {
+        return Ok(Arc::clone(values));
+    }
+    take(values, every, None).map_err(RunsError::encode("keep rows"))
 }
 
 /// The values in the objects around them, of which they begin at row `from`.

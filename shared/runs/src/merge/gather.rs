@@ -65,10 +65,16 @@ impl Gather {
 
     /// Hands out the collected rows.
     pub(super) fn flush(&mut self, sink: &mut Sink<'_>) -> Result<(), RunsError> {
-        if !self.rows.is_empty() {
-            let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-            let batch = interleave_record_batch(&batches, &self.rows).map_err(RunsError::encode("merge rows"))?;
-            sink(batch)?;
+        if let Some(&(place, start)) = self.rows.first() {
+            let follows = |pair: &[(usize, usize)]| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1;
+            // Very large records come in batches of their own: they need not be in memory twice.
+            let rows = if self.rows.windows(2).all(follows) {
+                self.batches[place].slice(start, self.rows.len())
+            } else {
+                let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+                interleave_record_batch(&batches, &self.rows).map_err(RunsError::encode("merge rows"))?
+            };
+            sink(rows)?;
         }
         self.batches.clear();
         self.places.fill(None);
