@@ -168,29 +168,66 @@ async fn what_cannot_be_merged_unchanged_is_left_alone() {
     assert_eq!(place.rows().await, expected(4));
 }
 
+/// What is compressed with zstd begins so.
+const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// A page's header is followed before a file is merged; what is in the page is read while it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_others_merged() {
-    let mut place = Place::new();
-    place.small_files = 4;
-    // By row: every file overlaps every other, so that their pages are read.
-    place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
-    place.commit_often(6, 1).await;
-    let (store, mut victims): (Arc<dyn Store>, Vec<_>) = (place.table(), files(&place).await.split_off(4));
-    victims.sort_by(|a, b| a.path.cmp(&b.path));
-    for victim in &victims {
-        let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
-        let mut bytes = bytes.to_vec();
-        bytes[4..200].fill(0xA5);
-        store.put(&victim.path, bytes.into()).await.unwrap();
+    for in_header in [true, false] {
+        let mut place = Place::new();
+        place.small_files = 4;
+        // By row: every file overlaps every other, so that their pages are read.
+        place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
+        place.commit_often(6, 1).await;
+        let (store, mut victims): (Arc<dyn Store>, Vec<_>) = (place.table(), files(&place).await.split_off(4));
+        victims.sort_by(|a, b| a.path.cmp(&b.path));
+        for victim in &victims {
+            let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
+            let mut bytes = bytes.to_vec();
+            let page = bytes.windows(4).position(|four| four == ZSTD).unwrap();
+            bytes[if in_header { 4..200 } else { page + 6..page + 14 }].fill(0xA5);
+            store.put(&victim.path, bytes.into()).await.unwrap();
+        }
+        let report = place.upkeep().await;
+        assert_eq!((report.files_merged, report.files_written, report.rows), (4, 1, 40));
+        assert!(report.left_alone.keys().eq(victims.iter().map(|file| &file.path)), "{report:?}");
+        assert!(report.left_alone.values().all(|reason| reason.starts_with("it cannot be read: ")), "{report:?}");
+        let left: Vec<_> = files(&place).await.into_iter().map(|file| file.path).collect();
+        assert!(left.len() == 3 && victims.iter().all(|file| left.contains(&file.path)), "{left:?}");
+        assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new(), "nothing is left of the tries");
+        assert_eq!(place.passing_files(), [""; 0]);
     }
-    let report = place.upkeep().await;
-    assert_eq!((report.files_merged, report.files_written, report.rows), (4, 1, 40));
-    assert!(report.left_alone.keys().eq(victims.iter().map(|file| &file.path)), "{report:?}");
-    assert!(report.left_alone.values().all(|reason| reason.starts_with("it cannot be read: ")), "{report:?}");
-    let left: Vec<_> = files(&place).await.into_iter().map(|file| file.path).collect();
-    assert!(left.len() == 3 && victims.iter().all(|file| left.contains(&file.path)), "{left:?}");
-    assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new(), "nothing is left of the tries");
-    assert_eq!(place.passing_files(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_upkeep_leaves_a_checkpoint_of_the_newest_version() {
+    let mut place = Place::new();
+    place.small_files = 3;
+    place.commit_often(4, 1).await;
+    let asked = || std::mem::take(&mut *place.lake.checkpoints.lock().unwrap());
+    let kept = async |upkeep, until: Until| match place.zombie().upkeep(upkeep, &until).await.unwrap() {
+        UpkeepOutcome::Done(report) => (report.files_merged, report.version),
+        UpkeepOutcome::Busy { holder } => panic!("{holder} holds the lease"),
+    };
+    assert_eq!(kept(Upkeep::Merge, Until::never()).await, (4, Some(5)));
+    assert_eq!(asked(), [0; 0], "merging alone keeps to the interval");
+    assert_eq!(kept(Upkeep::Full, Until::at(Arc::new(SystemClock::new()), Duration::ZERO)).await, (0, None));
+    assert_eq!(asked(), [0; 0], "there is no time");
+    assert_eq!(kept(Upkeep::Full, Until::never()).await, (0, None));
+    assert_eq!(asked(), [5]);
+}
+
+/// It is looked for small files as often as checkpoints are made: every ten versions here.
+#[test]
+fn upkeep_is_due_where_a_checkpoint_is() {
+    let place = Place::new();
+    let compactor = place.compactor();
+    for (first, version, is_due) in
+        [(1, 9, false), (1, 10, true), (10, 10, true), (11, 19, false), (5, 14, true), (11, 20, true), (30, 30, true)]
+    {
+        assert_eq!(compactor.upkeep_is_due(first, version), is_due, "{first} to {version}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

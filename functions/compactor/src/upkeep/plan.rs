@@ -127,7 +127,8 @@ fn may_be_merged(file: &LiveFile, partition_columns: &[String]) -> bool {
 
 /// Whether a path is relative to the table.
 pub(super) fn is_within(path: &str) -> bool {
-    !path.starts_with('/') && !path.contains("://") && !path.split('/').any(|part| part == ".." || part.is_empty())
+    // One that begins with a slash, or with a scheme and two, has an empty part.
+    !path.split('/').any(|part| part == ".." || part.is_empty())
 }
 
 #[cfg(test)]
@@ -184,5 +185,29 @@ mod tests {
         assert_eq!(chosen(files.clone(), tight), [["1", "2"]]);
         // However tight: fewer than two would never get anywhere.
         assert_eq!(chosen(files, UpkeepSettings { bytes: 0, ..settings }), [["1", "2"]]);
+    }
+
+    #[test]
+    fn one_commit_rewrites_so_many_files() {
+        let settings = UpkeepSettings { files: 2, percent: 50, bytes: 1 << 30 };
+        for (of_a, partitions) in [(FILES_MAX - 2, 2), (FILES_MAX - 1, 1)] {
+            let mut files: Vec<_> = (0..of_a).map(|n| file(&format!("a{n}"), 1, Some("a"))).collect();
+            files.extend(["b1", "b2"].map(|path| file(path, 1, Some("b"))));
+            assert_eq!(chosen(files, settings).len(), partitions, "{of_a}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_within_the_table_or_not() {
+        for (path, within) in [
+            ("a.parquet", true),
+            ("day=a/b..c.parquet", true),
+            ("/a", false),
+            ("s3://b/a", false),
+            ("a/../../b", false),
+            ("a//b", false),
+        ] {
+            assert_eq!(is_within(path), within, "{path}");
+        }
     }
 }
