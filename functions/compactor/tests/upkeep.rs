@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
-use compactor::{Until, Upkeep, UpkeepOutcome};
+use compactor::{CompactorSettings, Until, Upkeep, UpkeepOutcome};
 use drops::BatchId;
 use lake::{Foreign, Lake, LiveFile};
 use place::Place;
@@ -216,6 +216,22 @@ async fn a_full_upkeep_leaves_a_checkpoint_of_the_newest_version() {
     assert_eq!(asked(), [0; 0], "there is no time");
     assert_eq!(kept(Upkeep::Full, Until::never()).await, (0, None));
     assert_eq!(asked(), [5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_half_the_target_size_is_none_that_is_small() {
+    let mut place = Place::new();
+    place.small_files = 3;
+    place.commit_often(4, 1).await;
+    let sizes: Vec<u64> = files(&place).await.iter().map(|file| file.size).collect();
+    let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+    for (target_file_size, merged) in [(2 * least, 0), (2 * (most + 1), 4)] {
+        let compactor = place.compactor_of_settings(CompactorSettings { target_file_size, ..place.settings() });
+        match compactor.upkeep(Upkeep::Merge, &Until::never()).await.unwrap() {
+            UpkeepOutcome::Done(report) => assert_eq!(report.files_merged, merged, "{target_file_size}"),
+            UpkeepOutcome::Busy { holder } => panic!("{holder} holds the lease"),
+        }
+    }
 }
 
 /// It is looked for small files as often as checkpoints are made: every ten versions here.

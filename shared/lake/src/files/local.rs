@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn a_temporary_name_of_another_is_passed_over_and_a_folder_that_is_gone_is_an_error() {
+        let (folder, log) = log();
+        let next = TEMPORARIES.load(Ordering::Relaxed);
+        let theirs = |count| log.log.join(format!(".a.json.{}.{count}.tmp", std::process::id()));
+        (next..next + 50).for_each(|count| fs::write(theirs(count), "theirs").expect("written"));
+        assert_eq!(log.put_if_absent("a.json", b"one").expect("put"), Put::Done);
+        assert_eq!(log.read("a.json").expect("read"), b"one");
+        fs::remove_dir_all(folder.path().join("deep")).expect("removed");
+        assert_eq!(log.put_if_absent("b.json", b"two").expect_err("no folder").kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
     fn of_many_writers_one_wins_and_its_bytes_stand() {
         let (_folder, log) = log();
         // Who looks whether a name is free and takes it then would win beside another only now and then.
