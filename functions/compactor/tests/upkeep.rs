@@ -185,7 +185,7 @@ async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_oth
         for victim in &victims {
             let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
             let mut bytes = bytes.to_vec();
-            let page = bytes.windows(4).position(|four| four == ZSTD).unwrap();
+            let page = bytes.windows(4).rposition(|four| four == ZSTD).unwrap();
             bytes[if in_header { 4..200 } else { page + 6..page + 14 }].fill(0xA5);
             store.put(&victim.path, bytes.into()).await.unwrap();
         }
