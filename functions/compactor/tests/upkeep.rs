@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
-use compactor::{CompactorSettings, Until, Upkeep, UpkeepOutcome};
+use compactor::{CompactorSettings, Until, Upkeep, UpkeepOutcome, UpkeepSettings};
 use drops::BatchId;
 use lake::{Foreign, Lake, LiveFile};
 use place::Place;
@@ -198,6 +198,30 @@ async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_oth
         assert_eq!(place.unnamed("table", &place.lake), Vec::<String>::new(), "nothing is left of the tries");
         assert_eq!(place.passing_files(), [""; 0]);
     }
+}
+
+/// However many are taken at once, and however old those are that cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_alone_makes_room_for_others() {
+    let mut place = Place::new();
+    place.small_files = 2;
+    place.commit_often(6, 1).await;
+    let mut oldest = files(&place).await;
+    oldest.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+    let store: Arc<dyn Store> = place.table();
+    for victim in &oldest[..2] {
+        let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
+        let mut bytes = bytes.to_vec();
+        bytes[4..200].fill(0xA5);
+        store.put(&victim.path, bytes.into()).await.unwrap();
+    }
+    let settings = place.settings();
+    let upkeep = UpkeepSettings { bytes: 0, ..settings.upkeep };
+    let compactor = place.compactor_of_settings(CompactorSettings { upkeep, ..settings });
+    let UpkeepOutcome::Done(report) = compactor.upkeep(Upkeep::Merge, &Until::never()).await.unwrap() else {
+        panic!("it is busy")
+    };
+    assert!(report.files_merged >= 4 && report.left_alone.len() == 2, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

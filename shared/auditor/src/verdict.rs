@@ -40,7 +40,7 @@ impl Invariant {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::RowsOnce => "each good record is in the table exactly once, and nothing of what is quarantined",
-            Self::OneHolder => "no two sealed batches hold rows of one drop",
+            Self::OneHolder => "no two sealed batches hold rows of one drop, and the one that does has its claim",
             Self::CommittedByIntent => "each committed batch is named by the intent of its commit",
             Self::AcknowledgedIsFinal => "each drop that was acknowledged is final",
             Self::RunOnce => "no batch is in two commits",

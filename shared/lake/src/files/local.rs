@@ -214,6 +214,7 @@ mod tests {
         assert_eq!(log.put_if_absent("a.json", b"one").expect("put"), Put::Done);
         assert_eq!(log.put_if_absent("a.json", b"two").expect("put"), Put::Exists);
         assert_eq!(log.read("a.json").expect("read"), b"one");
+        log.remove("b.json").expect("what is not there is removed");
         log.replace("a.json", b"three").expect("replaced");
         assert_eq!(log.read("a.json").expect("read"), b"three");
         assert_eq!(log.all_names().expect("names"), ["a.json"]);
