@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -120,6 +121,7 @@ class World:
 
     def down(self):
         subprocess.run([ROOT / "localstack" / "down"], env=self.environment, check=True)
+        shutil.rmtree(self.home)
 
     def put(self, pipeline, name, body, bucket="vendor-drops"):
         return self.s3.put_object(Bucket=bucket, Key=f"{pipeline}/{name}", Body=body)["ETag"].strip('"')
