@@ -171,6 +171,17 @@ async fn what_cannot_be_merged_unchanged_is_left_alone() {
 /// What is compressed with zstd begins so.
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
+/// Damages a page of each of these files: the header of the first, or what is in the last.
+async fn damage_a_page(place: &Place, victims: &[LiveFile], in_header: bool) {
+    let store = place.table();
+    for victim in victims {
+        let mut bytes = store.get(&victim.path).await.unwrap().to_vec();
+        let page = bytes.windows(4).rposition(|four| four == ZSTD).unwrap();
+        bytes[if in_header { 4..200 } else { page + 6..page + 14 }].fill(0xA5);
+        store.put(&victim.path, bytes.into()).await.unwrap();
+    }
+}
+
 /// A page's header is followed before a file is merged; what is in the page is read while it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_others_merged() {
@@ -180,15 +191,9 @@ async fn files_with_a_sound_footer_and_a_damaged_page_are_left_alone_and_the_oth
         // By row: every file overlaps every other, so that their pages are read.
         place.order.cluster_key = ClusterKey::Sort(vec!["row".to_owned()]);
         place.commit_often(6, 1).await;
-        let (store, mut victims): (Arc<dyn Store>, Vec<_>) = (place.table(), files(&place).await.split_off(4));
+        let mut victims = files(&place).await.split_off(4);
         victims.sort_by(|a, b| a.path.cmp(&b.path));
-        for victim in &victims {
-            let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
-            let mut bytes = bytes.to_vec();
-            let page = bytes.windows(4).rposition(|four| four == ZSTD).unwrap();
-            bytes[if in_header { 4..200 } else { page + 6..page + 14 }].fill(0xA5);
-            store.put(&victim.path, bytes.into()).await.unwrap();
-        }
+        damage_a_page(&place, &victims, in_header).await;
         let report = place.upkeep().await;
         assert_eq!((report.files_merged, report.files_written, report.rows), (4, 1, 40));
         assert!(report.left_alone.keys().eq(victims.iter().map(|file| &file.path)), "{report:?}");
@@ -208,13 +213,7 @@ async fn what_is_left_alone_makes_room_for_others() {
     place.commit_often(6, 1).await;
     let mut oldest = files(&place).await;
     oldest.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
-    let store: Arc<dyn Store> = place.table();
-    for victim in &oldest[..2] {
-        let bytes = store.open(&victim.path).await.unwrap().read_at(0, victim.size as usize).unwrap();
-        let mut bytes = bytes.to_vec();
-        bytes[4..200].fill(0xA5);
-        store.put(&victim.path, bytes.into()).await.unwrap();
-    }
+    damage_a_page(&place, &oldest[..2], true).await;
     let settings = place.settings();
     let upkeep = UpkeepSettings { bytes: 0, ..settings.upkeep };
     let compactor = place.compactor_of_settings(CompactorSettings { upkeep, ..settings });
